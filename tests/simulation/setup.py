@@ -19,7 +19,8 @@ from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
-from tests.simulation.engine.postgres import start_server
+from tests.simulation.engine.postgres import Server, start_server
+from tests.simulation.engine.postgres_connections import Traffic
 from tests.simulation.steps import Skip
 from tests.simulation.story import Story
 from tests.simulation.world import DEPLOYMENTS, World
@@ -171,12 +172,13 @@ class PostgresDatabase:
         self._server = start_server(Path(tempfile.mkdtemp(prefix="simulated-", dir="/tmp")))
         folder.mkdir(parents=True)
         url = self._server.new_database()
-        self._commands = play_preparation(folder, url)
+        self._commands = play_preparation(folder, url, self._server)
         self._server.make_template(url)
         shutil.rmtree(folder)
 
     def give(self, world: World) -> None:
         world.database_url = self._server.new_database()
+        world.loop.postgres = Traffic(world.loop, self._server)
         restore_commands(world, self._commands)
 
     def take_back(self, world: World) -> None:
@@ -198,10 +200,11 @@ def restore_commands(world: World, commands: Commands) -> None:
     world.discord.commands.scopes = copy.deepcopy(dict(commands))
 
 
-def play_preparation(folder: Path, database_url: str) -> Commands:
+def play_preparation(folder: Path, database_url: str, server: Server | None = None) -> Commands:
     """Run the bot on this database until the settings are made, then stop it with SIGTERM.
 
-    Returns the commands that it has synced with Discord.
+    The database is on a PostgreSQL server, if there is one. Returns the commands that the bot has synced with
+    Discord.
     """
     TIME.restart()
     entropy.restart(_SEED)
@@ -210,6 +213,8 @@ def play_preparation(folder: Path, database_url: str) -> Commands:
     asyncio.set_event_loop(loop)
     world = World(loop, folder, _SEED)
     world.database_url = database_url
+    if server is not None:
+        loop.postgres = Traffic(loop, server)
     try:
         loop.run_until_complete(_prepare(world))
     finally:

@@ -37,8 +37,10 @@ def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -
     assert " requests=0 " not in done.stdout
 
 
-def test_a_seed_replays_exactly(tmp_path: Path) -> None:
-    first, second = (simulate(tmp_path, "--seed", "replay", "--rounds", "5").stdout for _ in range(2))
+@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 5), ("postgres", 3)])
+def test_a_seed_replays_exactly(tmp_path: Path, database: str, rounds: int) -> None:
+    arguments = ("--seed", "replay", "--rounds", str(rounds), "--database", database)
+    first, second = (simulate(tmp_path, *arguments).stdout for _ in range(2))
     assert "digest=" in first
     assert first == second
 

@@ -26,7 +26,7 @@ from tests.simulation.engine.network import LATENCY, Network
 from tests.simulation.engine.patches import TIME
 
 if TYPE_CHECKING:
-    from tests.simulation.engine.postgres_traffic import Traffic
+    from tests.simulation.engine.postgres_connections import Traffic
 
 # Processor seconds that one callback of the bot may take, without its SQL statements.
 LONGEST_CALLBACK = 0.05
@@ -83,7 +83,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.chance = chance
         self.network = Network()
         self.postgres: Traffic | None = None
-        """The connections to PostgreSQL; None before the first one."""
+        """The connections to PostgreSQL; None on SQLite."""
         self.slow_callbacks: list[str] = []
         self.errors: list[str] = []
         self.collecting = False
@@ -144,8 +144,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
         while timers and timers[0]._cancelled:
             heapq.heappop(timers)._scheduled = False
-        if self.postgres is not None:
-            self.postgres.settle()
         if not ready:
             self._wait(timers)
         now = TIME.monotonic
@@ -191,6 +189,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if took > LONGEST_CALLBACK:
             self.slow_callbacks.append(f"{took * 1000:.0f} ms in {handle!r}")
 
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Don't count the block's processor time as that of the current callback."""
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            self.not_counted += time.thread_time() - began
+
     def jump(self, seconds: float) -> None:
         """Advance all clocks at once, as on a machine that slept; overdue timers run afterwards."""
         TIME.monotonic += seconds
@@ -225,12 +232,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future: Future[Any] = Future()
         if life is not None and life.dead:
             return future
-        began = time.thread_time()
-        try:
-            finish: Callable[[], None] = _result(future, func(*args))
-        except BaseException as error:
-            finish = _error(future, error)
-        self.not_counted += time.thread_time() - began
+        with self.uncounted():
+            try:
+                finish: Callable[[], None] = _result(future, func(*args))
+            except BaseException as error:
+                finish = _error(future, error)
         if life is not None and life.dead:
             return future
         delay = self.executor_delay(life, name) if life is not None else 0.0
@@ -272,14 +278,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return self.network.open(sock.fileno(), protocol_factory)
         finally:
             sock.close()
-
-    async def create_unix_connection(self, protocol_factory: Any, path: Any = None, **more: Any) -> Any:
-        if self.postgres is None:
-            # Imported here because it imports this module.
-            from tests.simulation.engine.postgres_traffic import Traffic  # noqa: PLC0415
-
-            self.postgres = Traffic(self, path)
-        return await self.postgres.connect(protocol_factory, path)
 
     # Signals.
 

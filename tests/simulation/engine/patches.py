@@ -61,6 +61,7 @@ entropy = _Entropy()
 
 
 _really_sleep = time.sleep
+real_monotonic = time.monotonic
 
 
 def _never_sleep(seconds: Any, /) -> None:
