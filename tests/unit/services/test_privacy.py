@@ -4,78 +4,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from bot.domain.moderation import AuditAction, AuditEntry, StoredEntry
+from bot.domain.moderation import AuditAction, StoredEntry
 from bot.domain.runs import Output, Run
 from bot.outside import Outside
-from bot.services.exports import ExportFile
 from bot.services.privacy import export
-from tests.unit.factories import app_with, made_run
+from tests.unit.factories import app_with, made_entry, made_run
 
-NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)
 ME, MOD, OTHER = 11, 22, 33
-
-
-def run(key: str = "abc", **changes: Any) -> Run:
-    asked = {
-        "created_at": NOW,
-        "requester_id": ME,
-        "guild_id": 5,
-        "channel_id": 6,
-        "inputs": {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]},
-        "outputs": (Output("images", url="https://outputs.example/a.png"),),
-        "interaction_token": "an-interaction-token",
-    }
-    return made_run(key=key, **{**asked, **changes})
+ASKED = made_run(
+    requester_id=ME,
+    inputs={"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]},
+    outputs=(Output("images", url="https://outputs.example/a.png"),),
+    interaction_token="an-interaction-token",
+    decided_by=MOD,
+    cancelled_by=OTHER,
+)
+NOW = ASKED.created_at
 
 
 def line(**changes: Any) -> StoredEntry:
-    fields = {"at": NOW, "guild_id": 5, "action": AuditAction.REJECT, "actor_id": MOD, "subject_id": ME}
-    return StoredEntry(1, AuditEntry(**{**fields, **changes}))
+    return made_entry(**{"action": AuditAction.REJECT, "actor_id": MOD, "subject_id": ME, **changes})
 
 
-class Stored:
-    """What the store keeps about a person."""
+async def exported(runs: Sequence[Run], *entries: StoredEntry) -> tuple[bool, str, list[dict[str, Any]]]:
+    """Return whether the file was cut, its text, and its lines after the first."""
 
-    def __init__(self, runs: Sequence[Run] = (), entries: Sequence[StoredEntry] = ()) -> None:
-        self._runs = runs
-        self._entries = entries
-
-    async def rows_of(self, _user_id: int) -> Sequence[Mapping[str, object]]:
+    async def rows_of(_user_id: int) -> Sequence[Mapping[str, object]]:
         return [{"kind": "block", "guild_id": 5, "reason": "spam", "created_at": NOW}]
 
-    async def export(self, *_: object) -> AsyncIterator[Run]:
-        for each in self._runs:
+    async def stored(*_: object) -> AsyncIterator[Run]:
+        for each in runs:
             yield each
 
-    async def audit_of(self, _user_id: int) -> AsyncIterator[Sequence[StoredEntry]]:
-        yield self._entries
+    async def audit_of(_user_id: int) -> AsyncIterator[Sequence[StoredEntry]]:
+        yield entries
 
-
-async def exported(
-    *runs: Run, entries: Sequence[StoredEntry] = ()
-) -> tuple[ExportFile, list[dict[str, Any]]]:
-    """Return the file, and its lines after the first."""
-    store = SimpleNamespace(privacy=(stored := Stored(runs, entries)), history=stored)
+    privacy = SimpleNamespace(rows_of=rows_of, audit_of=audit_of)
+    store = SimpleNamespace(privacy=privacy, history=SimpleNamespace(export=stored))
     file = await export(app_with(store=store, outside=Outside(now=lambda: NOW)), ME)
     first, *lines = (json.loads(each) for each in file.data.splitlines())
     assert first == {"kind": "export", "person_id": str(ME), "made_at": NOW.isoformat()}
-    return file, lines
+    return file.cut, file.data.decode(), lines
 
 
 async def test_each_line_of_the_file_is_json_of_ones_own() -> None:
-    file, lines = await exported(run(), run("def"), entries=[line(details={"reason": "no"})])
-    assert not file.cut
-    assert [each["kind"] for each in lines] == ["block", "run", "run", "audit"]
-    block, first, second, entry = lines
+    cut, _, (block, run, entry) = await exported([ASKED], line(details={"reason": "no"}))
+    assert not cut
     assert block == {"kind": "block", "guild_id": "5", "reason": "spam", "created_at": NOW.isoformat()}
-    assert (first["key"], second["key"]) == ("abc", "def")
-    assert first["inputs"] == {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]}
-    assert first["outputs"][0]["url"] == "https://outputs.example/a.png"
-    assert entry["details"] == {"reason": "no"}
+    assert (run["kind"], run["key"], run["inputs"]) == ("run", ASKED.key, ASKED.inputs)
+    assert run["outputs"][0]["url"] == "https://outputs.example/a.png"
+    assert (entry["kind"], entry["details"]) == ("audit", {"reason": "no"})
 
 
 async def test_the_file_names_no_moderator_no_other_person_and_no_token() -> None:
@@ -88,15 +69,15 @@ async def test_the_file_names_no_moderator_no_other_person_and_no_token() -> Non
         ("somebody", "you"): line(action=AuditAction.REPORT, actor_id=OTHER),
         ("you", "somebody else"): line(action=AuditAction.BLOCK, actor_id=ME, **about_another),
     }
-    file, (_, _, *told) = await exported(run(decided_by=MOD, cancelled_by=OTHER), entries=[*entries.values()])
+    _, text, (_, _, *told) = await exported([ASKED], *entries.values())
     assert [(one["by"], one["about"]) for one in told] == [*entries]
     assert told[1]["details"] == {"option": "prompt"}
-    for hidden in (str(MOD), str(OTHER), "secret", "the rule", "badword", "an-interaction-token"):
-        assert hidden not in file.data.decode()
+    for hidden in (f'"{MOD}"', f'"{OTHER}"', "secret", "the rule", "badword", "an-interaction-token"):
+        assert hidden not in text
 
 
 async def test_runs_beyond_the_size_are_left_out_whole() -> None:
-    long = run(inputs={"prompt": "x" * 3_000_000})
-    file, lines = await exported(*[long] * 4, entries=[line()])
-    assert file.cut
+    long = made_run(inputs={"prompt": "x" * 3_000_000})
+    cut, _, lines = await exported([long] * 4, line())
+    assert cut
     assert [each["kind"] for each in lines] == ["block", "run", "run"]

@@ -1,0 +1,262 @@
+"""Words are found as Discord documents it, in spite of tricks; innocent text is left alone."""
+
+# ruff: noqa: RUF001  # look-alikes are what this is about
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.settings.kinds import NotApplied
+from bot.words.forms import WORD_EDGE, fold, mark_word_edges, normalize, text_forms
+from bot.words.rules import Hit, WordRule
+from tests.word_rules import compiled, first_hit
+
+
+def found(
+    text: str, *keywords: str, patterns: tuple[str, ...] = (), allowed: tuple[str, ...] = ()
+) -> str | None:
+    """Return the keyword or pattern of a rule that a text hits."""
+    hit = first_hit(compiled([WordRule(keywords=keywords, patterns=patterns, allowed=allowed)]), text)
+    return hit.keyword if hit else None
+
+
+# The tables of "Keyword Matching Strategies" in Discord's documentation, and texts that don't match.
+@pytest.mark.parametrize(
+    ("keyword", "hits", "misses"),
+    [
+        ("cat*", "catch, Catapult, CAttLE", "wildcat, location"),
+        ("tra*", "train, trade, TRAditional", "extra"),
+        ("the mat*", "the matrix", "breathe matter"),
+        ("*cat", "wildcat, copyCat", "catch, location"),
+        ("*tra", "extra, ultra, orchesTRA", "train"),
+        ("*the mat", "breathe mat", "the matter"),
+        ("*cat*", "location, eduCation", "act"),
+        ("*tra*", "abstracted, outrage", "art"),
+        ("*the mat*", "breathe matter", "the best mat"),
+        ("cat", "cat, CAT, Cat", "catch, wildcat, location"),
+        ("train", "train", "trains"),
+        ("the mat", "the mat", "breathe mat, the matrix, the best mat"),
+    ],
+)
+def test_a_keyword_matches_as_documented(keyword: str, hits: str, misses: str) -> None:
+    for text in hits.split(", "):
+        assert found(text, keyword) == keyword
+        assert found(f"look, {text}!", keyword) == keyword
+    for text in misses.split(", "):
+        assert found(text, keyword) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["cat, dog", "(cat:1.3)", "black_cat", "cat's", "a.cat.", "the\ncat", "“cat”"]
+)
+def test_punctuation_ends_a_word_as_prompts_are_lists(text: str) -> None:
+    assert found(text, "cat") == "cat"
+
+
+def test_a_keyword_inside_an_allowed_phrase_is_fine() -> None:
+    keywords, allowed = ("*ass*", "cat"), ("classic*", "black cat")
+    assert found("a classical black cat", *keywords, allowed=allowed) is None
+    assert found("a classical cat", *keywords, allowed=allowed) == "cat"
+    assert found("a classical brass", *keywords, allowed=allowed) == "*ass*"
+    assert found("a CLAS\u200bSICAL painting", *keywords, allowed=allowed) is None
+
+
+def test_a_match_that_reaches_out_of_an_allowed_phrase_counts() -> None:
+    assert found("the mat", "the mat", allowed=("mat",)) == "the mat"
+    assert found("catfish", "*cat*", "catfish", allowed=("*cat*",)) == "catfish"
+
+
+def test_an_exempt_role_or_channel_leaves_the_rule_out_but_not_the_bots_own_list() -> None:
+    exempt = WordRule(
+        name="r", keywords=("cat",), exempt_roles=frozenset({1}), exempt_channels=frozenset({2})
+    )
+    texts = {"prompt": "cat"}
+    assert first_hit(compiled([exempt]), texts, {5}, {6}) == Hit("r", "prompt", "cat")
+    assert first_hit(compiled([exempt]), texts, {5, 1}, {6}) is None
+    assert first_hit(compiled([exempt]), texts, {5}, {6, 2}) is None
+    assert first_hit(compiled([exempt], blocked=("cat",)), texts, {1}, {2}) == Hit(None, "prompt", "cat")
+
+
+def test_a_hit_names_the_rule_and_the_option_but_does_not_show_the_word() -> None:
+    rules = compiled([WordRule(name="one", keywords=("dog",)), WordRule(name="two", keywords=("cat",))])
+    hit = first_hit(rules, {"prompt": "a fox", "negative": "cat"})
+    assert hit == Hit("two", "negative", "cat")
+    assert "cat" not in repr(hit)
+
+
+def test_a_keyword_without_anything_visible_is_reported_and_matches_nothing() -> None:
+    rules = compiled([WordRule(name="r", keywords=("*", "\u200b", "cat"))])
+    assert rules.not_applied == (NotApplied("keyword_empty", "r"),)
+    assert first_hit(rules, "anything * \u200b") is None
+    assert first_hit(rules, "cat") is not None
+
+
+BLOCKED = (
+    *("porn", "sex", "bad", "pot", "hell", "cunt", "*fuck*", "dick"),
+    *("сука", "хуй", "мат", "שרמוטה", "猫"),
+)
+
+
+# Ways of writing a forbidden word.
+TRICKS = {
+    "porn": (
+        *("po\u200drn", "po\u200crn"),
+        *("PoRn", "po\u200brn", "p\u00ado\u2060r\ufeffn", "po\u034frn", "p\U000e0061orn"),
+        *("po\u3164rn", "po\u2065rn", "po\ufff0rn", "po\U000e01f5rn", "po\U0001d159rn", "po\ufffcrn"),
+        *("\u202eporn\u202c", "pórn", "p\u0336o\u0336r\u0336n\u0336", "p\u05b0o\u0651rn", "ｐｏｒｎ"),
+        *("𝓹𝓸𝓻𝓷", "ⓟⓞⓡⓝ", "🅿🅾🆁🅽", "🇵🇴🇷🇳", "🇵 🇴 🇷 🇳", "ᴘᴏʀɴ", "pørn", "pоrn", "рorn", "ροrn"),
+        *("p o r n", "p.o.r.n", "p - o - r - n", "p_o_r_n!", "p....o....r....n"),
+        *("p - - o - - r - - n", "p0rn", "p 0 r n", "рр0rn p0гn"),
+    ),
+    "*fuck*": ("fuск",),
+    "dick": ("dІck", "d1ck"),
+    "sex": ("ѕех", "ЅЕХ", "s3x", "5ex", "$ex", "the\u00a0\u2003sex", "sex猫"),
+    "bad": ("what a b a d dog",),
+    "hell": ("he11",),
+    "сука": ("СУКА", "сукa", "cyка"),
+    "хуй": ("хyй", "х у й", "Хуй"),
+    "שרמוטה": ("שרמוטה",),
+}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text"), [(word, text) for word, texts in TRICKS.items() for text in texts]
+)
+def test_a_trick_does_not_hide_the_word(keyword: str, text: str) -> None:
+    assert found(text, *BLOCKED) == keyword
+    assert found(f"great fox, {text}, oil on canvas", *BLOCKED) == keyword
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Scunthorpe in Essex, sextant, unisex",
+        "he'll, we'll and a shell",
+        "hello, a potter with a teapot",
+        "masterpiece, best quality, 1girl, 4k, 8k, 3d, (detailed:1.2), <lora:add_detail:0.5>",
+        "a badge, a badger and the Baden-Baden baths",
+        "Plan A, B and C: U.S.A., 1, 2, 3",
+        "I am a dad, b and ad",
+        "s ex, se x, b ad",
+        "1st 2nd 3rd 5th, 50mm f/1.4, ISO 100, 16:9",
+        "рот, вот, нос, сахар и математика",
+        "сухой лист, хор, суда",
+        "τον λόγο, και οι νότες",
+        "子猫が好き",
+        "שלום עולם",
+        "हिन्दी में लिखा",
+        "naïve café, Łódź, Ærøskøbing, smørrebrød",
+        "🦊🌲✨ 👩\u200d🚀",
+    ],
+)
+def test_innocent_text_is_not_hit(text: str) -> None:
+    assert found(text, *BLOCKED) is None
+
+
+def test_kana_and_vowel_signs_keep_what_tells_them_apart() -> None:
+    assert found("がき", "*かき*") is None
+    assert found("हिन्दी", "हन्द*") is None
+    assert found("ガキ", "ｶﾞｷ") == "ｶﾞｷ"
+
+
+def test_digits_of_a_keyword_are_taken_literally() -> None:
+    assert found("sh1ts", "sh1t*") == "sh1t*"
+    assert found("shirts", "sh1t*") is None
+
+
+def test_a_number_with_its_measure_is_not_a_word() -> None:
+    assert found("a 5in screen, the 1st of 9ft", "sin", "ist", "lst") is None
+    assert found("a s1n", "sin") == "sin"
+
+
+def test_a_word_of_single_letters_keeps_its_ends() -> None:
+    assert found("S C U N T H O R P E", "cunt") is None
+    assert found("S C U N T H O R P E", "*cunt*") == "*cunt*"
+
+
+def test_a_wall_of_exclamation_marks_takes_linear_time() -> None:
+    # With quadratic time this would not end within the suite's timeout.
+    assert found("!" * 400_000, *BLOCKED) is None
+    assert found("!!! s3x!", *BLOCKED) == "sex"
+
+
+def test_a_pattern_sees_the_text_as_typed_and_without_its_tricks() -> None:
+    assert found("b\u200bat", patterns=("bat",)) == "bat"
+    assert found("b\u0430t", patterns=("bat",)) == "bat"
+    assert found("b\u200bat", patterns=("\u200b",)) == "\u200b"
+    assert found("SHOUTING", patterns=("[A-Z]{5,}",)) == "[A-Z]{5,}"
+    assert found("whispering", patterns=("[A-Z]{5,}",)) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [
+        (r"(?=look)ahead", "regex_unsupported"),
+        (r"(a)\1", "regex_unsupported"),
+        (r"(unclosed", "regex_unsupported"),
+        (r"[a-z&&[^b]]", "regex_unsupported"),
+        (r"[x[a-z]]", "regex_unsupported"),
+        (r"[\pL\pN]{1,200}", "regex_too_large"),
+        ("\\bплохо", "regex_ascii_classes"),
+    ],
+)
+def test_a_pattern_that_can_not_be_applied_as_in_discord_is_reported(pattern: str, code: str) -> None:
+    rules = compiled([WordRule(name="rule", patterns=(pattern, "good"))])
+    assert rules.not_applied == (NotApplied(code, "rule"),)
+    assert first_hit(rules, "good") == Hit("rule", "prompt", "good")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?i)b+a*d", "[[:alpha:]]{3}", r"\[x\]", "(?P<name>x)", r"[^a-c\[]z", r"\d{3}-\d{4}", "[]a]"]
+)
+def test_ordinary_patterns_are_applied(pattern: str) -> None:
+    assert compiled([WordRule(patterns=(pattern,))]).not_applied == ()
+
+
+def test_an_allowed_phrase_excuses_a_pattern_where_it_stands() -> None:
+    assert found("in Scunthorpe", patterns=("cunt",), allowed=("scunthorpe",)) is None
+    assert found("the cunt in Scunthorpe", patterns=("cunt",), allowed=("scunthorpe",)) == "cunt"
+    assert found("ｓｃｕｎｔｈｏｒｐｅ, Scunthorpe", patterns=("cunt",), allowed=("scunthorpe",)) is None
+
+
+HOSTILE = compiled(
+    [
+        WordRule(
+            name="rule",
+            keywords=("bad", "*ab*", "aa*", "*a b", "плохо", "猫", "a$$"),
+            patterns=("(a*)*b", "(?i)x{0,50}y", r"\w+@\w+", ""),
+            allowed=("*aab*", "bad dog"),
+        )
+    ]
+)
+TEXTS = st.one_of(
+    st.text(max_size=300),
+    st.text(alphabet=st.characters(), max_size=60),
+    st.text(alphabet="ab аbA1$.-_ \u0301\u200b\0\ud800猫ß\ufdfa", max_size=300),
+)
+
+
+@given(TEXTS)
+def test_no_text_makes_the_check_fail(text: str) -> None:
+    # The empty pattern matches before the first word, which no allowed phrase covers.
+    assert first_hit(HOSTILE, f"! {text}") is not None
+
+
+@given(TEXTS)
+def test_the_forms_of_a_text_keep_their_promises(text: str) -> None:
+    plain = normalize(text)
+    assert normalize(plain) == plain
+    assert WORD_EDGE not in plain
+    assert len(fold(plain)) == len(plain)
+    assert mark_word_edges(plain).replace(WORD_EDGE, "") == plain
+    assert text_forms(text).all[0] == plain
+    assert len(text_forms(text).all) <= 12
+
+
+@given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20), TEXTS)
+def test_a_word_is_found_in_any_surroundings(word: str, text: str) -> None:
+    rules = compiled(blocked=(word,))
+    if not rules.not_applied:
+        assert first_hit(rules, f"{text} {word} {text}") is not None
