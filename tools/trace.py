@@ -17,7 +17,7 @@ from demo.once import PROMPT, SHAPE
 from demo.world import open_world
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("bot", "cogs")
+PACKAGES = tuple(f"{ROOT / package}/" for package in ("bot", "cogs"))
 _NO_FUNCTIONS = frozenset({"<module>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _PACE = 0.2
 _LOOK = 0.05
@@ -29,25 +29,15 @@ class Trace:
     """The functions called while recording, by file, in the order of their first calls."""
 
     def __init__(self) -> None:
-        self.files: dict[str, dict[str, None]] = {}
+        self.files: dict[str, set[str]] = {}
         self.recording = False
-        self._known: dict[str, str | None] = {}
 
     def profile(self, frame: FrameType, event: str, _argument: Any) -> None:
         """Record a call; the signature is that of `sys.setprofile`."""
-        if event != "call" or not self.recording:
-            return
         code = frame.f_code
-        file = self._file(code.co_filename)
-        if file is not None and code.co_name not in _NO_FUNCTIONS:
-            self.files.setdefault(file, {})[code.co_qualname] = None
-
-    def _file(self, name: str) -> str | None:
-        if name not in self._known:
-            path = Path(name)
-            inside = path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in PACKAGES
-            self._known[name] = path.relative_to(ROOT).as_posix() if inside else None
-        return self._known[name]
+        is_ours = self.recording and event == "call" and code.co_filename.startswith(PACKAGES)
+        if is_ours and code.co_name not in _NO_FUNCTIONS:
+            self.files.setdefault(code.co_filename, set()).add(code.co_qualname)
 
 
 async def run(trace: Trace) -> None:
@@ -70,7 +60,7 @@ def main() -> None:
     asyncio.run(run(trace))
     sys.setprofile(None)
     for number, (file, functions) in enumerate(trace.files.items(), 1):
-        print(f"{number:3} {file} ({len(functions)})")
+        print(f"{number:3} {Path(file).relative_to(ROOT).as_posix()} ({len(functions)})")
     print(f"files={len(trace.files)} functions={sum(map(len, trace.files.values()))}")
 
 

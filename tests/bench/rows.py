@@ -40,14 +40,17 @@ async def _measure(database: str, count: int) -> list[Figure]:
     section, now = f"rows, {database}", datetime.now(UTC)
     async with scene(database=database, rate_limits=False) as home:
         bare_start = await _start(home)
+        in_flight = [_row(number, now, RunState.RUNNING) for number in range(IN_FLIGHT)]
+        await insert_runs(home.database, *in_flight, due_at=now)
         for first in range(0, count, AT_ONCE):
-            await _fill(home, [_row(number, now) for number in range(first, min(first + AT_ONCE, count))])
+            numbers = range(first, min(first + AT_ONCE, count))
+            await _fill(home, [_row(number, now, RunState.SUCCEEDED) for number in numbers])
         store = Store(home.database.url, Outside())
         await store.open()
         if not store.database.is_sqlite:
             # In production, autovacuum does this. SQLite has no statistics there, and chooses better without.
             await store.database.migrate(lambda connection: connection.execute(text("ANALYZE")))
-        one = update(runs).values(checks=runs.c.checks + 1).where(runs.c.key == "none")
+        one = update(runs).values(checks=runs.c.checks + 1).where(runs.c.key == in_flight[0].key)
         bare = await _least(lambda: store.database.write(lambda connection: connection.execute(one)))
         found = {name: await _least(ask) for name, ask in _questions(store, now).items()}
         start = await _start(home)
@@ -71,9 +74,8 @@ async def _start(home: BotProcess) -> float:
     return seconds
 
 
-def _row(number: int, now: datetime) -> Run:
+def _row(number: int, now: datetime, state: RunState) -> Run:
     at = now - timedelta(seconds=20 * number)
-    state = RunState.RUNNING if number < IN_FLIGHT else RunState.SUCCEEDED
     person, guild = 0 if number % 200 == 0 else number % PEOPLE, number % GUILDS
     ended = None if state is RunState.RUNNING else at
     return made_run(state, person, guild, guild, created_at=at, submitted_at=at, ended_at=ended)
