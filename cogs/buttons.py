@@ -12,7 +12,6 @@ from functools import partial
 import discord
 from discord.ui import Modal
 
-from bot.deployments.input_text import command_line
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError, StoreUnavailable
@@ -166,19 +165,13 @@ async def _details(interaction: Interaction, key: str) -> None:
     catalogue, run = app.catalogue, await visible(app, actor, key)
     deployment = deployment_of(run, catalogue.all())
     origin = await app.store.history.parent_link(run)
-    own = run.requester_id == actor.id
     title = catalogue.title(run.deployment)
-    # A moderator who decides about a request needs its inputs, but no command that repeats the prompt.
-    repeatable = own or not run.hidden_from_channel
-    command = None
-    if repeatable and deployment is not None and run.erased_at is None:
-        command = command_line(catalogue.plan, deployment, run.inputs, run.gpu, private=run.private)
     explained = bool(explanation_of(run)) and (
-        own or await is_moderated(app, actor, run) or await interaction.client.is_owner(interaction.user)
+        run.requester_id == actor.id
+        or await is_moderated(app, actor, run)
+        or await interaction.client.is_owner(interaction.user)
     )
-    found = details(
-        run, title, deployment, command, explained=explained, origin=origin, repeatable=repeatable
-    )
+    found = details(run, title, deployment, explained=explained, origin=origin)
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(view=found.layout, files=files, ephemeral=True)
 

@@ -340,12 +340,11 @@ class Messenger:
         """Post a message; return False if a check of its outputs has changed what it should show."""
         deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with temporary_folder() as folder:
-            async with status.finishing_up(self._app, step.claim):
-                checked = await look(self._app, step, Path(folder), deadline)
-                if checked is None:
-                    return False
-                task = compose.Task(step.claim, place, shows, act, Path(folder), deadline, checked)
-                parts = await compose.parts(self._app, task)
+            checked = await look(self._app, step, Path(folder), deadline)
+            if checked is None:
+                return False
+            task = compose.Task(step.claim, place, shows, act, Path(folder), deadline, checked)
+            parts = await compose.parts(self._app, task)
             await step.post(place, shows, parts, continues=act is Act.CONTINUE)
         self._health.heard(posted=place not in EDITS)
         return True

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.context import App
-from bot.discord_api.calls import PostError, Unanswered, Unreachable
+from bot.discord_api.calls import Unanswered, Unreachable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.fair_queue import (
     PLACES,
@@ -24,10 +24,10 @@ from bot.domain.fair_queue import (
     expected_start,
     may_be_estimated,
 )
-from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, answer_marker
+from bot.domain.messages.records import EDITS, Claim, MessageRef, answer_marker
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
-from bot.ui.status import finishing_message, status_message, undelivered_message
+from bot.ui.status import status_message, undelivered_message
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +84,7 @@ class Estimator:
             if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
                 known = (now, await self._app.store.figures.usual(deployment, gpu, now))
                 self._medians[key] = known
-        if known[1] is not None:
-            return known[1]
-        # What the operator expects.
-        found = self._app.catalogue.get(deployment)
-        seconds = found.expected_seconds if found is not None else None
-        return (
-            Medians(timedelta(seconds=seconds), timedelta(seconds=seconds)) if seconds is not None else None
-        )
+        return known[1]
 
     async def _start(
         self, run: Run, usual: Medians, now: datetime, busy: Sequence[StartedRun]
@@ -112,10 +105,6 @@ class Estimator:
         # A limit that was lowered leaves more runs in flight than slots: the first to end free none.
         free_at = sorted(free_at)[max(0, len(busy) - slots) :]
         return expected_start(place, free_at, usual)
-
-
-# The status message says *Finishing up* once the outputs have been downloading for this many seconds.
-FINISHING_AFTER = 5.0
 
 
 async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
@@ -158,32 +147,6 @@ async def show_undelivered(app: App, claim: Claim) -> None:
     except Exception:
         # This may be the reason why nothing could be shown.
         log.exception("can't update the status message")
-
-
-@asynccontextmanager
-async def finishing_up(app: App, claim: Claim) -> AsyncIterator[None]:
-    """Say in the status message that the outputs are being fetched, if the block takes long.
-
-    After an attempt to post, the answer may be the outcome, so it stays as it is.
-    """
-    message, telling = claim.message, asyncio.Event()
-    if message.kind is not Kind.OUTCOME or message.attempt is not None or message.posted:
-        yield
-        return
-
-    async def tell() -> None:
-        await asyncio.sleep(FINISHING_AFTER)
-        telling.set()
-        with suppress(PostError):
-            await say(app, claim, finishing_message)
-
-    task = asyncio.create_task(tell())
-    try:
-        yield
-    finally:
-        if not telling.is_set():
-            task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def remove(app: App, claim: Claim) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import struct
 from collections.abc import Mapping
 from typing import Final
 
@@ -51,49 +50,6 @@ def sniff(head: bytes) -> tuple[str, str]:
 def is_visual(content_type: str) -> bool:
     """Return whether a file of this type is a picture, an animation or a video."""
     return content_type.startswith(("image/", "video/"))
-
-
-def pixels_of(head: bytes) -> tuple[int, int] | None:
-    """Return the width and height of a picture from its first bytes, or None if they don't tell it."""
-    try:
-        if head.startswith(b"\x89PNG"):
-            return _pair(">II", head, 16)
-        if head.startswith(b"GIF8"):
-            return _pair("<HH", head, 6)
-        if head.startswith(b"RIFF"):
-            return _webp_pixels(head) if len(head) >= 30 else None
-        return _jpeg_pixels(head) if head.startswith(b"\xff\xd8") else None
-    except struct.error:
-        return None
-
-
-def _webp_pixels(head: bytes) -> tuple[int, int] | None:
-    match head[8:16]:
-        case b"WEBPVP8 ":
-            return _pair("<HH", head, 26)
-        case b"WEBPVP8L":
-            bits = int.from_bytes(head[21:25], "little")
-            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        case b"WEBPVP8X":
-            return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
-    return None
-
-
-def _jpeg_pixels(head: bytes) -> tuple[int, int] | None:
-    """Return the size from the first frame's header, which comes after segments with their lengths."""
-    at = 2
-    while head[at : at + 1] == b"\xff" and len(head) > at + 4:
-        kind, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            height, width = _pair(">HH", head, at + 5)
-            return width, height
-        at += 2 + length
-    return None
-
-
-def _pair(layout: str, head: bytes, at: int) -> tuple[int, int]:
-    first, second = struct.unpack_from(layout, head, at)
-    return first, second
 
 
 def is_wrong_type(extension: str, expected_name: str) -> bool:

@@ -8,7 +8,7 @@ import mimetypes
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -27,7 +27,6 @@ from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import file_stem
 from bot.media.download import Media, MediaFetcher, retryable
-from bot.media.file_types import pixels_of
 from bot.media.shrink import SECONDS, shrink
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _ALT_TEXT = 500
-_HEAD = 64 * 1024  # a JPEG's metadata may come before its size
 # How long, in seconds, the outputs of one message may take to fetch.
 MEDIA_SECONDS = 120.0
 _DISK = "a temporary file"
@@ -290,20 +288,13 @@ def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, content_type: str) -> PreparedFile:
-    """Return a file to upload, with the size of a picture as far as its first bytes tell it.
-
-    The run key in its name lets a search find the message again.
-    """
+    """Return a file to upload. The run key in its name lets a search find the message again."""
     kind = kind_of(content_type)
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
-    made = PreparedFile(path, filename, kind, size=path.stat().st_size, content_type=content_type)
-    if kind is not FileKind.IMAGE:
-        return made
-    with path.open("rb") as file:
-        pixels = pixels_of(file.read(_HEAD))
-    alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt else None
-    return replace(made, description=alt, pixels=pixels)
+    is_described = kind is FileKind.IMAGE and run.prompt is not None
+    alt = shorten(strip_invisible(run.prompt or ""), _ALT_TEXT) if is_described else None
+    return PreparedFile(path, filename, kind, alt, path.stat().st_size, content_type)
 
 
 def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:

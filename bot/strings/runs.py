@@ -208,9 +208,6 @@ RUNS = {
     "edit_file_deleted": "The earlier file was deleted. Please attach another.",
     "draft_forgotten": "I don't have what you typed any more. Please use the command again.",
     # details
-    "details_erased": "The inputs were deleted, so no command repeats this.",
-    "details_gone": "This deployment isn't offered any more, so no command repeats this.",
-    "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
     "details_hidden": "Only the requester and the moderators can see this before it is approved.",
     # user installs
     "answer_lives": "I'm not a member here, so I can answer for 15 minutes. `/runs` shows where to find a result that takes longer.",

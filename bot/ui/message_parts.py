@@ -239,8 +239,7 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 class PreparedFile:
     """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes.
 
-    `pixels` are the width and height of a picture, if they are known. A file that stands for another, such as
-    one with a link, has no `content_type`.
+    A file that stands for another, such as one with a link, has no `content_type`.
     """
 
     path: Path
@@ -248,7 +247,6 @@ class PreparedFile:
     kind: FileKind
     description: str | None = None
     size: int = 0
-    pixels: tuple[int, int] | None = None
     content_type: str = ""
 
 

@@ -100,7 +100,7 @@ def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -
     """Return the configured follow-ups that take a file of one of these kinds."""
     taking = {kind for each in kinds for kind in _TAKING[each]}
     return [
-        Button(label=each.label, emoji=each.emoji, custom_id=DraftId(run.key, each.reference).encode())
+        Button(label=each.label, custom_id=DraftId(run.key, each.reference).encode())
         for each in offered.follow_ups
         if not taking.isdisjoint(each.takes)
     ]
@@ -254,9 +254,6 @@ def _button_if(condition: bool, run: Run, action: Action, label: str = "") -> li
 
 def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
     """Return a row with a select of the follow-ups that have no button, or an empty row."""
-    options = [
-        SelectOption(label=each.label or "", emoji=each.emoji, value=each.custom_id or "")
-        for each in follow_ups
-    ]
+    options = [SelectOption(label=each.label or "", value=each.custom_id or "") for each in follow_ups]
     custom_id = DraftId(run.key).encode()
     return [Select(placeholder="Choose a follow-up", options=options, custom_id=custom_id)] if options else []

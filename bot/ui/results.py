@@ -221,11 +221,7 @@ def _footer(batch: Batch) -> Iterator[str]:
         )
     else:
         origin = [f"made from [an earlier result]({batch.origin})"] if batch.origin else []
-        sizes = {file.pixels for file in batch.files if file.kind is FileKind.IMAGE}
-        size = sizes.pop() if len(sizes) == 1 else None
-        # A partial result may be edited when only the names of its files are known.
-        pixels = [f"{size[0]} × {size[1]}"] if size and not first.partial else []
-        yield subtext([*origin, *pixels, *result_facts(first)])
+        yield subtext([*origin, *result_facts(first)])
     if batch.shown and len(batch.numbers) > 1:
         yield subtext(["Pick a number to do more with it."])
 

@@ -216,44 +216,29 @@ def details(
     run: Run,
     title: str,
     deployment: Deployment | None,
-    command: str | None,
     *,
     explained: bool = False,
     origin: str | None = None,
-    repeatable: bool = True,
 ) -> Details:
-    """Build the details of a run. `command` repeats it, or is None if `deployment` is None or the requester
-    has erased the inputs.
+    """Build the details of a run.
 
     If `explained`, they say why the run failed, with the end of its log; only the requester and moderators
-    may read that. `origin` is a link to the result of the run's parent, or None. If not `repeatable`, the
-    message has no command and doesn't say why.
+    may read that. `origin` is a link to the result of the run's parent, or None.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     heading = f"### Details: {escape_line(title, 80)}"
     facts = lines(*_facts(run, inputs, origin, explained=explained))
     values = lines(*_values(inputs, None))
     why, log = (explanation_of(run), run.failure_log) if explained else ("", None)
-    size = sum(map(len, (heading, facts, values, command or "", why, log or "")))
-    log_text = lines(_LOG, *text_blocks((log,), spoiler=False, space=0)) if log else ""
-    in_file = ""
-    if size > MAX_INLINE:
-        in_file, log_text = "details_in_file", ""
+    if sum(map(len, (heading, facts, values, why, log or ""))) > MAX_INLINE:
+        told = "That is too long to show here. The file has all of it."
         values = lines(*[*_values(inputs, _SHORT)][:_LINES])
-    if command is not None:
-        block = text_blocks((command,), spoiler=False, space=0)
-        shown = [say(in_file)] if in_file else ["To run the same again, copy this:", *block]
-        command_texts = [lines(*shown)]
-        if inputs.file_options:
-            names = ", ".join(f"`{name}`" for name in inputs.file_options)
-            command_texts.append(f"Files can't be pasted. Please attach them again: {names}.")
-    else:
-        command_texts = ["That is too long to show here. The file has all of it."] if in_file else []
-        if repeatable:
-            command_texts.append(say("details_erased" if deployment is not None else "details_gone"))
-    file = [File[LayoutView](f"attachment://{FILENAME}")] if in_file else []
-    layout = framed(Colour.blurple(), heading, values, why, facts, log_text, lines(*command_texts), *file)
-    return Details(layout, _full_text(run.key, inputs, command, log) if in_file else None)
+        file = File[LayoutView](f"attachment://{FILENAME}")
+        layout = framed(Colour.blurple(), heading, values, why, facts, told, file)
+        return Details(layout, _full_text(run.key, inputs, log))
+    log_text = lines(_LOG, *text_blocks((log,), spoiler=False, space=0)) if log else ""
+    erased = "The inputs were deleted." if run.erased_at is not None else ""
+    return Details(framed(Colour.blurple(), heading, values, why, facts, log_text, erased), None)
 
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
@@ -293,10 +278,10 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool
     yield subtext(names)
 
 
-def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | None) -> str:
+def _full_text(key: str, inputs: ShownInputs, log: str | None) -> str:
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     parts += [f"{name}:\n{file.url}" for name, file in zip(inputs.file_options, inputs.files, strict=True)]
-    return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"
+    return "\n\n".join([key, *parts, *([log] if log else [])]) + "\n"
 
 
 def left_out(run: Run) -> Iterator[str]:

@@ -72,13 +72,6 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
     return OutgoingMessage(layout=layout)
 
 
-def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
-    """Build the status message of an ended batch while its outputs are downloaded."""
-    first = batch[0]
-    above = lines(f"### {say('title_uploading')}: {batch_title(title, len(batch))}", prompt_line(first))
-    return OutgoingMessage(layout=framed(Colour.blurple(), above, _asked(batch)))
-
-
 def _seen_by(first: Run, *, in_review: bool) -> str:
     """Return who sees the request and its result, and what happens before it starts."""
     if first.private and in_review:

@@ -15,7 +15,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from bot.deployments.schema.field_types import (
     LARGEST,
-    Emoji,
     Gpu,
     Key,
     Label,
@@ -165,8 +164,6 @@ class FollowUpSettings(Table):
     """required: NAME of the deployment that it starts"""
     label: Label
     """required: the text of its button, up to 32 characters; short ones fit a phone's row"""
-    emoji: Emoji | None = None
-    """one Unicode emoji before the label"""
     input: Key | None = None
     """the input that takes the result, by key or option; default: the only one for that kind of file"""
     carry: tuple[Key, ...] = ()
@@ -196,8 +193,6 @@ class DeploymentSettings(Table):
     """the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice"""
     default_gpu: Gpu | None = None
     """sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know"""
-    expected_seconds: Annotated[int, Field(ge=1)] | None = None
-    """how long a run takes, for the estimates until five results have shown it"""
     concurrency_limit: Annotated[int, Field(ge=1)] | None = None
     """its concurrent runs; default: ComfyDeploy's limit"""
     max_count: Annotated[int, Field(ge=1, le=10)] | None = None

@@ -21,7 +21,7 @@ from tests.unit.factories import app_with
 def estimator(store: Store, slots: int | None = 1) -> tuple[Estimator, Clock]:
     clock = Clock()
     clock.now = at(0)
-    catalogue = SimpleNamespace(get=lambda _: SimpleNamespace(concurrency_limit=slots, expected_seconds=None))
+    catalogue = SimpleNamespace(get=lambda _: SimpleNamespace(concurrency_limit=slots))
     return Estimator(app_with(store=store, catalogue=catalogue, outside=Outside(now=clock))), clock
 
 

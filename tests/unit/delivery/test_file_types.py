@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import av
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from bot.media.file_types import SNIFF_BYTES, is_wrong_type, pixels_of, sniff, suffix_for
+from bot.media.file_types import SNIFF_BYTES, is_wrong_type, sniff, suffix_for
 
 
 def picture(form: str) -> bytes:
@@ -102,27 +99,3 @@ def test_pages_and_programs_in_place_of_media_are_noticed(data: bytes, name: str
 )
 def test_a_file_keeps_only_a_suffix_that_fits_its_type(name: str | None, extension: str, suffix: str) -> None:
     assert suffix_for(name, extension) == suffix
-
-
-@pytest.mark.parametrize(
-    ("form", "options"),
-    [
-        ("PNG", {}),
-        ("GIF", {}),
-        ("JPEG", {}),
-        ("JPEG", {"progressive": True, "exif": b"Exif" + bytes(5000)}),
-        ("WEBP", {}),
-        ("WEBP", {"lossless": True}),
-        ("WEBP", {"exif": b"Exif" + bytes(50)}),
-    ],
-)
-def test_the_size_of_a_picture_is_in_its_first_bytes(form: str, options: dict[str, Any]) -> None:
-    target = io.BytesIO()
-    Image.new("RGB", (1248, 1824), "red").save(target, form, **options)
-    assert pixels_of(target.getvalue()) == (1248, 1824)
-
-
-@given(st.sampled_from([b"\x89PNG", b"GIF8", b"\xff\xd8\xff\xe0", b"RIFF1234WEBPVP8X", b""]), st.binary())
-def test_any_bytes_have_a_size_or_none(start: bytes, rest: bytes) -> None:
-    found = pixels_of(start + rest)
-    assert found is None or len(found) == 2

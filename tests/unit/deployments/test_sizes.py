@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.draft import Draft, changed
-from bot.deployments.input_text import command_line, displayed_inputs
+from bot.deployments.input_text import displayed_inputs
 from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
@@ -123,24 +123,6 @@ def test_any_size_within_the_limits_is_kept(width: int, height: int) -> None:
     assert (found.inputs, found.dropped) == (stored, ())
     found = kept(SIZED, {**stored, "width": "wide"})
     assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
-
-
-CROWDED = sized(inputs={f"k{n:02}": {"kind": "text", "required": True} for n in range(26)})
-
-
-@pytest.mark.parametrize(
-    ("made", "height", "line"),
-    [
-        (SIZED, 512, "/generate size:Wide 21:9 · 1216 × 512"),
-        (SIZED, 700, "/generate size:"),
-        (CROWDED, 512, "/generate more:size=wide"),
-        (CROWDED, 700, "/generate"),
-    ],
-)
-def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user(
-    made: Deployment, height: int, line: str
-) -> None:
-    assert command_line(plan_commands([made]), made, {"width": 1216, "height": height}, None) == line
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import plan_commands, suggestions
+from bot.deployments.command_plan import suggestions
 from bot.deployments.files import linked_file, links_of
-from bot.deployments.input_text import command_line, parse_more, write_more
+from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import Input
 from bot.deployments.merge import merge, seed_range
 from bot.domain.backend import InputKind
@@ -193,14 +193,6 @@ def test_more_is_checked_like_the_other_options(more: str, code: str, option: st
     assert code != "input_unknown" or "steps" in str(error.params["choices"])
 
 
-names = st.from_regex(r"[a-z_]{1,9}", fullmatch=True)
-
-
-@given(st.lists(st.tuples(names, st.text().filter(lambda text: not set("“”„") & set(text)))))
-def test_more_reads_back_what_it_wrote(pairs: list[tuple[str, str]]) -> None:
-    assert parse_more(write_more(pairs)) == pairs
-
-
 @pytest.mark.parametrize(
     ("option", "typed", "suggested"),
     [
@@ -219,11 +211,3 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it(
     made = deployment(node("animal", "Enum", choices=animals), node("width", "NumberInt"), inputs=widths)
     assert [choice.name for choice in suggestions(made, option, typed, {})] == suggested
     assert len(suggestions(made, "animal", "", {})) == 25
-
-
-def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> None:
-    nodes = [node(f"t{number}", "Text", default="x") for number in range(30)]
-    made = deployment(*nodes, name="flux")
-    plan = plan_commands([made, deployment(name="other")])
-    line = command_line(plan, made, {"t0": "a", "t28": "b, c", "t29": "d"}, None)
-    assert line == '/generate flux t0:a more:t28="b, c", t29=d'

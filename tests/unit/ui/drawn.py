@@ -27,7 +27,6 @@ from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.draft import Draft
 from bot.deployments.files import linked_file
-from bot.deployments.input_text import command_line
 from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
@@ -266,7 +265,7 @@ class Drawer:
     def follow_up(self) -> FollowUp:
         label = f"{self.said[:30]}{next(self.numbers)}"
         target = "98244b49-9b56-46b8-83c8-334f27412095"
-        return follow_up(label, target, emoji="🔍", takes={InputKind.IMAGE: "image"})
+        return follow_up(label, target, takes={InputKind.IMAGE: "image"})
 
     def deployments(self) -> list[Deployment]:
         """Return one, a few or very many, as far as Discord's 8,000 characters for a command allow."""
@@ -325,8 +324,7 @@ def greeting(deployments: Sequence[Deployment]) -> LayoutView:
 
 
 def detailed(run: Run, title: str, offered: Deployment | None, *, explained: bool) -> LayoutView:
-    command = command_line(plan_commands([offered]), offered, run.inputs, run.gpu) if offered else None
-    return run_facts.details(run, title, offered, command, explained=explained).layout
+    return run_facts.details(run, title, offered, explained=explained).layout
 
 
 def draft_form(title: str, said: str) -> Modal:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import plan_commands
-from bot.deployments.input_text import command_line
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.runs import InputValue
@@ -20,9 +18,8 @@ FLUX = offering(PROMPT)
 
 
 def shown(inputs: dict[str, InputValue], deployment: Deployment | None = FLUX, *, log: str = "") -> Details:
-    command = command_line(plan_commands([deployment]), deployment, inputs, None) if deployment else None
     run = made_run(inputs=inputs, failure_code="run_failed" if log else None, failure_log=log or None)
-    found = details(run, "Flux", deployment, command, explained=bool(log))
+    found = details(run, "Flux", deployment, explained=bool(log))
     assert_within_limits(found.layout)
     return found
 
@@ -31,17 +28,17 @@ def test_short_details_need_no_file() -> None:
     assert shown({"p": "a fox"}).file is None
 
 
-def test_a_fence_in_the_command_does_not_end_its_block() -> None:
-    found = shown({"p": "a ``` here"}, log="a log")
+def test_a_fence_in_the_log_does_not_end_its_block() -> None:
+    found = shown({"p": "a fox"}, log="a ``` here")
     assert found.file is None
-    assert text(found.layout).count("```") == 4  # around the command and the log
+    assert text(found.layout).count("```") == 2
 
 
 @pytest.mark.parametrize("prompt", ["x" * 6000, "*" * 3000, "<@1>" * 900], ids=len)
 def test_a_long_prompt_is_whole_in_the_file(prompt: str) -> None:
     found = shown({"p": prompt})
     assert found.file is not None
-    assert f"/generate prompt:{prompt}" in found.file
+    assert f"prompt:\n{prompt}\n" in found.file
 
 
 def test_many_inputs_are_whole_in_the_file() -> None:
@@ -50,10 +47,9 @@ def test_many_inputs_are_whole_in_the_file() -> None:
     assert "key59" in found.file
 
 
-def test_the_option_of_each_file_is_named_and_that_pasting_leaves_it_out() -> None:
+def test_the_option_of_each_file_is_named() -> None:
     images = input_of(key="i", option="image", kind=InputKind.IMAGES, max_count=2)
     links = [f"https://x/{name}.png" for name in "abc"]
     found = text(shown({"p": "a fox", "i": links}, offering(PROMPT, images)).layout)
     for option, link in zip(("image1", "image2", "image"), links, strict=True):
         assert f"**{option}:** [{link[-5:]}]({link})" in found
-    assert "Files can't be pasted. Please attach them again: `image1`, `image2`" in found

@@ -35,7 +35,7 @@ from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import share_messages
 from bot.ui.run_facts import details
 from bot.ui.settings import Panel, panel_layout, warnings
-from bot.ui.status import finishing_message, plain_messages, status_message
+from bot.ui.status import plain_messages, status_message
 from tests.stories.render import Renderer
 from tests.unit.factories import made_block, made_preset
 from tests.unit.ui.drawn import ASKED, LINK, UNTIL, Shown, parts_of
@@ -57,7 +57,6 @@ def statuses() -> Mapping[str, Shown]:
         "private, in review": status_message([run(S.AWAITING_APPROVAL, **private)], "Flux"),
         "several, in each state": status_message([done, *active], "Flux"),
         "several, one failed": status_message(batch_of(S.FAILED, S.SUCCEEDED, S.RUNNING), "Flux"),
-        "finishing": finishing_message([run()], "Flux"),
     }
 
 
@@ -124,9 +123,7 @@ def lists() -> Mapping[str, Shown]:
     return {
         "runs": runs_layout(entries, RunsId(0), str.title, **marks),
         "queue": queue_layout([[each] for each in waiting], 0, more=False, **shown),
-        "details": details(
-            run(gpu="H100", gpu_used=None, parent_key="p" * 16, count=2), "Flux", None, None
-        ).layout,
+        "details": details(run(gpu="H100", gpu_used=None, parent_key="p" * 16, count=2), "Flux", None).layout,
         "preset taken": replace_layout(made_preset(holder=Holder.SERVER), str.title, NO_INPUTS, "0123abcd"),
         "pictures": pictures_layout(["https://x/a.png", "https://x/b.png"], ["a", "b"], [Option("up", "Up")]),
         "audit": audit_layout(

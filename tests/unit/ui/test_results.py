@@ -64,7 +64,7 @@ def test_a_duration_is_told_if_it_is_known_and_a_second_at_least(
     measured: dict[str, Any], told: list[str]
 ) -> None:
     made = run(started_at=ASKED, ended_at=ASKED + timedelta(seconds=62), **measured)
-    shown: list[OutgoingMessage | LayoutView] = [*ended(made), details(made, "Flux", None, None).layout]
+    shown: list[OutgoingMessage | LayoutView] = [*ended(made), details(made, "Flux", None).layout]
     for each in shown:
         assert re.findall(r"took \d+ s|124", text(each).lower()) == told
 
@@ -134,7 +134,7 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
 OFFERED = st.builds(
     lambda labels, flags: replace(
         OfferedActions(*flags),
-        follow_ups=tuple(follow_up(each, UUID, emoji="🔍", takes={InputKind.IMAGE: "i"}) for each in labels),
+        follow_ups=tuple(follow_up(each, UUID, takes={InputKind.IMAGE: "i"}) for each in labels),
     ),
     st.lists(st.text("Wi", min_size=1, max_size=32), max_size=6, unique=True),
     st.tuples(*[st.booleans()] * 5),
