@@ -17,7 +17,7 @@ from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured_deployments, configured_labels
-from bot.context import App, Wakeups
+from bot.context import App, FormDrafts, Wakeups
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue, Reloader
@@ -32,7 +32,6 @@ from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.media.picture_check import PictureChecker
 from bot.media.ssrf import public_or_in
-from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup, back_up_before_migration
 from bot.outside import Outside

@@ -4,24 +4,23 @@ everything gets it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from random import Random
+from typing import Literal, TypeVar
 
 from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
-from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import QUIET_INTERVALS
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.media.picture_check import PictureChecker
-from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.outside import Outside
 from bot.store import Store
@@ -32,6 +31,7 @@ LONGEST_SLEEP = timedelta(seconds=30)
 # What other processes are woken for: a run may start, has to be checked or cancelled, or a message is out of
 # date.
 Topic = Literal["submit", "check", "show"]
+T = TypeVar("T")
 
 
 class Wakeups:
@@ -102,6 +102,38 @@ class Troubles:
         return frozenset(self._present | second)
 
 
+class FormDrafts:
+    """A cache of each user's newest drafts, in memory. After a restart, forms open without their drafts.
+
+    It holds at most `per_user` drafts of each type of a user, and the drafts of the `users` who kept one most
+    recently.
+    """
+
+    def __init__(self, random: Random, per_user: int = 5, users: int = 500) -> None:
+        self._random, self._per_user, self._users = random, per_user, users
+        self._kept: OrderedDict[int, dict[str, object]] = OrderedDict()
+
+    def keep(self, user_id: int, draft: object) -> str:
+        name = self._random.randbytes(4).hex()
+        drafts = self._kept.setdefault(user_id, {})
+        self._kept.move_to_end(user_id)
+        drafts[name] = draft
+        alike = [each for each, other in drafts.items() if type(other) is type(draft)]
+        if len(alike) > self._per_user:
+            del drafts[alike[0]]
+        if len(self._kept) > self._users:
+            self._kept.popitem(last=False)
+        return name
+
+    def get(self, name: str, user_id: int, kind: type[T]) -> T | None:
+        """Return a draft, or None if it is no longer kept or belongs to another user."""
+        draft = self._kept.get(user_id, {}).get(name)
+        return draft if isinstance(draft, kind) else None
+
+    def forget(self, user_id: int) -> None:
+        self._kept.pop(user_id, None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """The settings, resources and caches of a process. What only one role needs, that role builds.
@@ -130,10 +162,6 @@ class App:
     def now(self) -> datetime:
         """Return the current time in UTC."""
         return self.outside.now()
-
-    @property
-    def operator(self) -> OperatorRules:
-        return self.store.operator
 
     @property
     def interval(self) -> timedelta:

@@ -62,8 +62,9 @@ class Metrics:
         self._run = self._histogram("run_seconds", "How long runs took", _RUN_SECONDS, "deployment", "gpu")
         webhooks = self._counter("webhooks", "Webhooks by the answer they got", "result")
         # Create all series at 0, so that the first event counts as an increase.
-        self._webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
-        self._attempts = self._counter("message_attempts", "Attempts to show a message", "kind", "result")
+        self.webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
+        # `result` is done, again, kept (undelivered) or superseded.
+        self.attempts = self._counter("message_attempts", "Attempts to show a message", "kind", "result")
         self._delivery = self._histogram(
             "delivery_seconds", "From a run's end to its outcome being shown", _WAIT_SECONDS
         )
@@ -76,7 +77,7 @@ class Metrics:
 
         checked = self._counter("pictures_checked", "Pictures that were checked, by verdict", "result")
         self._checked = {result: checked.labels(result) for result in ("clean", "flagged", "unknown")}
-        self._held = self._counter("pictures_held", "Outputs that a moderator has to look at first")
+        self.held = self._counter("pictures_held", "Outputs that a moderator has to look at first")
         self._check = self._histogram(
             "picture_check_seconds", "How long pictures waited for the checker's answer", _CALL_SECONDS
         )
@@ -113,10 +114,6 @@ class Metrics:
             if outcome is not None:
                 self._requests.labels(deployment, outcome).inc()
 
-    def attempt(self, kind: str, result: str) -> None:
-        """Count an attempt to show a message. `result` is done, again, kept (undelivered) or superseded."""
-        self._attempts.labels(kind, result).inc()
-
     def shown(self, run: Run, now: datetime) -> None:
         """Count an outcome that was posted at `now`, and record the time since the run ended."""
         self._outcomes.labels(run.deployment, run.state.value).inc()
@@ -137,16 +134,10 @@ class Metrics:
         if duration is not None:
             self._run.labels(*labels).observe(duration)
 
-    def webhook(self, status: int) -> None:
-        self._webhooks[status].inc()
-
     def picture_checked(self, result: str, seconds: float) -> None:
         """Count a picture that is clean, flagged or, without a usable answer, unknown."""
         self._checked[result].inc()
         self._check.observe(seconds)
-
-    def pictures_held(self, count: int) -> None:
-        self._held.inc(count)
 
     def discord_trace(self) -> aiohttp.TraceConfig:
         """Return a trace that counts the requests of discord.py's session, including retries."""

@@ -13,7 +13,7 @@ from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
-from bot.domain.pages import PAGE_SIZE, RunFilter, first_page
+from bot.domain.results import PAGE_SIZE, RunFilter, first_page
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell

@@ -23,9 +23,10 @@ from bot.comfydeploy.wire import (
     WEBHOOKS,
     WebhookSigner,
     error_from_http,
-    parse_queue_reply,
+    load_object,
     queue_body,
     scrub,
+    uuid_of,
 )
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import (
@@ -78,6 +79,7 @@ class ComfyDeploy:
 
     gpus = GPUS
     webhooks = WEBHOOKS
+    read_webhook = staticmethod(parse_webhook)
 
     def __init__(
         self,
@@ -156,7 +158,7 @@ class ComfyDeploy:
         """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""
         body = queue_body(run, self._signer.url(run.key))
         reply = await self._call("queue", "POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
-        return parse_queue_reply(reply)
+        return uuid_of(load_object(reply), "run_id")
 
     async def get_run(self, run_id: str) -> RunReport:
         params = {"queue_position": "true"}
@@ -177,9 +179,6 @@ class ComfyDeploy:
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
         return self._signer.verify(key, mac)
-
-    def read_webhook(self, body: bytes) -> RunReport:
-        return parse_webhook(body)
 
     async def _call(
         self,

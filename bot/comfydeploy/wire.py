@@ -161,11 +161,6 @@ def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
     return body
 
 
-def parse_queue_reply(body: bytes) -> str:
-    """Return the new run's id, or raise BackendBadReply."""
-    return uuid_of(load_object(body), "run_id")
-
-
 WEBHOOK_PATH = "/webhooks/comfydeploy"
 _ROUTE = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
 # ComfyDeploy's second and third attempts arrive as GET with the same body.

@@ -247,20 +247,14 @@ def read_messages(connection: Connection, keys: Collection[str]) -> Mapping[str,
     """Return the messages of these requests. A request without messages has an empty mapping."""
     found: dict[str, dict[tuple[Kind, int], Message]] = defaultdict(dict)
     for row in connection.execute(_OF_REQUESTS, {"keys": list(keys)}):
-        message = to_message(row)
-        found[row.request_key][message.kind, message.number] = message
+        values = {name: row._mapping[name] for name in Message.__slots__}
+        values |= {"kind": Kind(row.kind), "form": Form(row.form), "place": Place(row.place)}
+        found[row.request_key][values["kind"], row.number] = Message(**values)
     return found
 
 
 def messages_of(connection: Connection, request_key: str) -> Messages:
     return read_messages(connection, [request_key])[request_key]
-
-
-def to_message(row: Row[Any]) -> Message:
-    """Build a Message from a row."""
-    values = {name: row._mapping[name] for name in Message.__slots__}
-    kind, form, place = Kind(row.kind), Form(row.form), Place(row.place)
-    return Message(**{**values, "kind": kind, "form": form, "place": place})
 
 
 def message_key(request_key: str, kind: Kind, number: int) -> dict[str, object]:

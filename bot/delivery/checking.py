@@ -90,7 +90,7 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
     rules = await app.store.rules.get(step.claim.first.guild_id)
     prepared, checked = dict[str, PreparedOutputs](), list[Run]()
     for run in unchecked:
-        check = check_of(run, rules, app.operator, age_restricted=await _is_age_restricted(app, run))
+        check = check_of(run, rules, app.store.operator, age_restricted=await _is_age_restricted(app, run))
         if check.flagged is Flagged.OFF:
             checked.append(replace(run, verdicts={}))
             continue
@@ -102,14 +102,14 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
         spoiler = run.spoiler or bool(numbers_with(verdicts, Verdict.SPOILER))
         checked.append(replace(run, verdicts=verdicts, spoiler=spoiler))
     until = app.now() + timedelta(hours=rules.approval.hours)
-    if not await app.store.reviews.checked(
+    if not await app.store.messages.checked(
         step.claim, checked, app.now(), until, rules.approval.review_channel_id
     ):
         raise Superseded
     newest = {run.key: run for run in checked}
     step.claim = replace(step.claim, runs=[newest.get(run.key, run) for run in step.claim.runs])
     held = sum(len(numbers_with(run.verdicts, Verdict.HELD)) for run in checked)
-    app.metrics.pictures_held(held)
+    app.metrics.held.inc(held)
     if held:
         log.info("%s outputs wait for a moderator", held)
         app.wakeups.wake("show")

@@ -44,7 +44,7 @@ from bot.ui.moderation import (
     review_card,
     turned_away_letter,
 )
-from bot.ui.result_buttons import OfferedActions, offered_actions
+from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome, outcome_messages, share_messages
 from bot.ui.status import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
 
@@ -95,16 +95,15 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
 async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     """Compose the changes of what is posted completely."""
     kind, posted, first = claim.message.kind, claim.message.posted, claim.first
+    title = app.catalogue.title(first.deployment)
     if kind is Kind.REVIEW and first.state is not RunState.AWAITING_APPROVAL:
         files, inputs = [*map(_posted_file, posted[0].files)], _inputs(app, first)
-        return [
-            Edit(posted[0], decided_card(first, _title(app, first), inputs, files, _open_link(claim)), None)
-        ]
+        return [Edit(posted[0], decided_card(first, title, inputs, files, _open_link(claim)), None)]
     if kind is Kind.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
     if kind is Kind.PICTURES and not any(run.held for run in claim.runs):
         decided = await app.store.reviews.last(claim.first, AuditAction.PICTURES)
-        closed = Edit(posted[0], closed_pictures_card(first, _title(app, first), decided), ())
+        closed = Edit(posted[0], closed_pictures_card(first, title, decided), ())
         return [closed, *(Edit(part, None, None) for part in posted[1:])]
     # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
     # whole, and a letter about the end of a request stays as it is.
@@ -126,10 +125,6 @@ def _is_letter(claim: Claim, place: Place) -> bool:
     return place is Place.DIRECT and is_turned_away(claim.runs)
 
 
-def _title(app: App, run: Run) -> str:
-    return app.catalogue.title(run.deployment)
-
-
 async def _origin(app: App, run: Run) -> str | None:
     return await app.store.history.parent_link(run) if run.parent_key in run.sources else None
 
@@ -138,15 +133,12 @@ def _inputs(app: App, run: Run) -> ShownInputs:
     return displayed_inputs(app.catalogue.get(run.deployment), run.inputs)
 
 
-def _offered(app: App, claim: Claim) -> OfferedActions:
-    return offered_actions(claim.run, app.catalogue.all())
-
-
 async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
     run, shown, may_link = claim.run, claim.shown, app.outputs.may_link
+    title, offered = app.catalogue.title(run.deployment), offered_actions(run, app.catalogue.all())
     if _is_letter(claim, task.place):
-        return [turned_away_letter(run, _title(app, run))]
+        return [turned_away_letter(run, title)]
     if task.shows is Shows.WITHHELD:
         if form is Form.WORDS:
             return plain_messages(claim.about, [run], None)
@@ -156,12 +148,12 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     prepared = {each.key: await _prepared(app, task, each) for each in shown}
     if task.act is Act.POST:
         batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
-        return outcome_messages(batch, _title(app, run), _offered(app, claim))
+        return outcome_messages(batch, title, offered)
     batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
     galleries = chunks([file for file in batch.files if file.kind in GALLERY])
     others = chunks([file for file in batch.files if file.kind not in GALLERY])
     remarks = [remark for each in prepared.values() for remark in each.remarks]
-    return outcome(batch, _title(app, run), _offered(app, claim)).further(galleries, others, remarks)
+    return outcome(batch, title, offered).further(galleries, others, remarks)
 
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -210,7 +202,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
             prepared = await app.outputs.prepare_copy(run, run.upload_limit, task.folder, task.deadline)
         except MediaGone as error:
             raise RefusedError("copy_file_gone", str(error)) from error
-    title, offered = _title(app, run), _offered(app, claim)
+    title, offered = app.catalogue.title(run.deployment), offered_actions(claim.run, app.catalogue.all())
     if form is Form.WORDS:
         parts = plain_messages([run], [run], app.outputs.may_link)
     elif claim.message.kind is Kind.SHARE:
@@ -235,7 +227,7 @@ async def _review(app: App, task: Task) -> list[OutgoingMessage]:
     else:
         code = "card_file_restricted" if withheld else "media_linked"
         prepared = linked_outputs(attached, app.outputs.may_link, code)
-    return [review_card(run, _title(app, run), inputs, prepared)]
+    return [review_card(run, app.catalogue.title(run.deployment), inputs, prepared)]
 
 
 async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
@@ -249,7 +241,9 @@ async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
             found.append(await _uploaded(app, task, alone))
         elif not withheld:
             found.append(linked_outputs(alone, app.outputs.may_link))
-    return pictures_card(claim.runs, _title(app, claim.first), _together(found), withheld=withheld)
+    return pictures_card(
+        claim.runs, app.catalogue.title(claim.first.deployment), _together(found), withheld=withheld
+    )
 
 
 async def _uploaded(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -281,7 +275,8 @@ async def _report_card(
 ) -> OutgoingMessage:
     run = claim.run
     reports, link = await app.store.reviews.reports(run), _open_link(claim)
-    return report_card(run, _title(app, run), reports, link, _together(found), withheld=withheld)
+    title = app.catalogue.title(run.deployment)
+    return report_card(run, title, reports, link, _together(found), withheld=withheld)
 
 
 async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
@@ -306,7 +301,7 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         stamp = int(last.deleted_at.timestamp()) if last.deleted_at is not None else 0
         verdict = say("report_deleted", person=last.deleted_by, at=stamp)
     if verdict:
-        return Edit(card, closed_report_card(run, _title(app, run), verdict), ())
+        return Edit(card, closed_report_card(run, app.catalogue.title(run.deployment), verdict), ())
     keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
 
     names, found = [name.removeprefix(REPORTED) for name in keep], list[PreparedOutputs]()
@@ -324,7 +319,8 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     names = [name for part in posted for name in part.files]
     prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
     batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
-    shown = outcome(batch, _title(app, claim.run), _offered(app, claim))
+    title = app.catalogue.title(claim.run.deployment)
+    shown = outcome(batch, title, offered_actions(claim.run, app.catalogue.all()))
     texts: Iterator[OutgoingMessage] = iter(())
     for part in posted:
         kept = [file for file in batch.files if file.filename in part.files]

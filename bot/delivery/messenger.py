@@ -132,7 +132,7 @@ class Messenger:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
         async with self._working(step):
             result = await self._attempt(step)
-        self._app.metrics.attempt(step.claim.message.kind, result)
+        self._app.metrics.attempts.labels(step.claim.message.kind, result).inc()
 
     async def show_now(self, request_key: str) -> bool:
         """Show what has changed in a request while somebody waits for it.

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.domain.breaker import Breaker
+from bot.breaker import Breaker
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
 from bot.outside import Outside

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 import discord
 
 from bot.discord_api.calls import answering
-from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 
@@ -107,17 +106,6 @@ NEEDED_PERMISSIONS = {
     "read_message_history": "Read Message History",
     "send_messages_in_threads": "Send Messages in Threads",
 }
-
-
-def check_permissions(channel: object, permissions: discord.Permissions) -> None:
-    """Raise RefusedError, which names the missing permissions, if the bot can't post in the interaction's
-    channel.
-
-    `permissions` are the interaction's `app_permissions`, which Discord computes for that channel. Posting
-    reopens an archived thread. A locked thread stays closed unless the bot can manage threads.
-    """
-    if not isinstance(channel, discord.DMChannel | discord.GroupChannel):
-        check_channel(state_of(channel, permissions))
 
 
 def state_of(

@@ -46,16 +46,6 @@ def weight_of(gpu: str | None, rules: ServerRules) -> float:
     return rules.budgets.gpu_weights.get(gpu or "", 1.0)
 
 
-def measured_seconds(run: Run, now: datetime) -> float | None:
-    """Return how long a run has been executing by the bot's clock.
-
-    Return None if it was never seen running, or if the clock was set back since.
-    """
-    if run.started_at is None or now < run.started_at:
-        return None
-    return (now - run.started_at).total_seconds()
-
-
 def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None:
     """Return the duration that ComfyDeploy reports, or None.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -100,21 +100,6 @@ class Block:
 PARTIAL = "partial"
 # The outcomes of requests that were accepted.
 OUTCOMES = (*(state.value for state in RunState if state in FINAL), REQUESTER_BLOCKED, PARTIAL)
-
-
-def outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
-    """Return the outcome of a request, which names the same end as the title of its message.
-
-    Also return how many of its runs have a result. If none has, the first run says how the request ended.
-    `ends` has the state of each run, whether it is partial, and its failure code.
-    """
-    made = [state for state, partial, _ in ends if state == RunState.SUCCEEDED or partial]
-    if RunState.SUCCEEDED in made:
-        return RunState.SUCCEEDED.value, len(made)
-    if made:
-        return PARTIAL, len(made)
-    state, _, code = ends[0]
-    return (REQUESTER_BLOCKED if code == REQUESTER_BLOCKED else RunState(state).value), 0
 
 
 class AuditAction(StrEnum):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.budgets import measured_seconds, reported_seconds
+from bot.domain.budgets import reported_seconds
 from bot.domain.moderation import Block
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import (
@@ -297,9 +297,13 @@ def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, objec
 
 
 def _measured_cost(run: Run, now: datetime, *, in_doubt: bool) -> dict[str, object]:
-    seconds = measured_seconds(run, now)
-    if seconds is None:
+    """Return the columns for how long a run has executed by the bot's clock.
+
+    There are none if it was never seen running, or if the clock was set back since.
+    """
+    if run.started_at is None or now < run.started_at:
         return {}
+    seconds = (now - run.started_at).total_seconds()
     values: dict[str, object] = {"run_duration": seconds}
     return values | {"duration_in_doubt": True} if in_doubt else values
 

@@ -1,7 +1,12 @@
-"""Checks before an interaction is handled: where a component was pressed, and its user's allowance."""
+"""Before an interaction is handled: where a component was pressed, its user's allowance, and who waits."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import discord
@@ -55,6 +60,42 @@ def may_be_on(id: CustomId, kind: Kind) -> bool:
     return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
 
 
+# How many commands, presses and forms of a person may write within a minute.
+WRITES_PER_PERSON = 10
+WINDOW = timedelta(minutes=1)
+# How long, in seconds, a request that has its first answer waits for those that have none.
+_PATIENCE = 1.0
+
+
+class Allowance:
+    """Lets each person write a few times a minute: rows, messages, and cards for moderators.
+
+    A refused request counts, too, because it adds a row to the audit log. The `size` people who wrote last
+    are remembered.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], *, size: int = 10_000) -> None:
+        self._clock, self._size = clock, size
+        self._times: OrderedDict[int, deque[datetime]] = OrderedDict()
+
+    def spend(self, user_id: int) -> None:
+        """Count a command, a press or a form. Raises RefusedError, and counts nothing, at the limit."""
+        now = self._clock()
+        times = self._times.setdefault(user_id, deque(maxlen=WRITES_PER_PERSON))
+        self._times.move_to_end(user_id)
+        if len(self._times) > self._size:
+            self._times.popitem(last=False)
+        # Later times were noted before the clock was set back.
+        if sum(now - WINDOW < at <= now for at in times) >= WRITES_PER_PERSON:
+            raise RefusedError("too_fast")
+        times.append(now)
+
+    def refund(self, user_id: int) -> None:
+        """Take the last count back, because nothing was written."""
+        if times := self._times.get(user_id):
+            times.pop()
+
+
 # These commands only show something, except `/privacy delete`, which is never refused.
 _FREE_COMMANDS = frozenset(
     {
@@ -100,3 +141,31 @@ def count_command(interaction: discord.Interaction[Any]) -> None:
     is_menu = isinstance(command, app_commands.ContextMenu)
     if command.name != say("use_menu") if is_menu else command.qualified_name not in _FREE_COMMANDS:
         interaction.client.allowance.spend(interaction.user.id)
+
+
+class Unanswered:
+    """Counts the requests without a first answer, for which Discord waits only three seconds.
+
+    When many people ask at once, each is answered before any request is stored, which takes most of the time.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        self._count += 1
+        self._none.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if self._count == 0:
+                self._none.set()
+
+    async def none(self) -> None:
+        """Wait until all are answered, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._none.wait()

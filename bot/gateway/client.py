@@ -21,9 +21,8 @@ from bot.context import App
 from bot.delivery.messenger import Messenger
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
-from bot.gateway.checks import check_message, count_command, count_press
+from bot.gateway.checks import Allowance, Unanswered, check_message, count_command, count_press
 from bot.gateway.commands import RegisteredCommands
-from bot.memory import Allowance, Unanswered
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 from bot.ui.message_parts import layout_of

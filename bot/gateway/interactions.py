@@ -11,9 +11,10 @@ import discord
 from discord.ui import LayoutView
 
 from bot.deployments.inputs import AttachedFile
-from bot.discord_api.channels import check_permissions, state_of
+from bot.discord_api.channels import state_of
 from bot.domain.errors import RefusedForNow
 from bot.domain.forms import NO, YES
+from bot.domain.policy import check_channel
 from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot, Handler
@@ -71,12 +72,15 @@ def moderated_channel(interaction: Interaction) -> int | None:
 
 
 def check_here(interaction: Interaction) -> None:
-    """Raise RefusedError if a result couldn't be posted here.
+    """Raise RefusedError, which names the missing permissions, if a result couldn't be posted here.
 
-    In user installs Discord requires no permissions of the bot.
+    Discord computes the `app_permissions` for this channel. Posting reopens an archived thread. A locked
+    thread stays closed unless the bot can manage threads. In user installs Discord requires no permissions.
     """
-    if not is_user_install_only(interaction):
-        check_permissions(interaction.channel, interaction.app_permissions)
+    channel = interaction.channel
+    is_direct = isinstance(channel, discord.DMChannel | discord.GroupChannel)
+    if not (is_direct or is_user_install_only(interaction)):
+        check_channel(state_of(channel, interaction.app_permissions))
 
 
 async def check_overrides(interaction: Interaction) -> None:

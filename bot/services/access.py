@@ -130,7 +130,7 @@ async def copyable(app: App, actor: Actor, key: str) -> Run:
 
 async def _check_posting(app: App, actor: Actor) -> None:
     usage = await app.store.figures.today(actor.origin.guild_id, actor.id, app.now())
-    check_posting(actor.origin, usage, app.operator)
+    check_posting(actor.origin, usage, app.store.operator)
 
 
 async def moderator(app: App, actor: Actor) -> int:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from bot.context import App
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import OUTCOMES, AuditAction, AuditFilter, StoredEntry
-from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.requests import Actor
+from bot.domain.results import PAGE_SIZE, first_page
 from bot.domain.text import escape_line
 from bot.services.access import moderator
 from bot.services.exports import BOM, ExportFile, csv_line

@@ -169,7 +169,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         of_channel = _of_channel(deployment, merged)
         await check_words(app, actor, batch[0], facts.rules, texts, of_channel, quoted=not private)
         try:
-            accepted = decide(batch[0], actor, facts, app.operator)
+            accepted = decide(batch[0], actor, facts, app.store.operator)
             # After the rules, because these files may have to be downloaded.
             await check_files(app, deployment, merged)
             if facts.rules.pictures.attached and is_checked:
@@ -241,7 +241,7 @@ async def check_pictures(
 
     Those of earlier requests were checked then, and results before they were shown.
     """
-    check = check_of(run, rules, app.operator, age_restricted=run.channel_age_restricted)
+    check = check_of(run, rules, app.store.operator, age_restricted=run.channel_age_restricted)
     if check.flagged is Flagged.OFF:
         return
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS

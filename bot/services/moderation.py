@@ -18,10 +18,10 @@ from bot.domain.moderation import (
     check_shown,
     check_undecided,
 )
-from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
+from bot.domain.results import PAGE_SIZE, first_page
 from bot.domain.runs import Run
 from bot.domain.text import shorten
 from bot.services.access import check_deletable, is_hidden_here, moderated, moderator, of_server, stored

@@ -16,8 +16,8 @@ from bot.deployments.model import Deployment, deployment_of
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
-from bot.domain.pages import PAGE_SIZE, first_page
 from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, folded, is_key
+from bot.domain.results import PAGE_SIZE, first_page
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import source

@@ -99,7 +99,7 @@ def _context(app: App, editor: Editor) -> SettingsContext:
     usable = ((each.pinned_gpu,) if each.pinned_gpu else each.gpus for each in deployments)
     return replace(
         editor.context,
-        least_flagged=app.operator.flagged if app.pictures is not None else None,
+        least_flagged=app.store.operator.flagged if app.pictures is not None else None,
         deployments={deployment.name: deployment.title for deployment in deployments},
         gpus=tuple(dict.fromkeys(gpu for gpus in usable for gpu in gpus)),
         gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
@@ -113,7 +113,7 @@ async def is_to_be_greeted(app: App, guild_id: int) -> bool:
     A server that the operator doesn't allow gets no greeting.
     """
     try:
-        check_availability(guild_id, app.operator, user_install=False)
+        check_availability(guild_id, app.store.operator, user_install=False)
     except RefusedError:
         return False
     return await app.store.key_values.change(f"greeted {guild_id}", lambda before: ("", before is None))

@@ -18,7 +18,7 @@ from bot.database.engine import Repository, reads
 from bot.database.rows import earlier, read_messages, select_listed_runs, to_run
 from bot.database.tables import audit, is_any, runs
 from bot.domain.messages.records import EDITS, Kind, MessageRef, Messages
-from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter, StoredEntry, outcome_of
+from bot.domain.moderation import PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
@@ -84,7 +84,7 @@ def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> b
         ends = connection.execute(_ENDS, {"request": run.request_key}).all()
     if any(state not in FINAL for state, _, _ in ends):
         return False
-    outcome, made = outcome_of(ends)
+    outcome, made = _outcome_of(ends)
     action = AuditAction.EXPIRE if outcome == RunState.EXPIRED else AuditAction.OUTCOME
     details = count_of(run.count)
     if run.count > 1:
@@ -104,6 +104,21 @@ def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> b
         .values(action=action, outcome=outcome, details=details)
     )
     return True
+
+
+def _outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
+    """Return the outcome of a request, which names the same end as the title of its message.
+
+    Also return how many of its runs have a result. If none has, the first run says how the request ended.
+    `ends` has the state of each run, whether it is partial, and its failure code.
+    """
+    made = [state for state, partial, _ in ends if state == RunState.SUCCEEDED or partial]
+    if RunState.SUCCEEDED in made:
+        return RunState.SUCCEEDED.value, len(made)
+    if made:
+        return PARTIAL, len(made)
+    state, _, code = ends[0]
+    return (REQUESTER_BLOCKED if code == REQUESTER_BLOCKED else RunState(state).value), 0
 
 
 class AuditStore(Repository):

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, text, update
 
 from bot.database.engine import Database, Repository, reads, writes
+from bot.database.key_values import read_value
 from bot.database.row_locks import lock, lock_requests, lock_rows, lock_run
 from bot.database.rows import revise, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
@@ -34,7 +35,7 @@ from bot.store.queue import (
     waiting_for,
 )
 from bot.store.requests import judge_run, refuse
-from bot.store.rules import read_pause
+from bot.store.rules import PAUSE_KEY
 from bot.store.runs import apply_change
 
 # The number of due runs is counted up to this.
@@ -189,7 +190,7 @@ class ClaimStore(Repository):
     ) -> tuple[Run | None, bool]:
         """Claim the next run, or turn it away. Return the claimed run, and whether to try the next one."""
         lock(connection, "submit")
-        if read_pause(connection) is not None:
+        if read_value(connection, PAUSE_KEY) is not None:
             return None, False
         key = next_candidate(connection, limit, now, avoided)
         if key is None:

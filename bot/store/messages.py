@@ -28,16 +28,19 @@ from sqlalchemy import (
 from bot.database.engine import Repository, reads, writes
 from bot.database.row_locks import lock_requests
 from bot.database.rows import (
+    FRESH,
     bump,
     is_pending,
     message_key,
     messages_of,
     runs_of,
     set_columns,
+    want,
 )
-from bot.database.tables import UtcDateTime, messages, requests
+from bot.database.tables import UtcDateTime, messages, requests, runs
 from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import Claim, Kind, Message, Messages, Part, Release, full_channels
+from bot.domain.runs import Run
 
 # How soon to look again for a message that is due, but whose request is under a lease.
 _LOOK_AGAIN = timedelta(seconds=1)
@@ -117,7 +120,31 @@ class MessageStore(Repository):
 
         Returns False if nothing may be sent, because the lease is lost or something has changed.
         """
-        return keep(connection, claim, lease_until=until)
+        return _keep(connection, claim, lease_until=until)
+
+    @writes
+    def checked(
+        self,
+        connection: Connection,
+        claim: Claim,
+        checked: Sequence[Run],
+        now: datetime,
+        until: datetime,
+        channel_id: int | None,
+    ) -> bool:
+        """Store the verdicts on outputs, and have a card in a channel show what waits for a moderator.
+
+        Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost, or if the
+        message has changed, since a report may have replaced the outputs that were checked.
+        """
+        if not _keep(connection, claim, lease_owner=claim.lease):
+            return False
+        for run in checked:
+            limit = until if run.held else None
+            set_columns(connection, runs, {"key": run.key}, {"verdicts": run.verdicts, "held_until": limit})
+        if any(run.held for run in checked):
+            ask_about_pictures(connection, claim.message.request_key, now, channel_id=channel_id)
+        return True
 
     @writes
     def answered(self, connection: Connection, key: str, message_id: int | None, now: datetime) -> None:
@@ -170,12 +197,20 @@ def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
     return set_columns(connection, requests, own, values) == 1
 
 
-def keep(connection: Connection, claim: Claim, **values: object) -> bool:
+def _keep(connection: Connection, claim: Claim, **values: object) -> bool:
     """Lock the request of a claim, with these values, and store its message.
 
     Return False if the lease was lost, or if something has changed since the claim.
     """
     return _hold(connection, claim, **values) and _store(connection, claim.message)
+
+
+def ask_about_pictures(connection: Connection, key: str, now: datetime, **channel: int | None) -> None:
+    """Have a new card about what waits of a request replace the earlier one."""
+    card = messages_of(connection, key).get((Kind.PICTURES, 0))
+    stale = (*card.stale, *card.refs) if card is not None else ()
+    values = {**FRESH, "posted": (), "stale": stale, "attempt": None, **channel}
+    want(connection, key, Kind.PICTURES, 0, now, values)
 
 
 # What a claim may change of its message.

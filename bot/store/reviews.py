@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from bot.database.engine import Database, Repository, reads, writes
+from bot.database.key_values import read_value
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
 from bot.database.tables import audit, messages, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import COPIES, Claim, Kind
+from bot.domain.messages.records import COPIES, Kind
 from bot.domain.moderation import (
     AuditAction,
     Report,
@@ -29,10 +30,10 @@ from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.ledger import reservation
-from bot.store.messages import keep
+from bot.store.messages import ask_about_pictures
 from bot.store.queue import give_tags
 from bot.store.requests import judge_run, limits_at_once, refuse
-from bot.store.rules import read_pause, read_rules
+from bot.store.rules import PAUSE_KEY, read_rules
 from bot.store.runs import apply_change
 
 # How many requests with held outputs expire at once.
@@ -84,7 +85,7 @@ class ReviewStore(Repository):
             person=person,
             channel=channel,
             offer=offer,
-            paused=read_pause(connection),
+            paused=read_value(connection, PAUSE_KEY),
         )
         if isinstance(refused, RefusedForNow):
             return refused
@@ -138,7 +139,7 @@ class ReviewStore(Repository):
         for run in shown:
             bump(connection, run.request_key, now, about_result(run))
         if any(run.held for run in shown) and any(run.held for run in batch if run not in shown):
-            _ask_about_pictures(connection, batch[0].request_key, now)  # without these
+            ask_about_pictures(connection, batch[0].request_key, now)  # without these
         about = (AuditAction.DELETE, user_id, now)
         add_entries(connection, request_entry(shown, *about) if whole_batch else run_entry(shown[0], *about))
 
@@ -188,30 +189,6 @@ class ReviewStore(Repository):
         bump(connection, run.request_key, now, card)
 
     @writes
-    def checked(
-        self,
-        connection: Connection,
-        claim: Claim,
-        checked: Sequence[Run],
-        now: datetime,
-        until: datetime,
-        channel_id: int | None,
-    ) -> bool:
-        """Store the verdicts on outputs, and have a card in a channel show what waits for a moderator.
-
-        Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost, or if the
-        message has changed, since a report may have replaced the outputs that were checked.
-        """
-        if not keep(connection, claim, lease_owner=claim.lease):
-            return False
-        for run in checked:
-            limit = until if run.held else None
-            set_columns(connection, runs, {"key": run.key}, {"verdicts": run.verdicts, "held_until": limit})
-        if any(run.held for run in checked):
-            _ask_about_pictures(connection, claim.message.request_key, now, channel_id=channel_id)
-        return True
-
-    @writes
     def decide_pictures(
         self, connection: Connection, key: str, decision: PictureDecision, now: datetime
     ) -> None:
@@ -254,14 +231,6 @@ class ReviewStore(Repository):
         """Return who took an action on a run last, when and with which details, or None if nobody did."""
         found = _entries(connection, run, action)
         return (found[-1].actor_id, found[-1].at, found[-1].details) if found else None
-
-
-def _ask_about_pictures(connection: Connection, key: str, now: datetime, **channel: int | None) -> None:
-    """Have a new card about what waits of a request replace the earlier one."""
-    card = messages_of(connection, key).get((Kind.PICTURES, 0))
-    stale = (*card.stale, *card.refs) if card is not None else ()
-    values = {**FRESH, "posted": (), "stale": stale, "attempt": None, **channel}
-    want(connection, key, Kind.PICTURES, 0, now, values)
 
 
 def _overdue(connection: Connection, now: datetime) -> Sequence[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.key_values import lock_value, read_value, write_value
+from bot.database.key_values import lock_value, write_value
 from bot.database.row_locks import lock
 from bot.database.tables import key_values, queues, server_rules
 from bot.domain.errors import RefusedForNow
@@ -43,12 +43,13 @@ class RuleStore(Repository):
     Nothing is cached, so every process sees a change at once.
     """
 
-    async def get(self, guild_id: int | None) -> ServerRules:
+    @reads
+    def get(self, connection: Connection, guild_id: int | None) -> ServerRules:
         """Return a server's rules, with defaults for values that are unset or unreadable.
 
         Outside servers, all rules have their defaults.
         """
-        return (await self.read(guild_id))[0] if guild_id is not None else ServerRules()
+        return _readable(connection, guild_id)[0] if guild_id is not None else ServerRules()
 
     @reads
     def read(self, connection: Connection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
@@ -111,11 +112,6 @@ def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple
 
 
 PAUSE_KEY = "pause"
-
-
-def read_pause(connection: Connection) -> str | None:
-    """Return the reason of the owner's pause, or None if there is no pause."""
-    return read_value(connection, PAUSE_KEY)
 
 
 class PauseStore(Repository):

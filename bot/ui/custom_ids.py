@@ -10,7 +10,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_type_hints
 
 from bot.domain.errors import RefusedError
-from bot.domain.pages import RunFilter
+from bot.domain.results import RunFilter
 
 _REF_LENGTH = 40
 _END_OF_IDS = 1 << 63

@@ -14,8 +14,8 @@ from discord.utils import format_dt
 from bot.deployments.input_text import ShownInputs
 from bot.domain.fair_queue import PLACES
 from bot.domain.moderation import Block
-from bot.domain.pages import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.results import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bot.breaker import Breaker
 from bot.context import App
-from bot.domain.breaker import Breaker
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
@@ -44,30 +44,24 @@ class _Answer(NamedTuple):
 
 
 class BackendHealth:
-    """The breakers of this process, which the submitter and the reconciler share."""
+    """The breakers of this process, which the submitter and the reconciler share.
+
+    While that of the `service` is open, the backend doesn't answer, so no run is started, polled or given up.
+    It is closed if the backend as a whole has answered its last queue call.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._monotonic = app.outside.monotonic
-        self._service = Breaker(self._app.outside.random)
+        self.service = Breaker(self._app.outside.random)
         self._deployments: dict[str, Breaker] = {}
         self._began: dict[str, float] = {}
 
-    @property
-    def is_away(self) -> bool:
-        """Return whether the backend doesn't answer, so that no run is started, polled or given up."""
-        return self._service.is_open
-
-    @property
-    def is_trusted(self) -> bool:
-        """Return whether the backend as a whole has answered its last queue call."""
-        return self._service.is_closed
-
     def refuses_all(self) -> BackendError | None:
         """Return why the backend has accepted no queue call for an hour, or None if it has."""
-        if self._service.lasts(self._monotonic()) < _LASTING:
+        if self.service.lasts(self._monotonic()) < _LASTING:
             return None
-        return BackendRateLimited() if self._service.reason == BUSY else BackendUnreachable()
+        return BackendRateLimited() if self.service.reason == BUSY else BackendUnreachable()
 
     @property
     def broken(self) -> frozenset[str]:
@@ -77,26 +71,26 @@ class BackendHealth:
     def admits(self, deployment: str) -> bool:
         """Return whether a run of a deployment may be started."""
         own = self._deployments.get(deployment)
-        return self._service.admits(deployment) and (own is None or own.admits())
+        return self.service.admits(deployment) and (own is None or own.admits())
 
     def begin(self, run: Run) -> None:
         """Note that a run was claimed for its queue call."""
         self._began[run.key] = self._monotonic()
-        self._service.begin(run.key, run.deployment)
+        self.service.begin(run.key, run.deployment)
         if run.deployment in self._deployments:
             self._deployments[run.deployment].begin(run.key)
 
     def finish(self, run: Run) -> None:
         """Note that a claimed run's queue call has ended, or that none was made."""
         self._began.pop(run.key, None)
-        self._service.finish(run.key)
+        self.service.finish(run.key)
         if run.deployment in self._deployments:
             self._deployments[run.deployment].finish(run.key)
 
     def succeeded(self, run: Run) -> None:
         """Note that the backend and the machine answered the queue call of a run."""
         began = self._began.get(run.key, 0.0)
-        self._service.succeed(began)
+        self.service.succeed(began)
         own = self._deployments.get(run.deployment)
         if own is not None:
             own.succeed(began)
@@ -115,14 +109,14 @@ class BackendHealth:
             busy = isinstance(error, BackendRateLimited)
             self._open(run, BUSY if busy else AWAY, getattr(error, "retry_after", None))
             return error
-        if not self.is_away:
+        if not self.service.is_open:
             self._open(run, AWAY)  # nothing else starts until the answer is known
         answer = await self._ask(run.deployment_id)
         if not answer.answers:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
-        if self._service.reason == AWAY:
-            self._service.close()
+        if self.service.reason == AWAY:
+            self.service.close()
             self._app.wakeups.wake("check")
         self._open(run, MACHINE if answer.describes else AWAY, deployment=True)
         if not answer.describes:
@@ -135,7 +129,7 @@ class BackendHealth:
 
         If so, open the breaker of the backend or of the deployment that it doesn't describe.
         """
-        if self.is_away:
+        if self.service.is_open:
             return True
         answer = await self._ask(run.deployment_id)
         if not answer.describes:
@@ -170,7 +164,7 @@ class BackendHealth:
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
         now = self._monotonic()
-        guards = [self._service] if self.is_away else [self._service, *self._deployments.values()]
+        guards = [self.service] if self.service.is_open else [self.service, *self._deployments.values()]
         first = min(guards, key=lambda guard: guard.probe_in(now))
         seconds = first.probe_in(now)
         return Later(seconds) if seconds else [first]
@@ -178,18 +172,18 @@ class BackendHealth:
     async def probe(self, guard: Breaker) -> None:
         """Ask the backend. If it answers, let the next call be tried."""
         answer = await self._ask(guard.asks_for)
-        if answer.describes or (guard is self._service and answer.answers):
+        if answer.describes or (guard is self.service and answer.answers):
             log.info("%s answers again", guard.name or "the backend")
             if guard.reason == AWAY:
                 await self._app.store.claims.make_checks_due(self._app.now())
             guard.answered()
             self._app.wakeups.wake("check", "submit")
         else:
-            failed = guard if answer.answers else self._service
+            failed = guard if answer.answers else self.service
             failed.asks_for = guard.asks_for
             failed.fail(self._monotonic(), AWAY, answer.retry_after)
         # Tell requesters what their runs wait for.
-        for each in list(self._deployments.values()) if self.is_trusted else [self._service]:
+        for each in list(self._deployments.values()) if self.service.is_closed else [self.service]:
             lasts = each.lasts(self._monotonic()) >= _WORTH_TELLING
             if lasts and await self._app.store.claims.hold_queues(each.reason, deployment=each.name):
                 self._app.wakeups.wake("show")
@@ -198,7 +192,7 @@ class BackendHealth:
         self, run: Run, reason: str, retry_after: float | None = None, *, deployment: bool = False
     ) -> None:
         """Open the breaker of the backend, or that of a run's deployment."""
-        guard = self._service
+        guard = self.service
         if deployment:
             new = Breaker(self._app.outside.random, run.deployment)
             guard = self._deployments.setdefault(run.deployment, new)

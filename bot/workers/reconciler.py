@@ -61,7 +61,7 @@ class Reconciler:
         """Claim runs that are due to be checked."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._paused_until - loop.time()))
-        now, claims, away = self._app.now(), self._app.store.claims, self._health.is_away
+        now, claims, away = self._app.now(), self._app.store.claims, self._health.service.is_open
         if self._started_at is not None:
             await claims.make_checks_due(self._started_at)
             self._started_at = None
@@ -118,7 +118,7 @@ class Reconciler:
         given up during an outage.
         """
         is_early = run.submitted_at is not None and self._app.now() < run.submitted_at + self._app.grace
-        if is_early or self._submitter.is_submitting(run.key) or self._health.is_away:
+        if is_early or self._submitter.is_submitting(run.key) or self._health.service.is_open:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 

@@ -138,9 +138,9 @@ def add_webhooks(server: web.Application, app: App, recorder: ReportRecorder) ->
         try:
             status = await _take(app, recorder, request)
         except Exception:
-            app.metrics.webhook(500)
+            app.metrics.webhooks[500].inc()
             raise
-        app.metrics.webhook(status)
+        app.metrics.webhooks[status].inc()
         return web.Response(status=status)
 
     for method, route in app.backend.webhooks:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot.config.logs import run_context
 from bot.context import App, Trouble
+from bot.deployments.files import links_of
 from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.discord_api.calls import PostError, Unanswered
@@ -93,7 +94,7 @@ class Submitter:
         if user_installs and waiting.ends:
             late = await self._app.store.claims.too_late_to_start(now + START_MARGIN)
             await self._refuse(late, RefusedError("answer_too_late"))
-        if self._health.is_away:
+        if self._health.service.is_open:
             # Nothing wakes the submitter for this refusal, because some seconds don't matter then.
             if (error := self._health.refuses_all()) is not None:
                 old = await self._app.store.claims.waiting_since(now - _LONGEST_WAIT, now)
@@ -101,7 +102,7 @@ class Submitter:
         elif waiting.due and (claimed := await self._claim(now, min(room, waiting.due))):
             return claimed
         elif (
-            self._health.is_trusted
+            self._health.service.is_closed
             and (waiting.due or waiting.is_held)
             and await self._app.store.claims.update_queue_positions(now, broken=self._health.broken)
         ):
@@ -146,7 +147,7 @@ class Submitter:
         refused without a call.
         """
         self._claimed.add(run.key)
-        is_tried = not self._health.is_trusted or self._health.broken
+        is_tried = not self._health.service.is_closed or self._health.broken
         try:
             await self._submit(run)
         finally:
@@ -278,21 +279,21 @@ async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, Inpu
     deployment = deployment_of(run, app.catalogue.all())
     items = deployment.inputs if deployment is not None else {}
     keys = _attachment_keys(run, items)
-    old = [url for key in keys for url in _urls(run.inputs[key])]
+    old = [url for key in keys for url in links_of(run.inputs[key])]
     if not any(end < now + _MIN_LINK_LIFETIME for end in map(_end_of, old) if end is not None):
         return run.inputs
     if len(keys) > 1 and not items.keys() >= set(keys):
         raise RefusedError("attachment_expired", "the order of the inputs isn't known any more")
-    renewed_urls = iter(await _card_urls(app, run, len(old)))
+    renewed_urls = iter(await _cardlinks_of(app, run, len(old)))
     renewed = dict(run.inputs)
     for key in keys:
         value = run.inputs[key]
-        urls = [next(renewed_urls) for _ in _urls(value)]
+        urls = [next(renewed_urls) for _ in links_of(value)]
         renewed[key] = urls if isinstance(value, list) else urls[0]
     return renewed
 
 
-async def _card_urls(app: App, run: Run, count: int) -> list[str]:
+async def _cardlinks_of(app: App, run: Run, count: int) -> list[str]:
     """Return fresh links to the `count` attachments of a batch, from its review card.
 
     The numbers in the card's file names follow the order of the deployment's inputs. If the card has more
@@ -329,14 +330,10 @@ def _attachment_keys(run: Run, items: Mapping[str, Input]) -> list[str]:
         *(key for key in run.inputs if key not in items),
     ):
         item = items.get(key)
-        expires = any(_end_of(url) is not None for url in _urls(run.inputs[key]))
+        expires = any(_end_of(url) is not None for url in links_of(run.inputs[key]))
         if item.takes_file if item is not None and item.offered else expires:
             found.append(key)
     return found
-
-
-def _urls(value: InputValue) -> list[str]:
-    return value if isinstance(value, list) else [str(value)]
 
 
 def _end_of(url: str) -> datetime | None:

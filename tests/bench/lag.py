@@ -26,8 +26,8 @@ from bot.deployments.model import compile_deployment
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import BackendBadReply, BotError
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
-from bot.domain.pages import PAGE_SIZE, RunFilter
 from bot.domain.requests import Actor, ChannelState, Member, Origin
+from bot.domain.results import PAGE_SIZE, RunFilter
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.settings.rules_and_defaults import Words
 from bot.media.shrink import shrink

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, text, update
 
 from bot.database.tables import queues, runs
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
-from bot.domain.pages import RunFilter
+from bot.domain.results import RunFilter
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
 from bot.store import Store

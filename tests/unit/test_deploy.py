@@ -173,10 +173,10 @@ async def families() -> dict[str, set[str]]:
     MetricsPage(app_with(metrics=metrics), client)
     DailyBackup(app_with(metrics=metrics), ROOT)
     with metrics.request("flux", accepts=True):
-        metrics.attempt("outcome", "done")
+        metrics.attempts.labels("outcome", "done").inc()
     metrics.shown(RUN, NOW)
     metrics.settled(RUN, gpu=None, seconds=1)
-    metrics.webhook(204)
+    metrics.webhooks[204].inc()
     metrics.picture_checked("clean", 0.1)
     for trace in (metrics.discord_trace(), metrics.comfydeploy_trace()):
         await see_a_429(trace)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, literal_column, select, text
 
 from bot.database.engine import Repository, reads
+from bot.database.key_values import read_value
 from bot.database.rows import is_pending
 from bot.database.tables import is_any, messages, runs
 from bot.domain.budgets import EXPECTED_SECONDS, Usage, day_end
@@ -20,7 +21,7 @@ from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
 from bot.store.blocks import active_block
 from bot.store.ledger import read_today
-from bot.store.rules import read_pause
+from bot.store.rules import PAUSE_KEY
 
 _BILLED = case((~runs.c.duration_in_doubt, runs.c.run_duration))
 SUCCESSES = (
@@ -95,7 +96,7 @@ def read_usage(
         person=replace(used.person, waiting=waiting.own),
         server=replace(used.server, waiting=waiting.all),
         block=active_block(connection, guild_id, user_id, now),
-        paused=read_pause(connection),
+        paused=read_value(connection, PAUSE_KEY),
     )
 
 

@@ -21,7 +21,7 @@ from bot.database.rows import (
 )
 from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, Messages, result_ref, result_refs
-from bot.domain.pages import RunFilter, RunListEntry
+from bot.domain.results import RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
 

@@ -22,14 +22,13 @@ import pytest
 from sqlalchemy import Connection, insert, inspect, text, update
 
 from bot.config.settings import Settings
-from bot.context import App
+from bot.context import App, FormDrafts
 from bot.database.rows import insert_rows, new_row
 from bot.database.schema import NEWEST
 from bot.database.tables import audit, messages, presets, runs
 from bot.domain.errors import StartupError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.runs import RunState
-from bot.memory import FormDrafts
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup, back_up_before_migration, backup, claim
 from bot.ops.dump import MANIFEST, BackupError, Manifest, back_up, load, verify

@@ -116,7 +116,7 @@ async def arrange(store: Store) -> Given:
     held = await take_message(store, owner="checker")
     assert held is not None
     run = replace(held.first, verdicts={"0": [Verdict.HELD, "nudity"]})
-    assert await store.reviews.checked(held, [run], NOW, SOON, 90)
+    assert await store.messages.checked(held, [run], NOW, SOON, 90)
     await release(store, held, NOW, shown=True)
     await posted(store, MessageRef(90, 41))
 
@@ -341,7 +341,7 @@ _add("delete an offered result", "offered", _delete("offered0"))
 
 async def _checked(store: Store, given: Given, _: int) -> bool:
     run = replace(given.checking.first, verdicts={"0": [Verdict.HELD, "nudity"]})
-    return await store.reviews.checked(given.checking, [run], NOW, SOON, 90)
+    return await store.messages.checked(given.checking, [run], NOW, SOON, 90)
 
 
 _add("hold pictures", "checked", _checked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.domain.messages.records import Kind
-from bot.domain.pages import RunFilter
+from bot.domain.results import RunFilter
 from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.erasure import ExpiredRows

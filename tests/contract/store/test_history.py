@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from bot.database.tables import messages, runs
 from bot.domain.messages.records import Form, Part, Place, Shows
-from bot.domain.pages import RunListEntry
+from bot.domain.results import RunListEntry
 from bot.store import Store
 from bot.store.reading.history import ExportFilter
 from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run

@@ -88,7 +88,7 @@ HELD = {"1": ("held", "explicit")}
 async def looked_at(store: Store, claim: Claim, **verdicts: Any) -> bool:
     """Store the verdicts on the outputs of a claimed message."""
     checked = [replace(run, verdicts=verdicts) for run in claim.shown]
-    return await store.reviews.checked(claim, checked, NOW, at(3600), GUILD + 1)
+    return await store.messages.checked(claim, checked, NOW, at(3600), GUILD + 1)
 
 
 async def test_verdicts_on_outputs_that_a_report_has_replaced_are_not_stored(store: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.comfydeploy.reports import STATES, parse_run, parse_webhook
-from bot.comfydeploy.wire import parse_queue_reply
+from bot.comfydeploy.wire import load_object, uuid_of
 from bot.domain.runs import FINAL, RunReport, RunState
 from tests.unit.comfydeploy.samples import encode, names, sample
 from tests.unit.deployments.made import recorded_list
@@ -29,7 +29,7 @@ def webhooks(name: str, *kinds: str) -> list[RunReport]:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_answers_and_webhooks_of_a_recorded_run_name_it_and_its_state(name: str) -> None:
     recorded = sample(name)
-    assert parse_queue_reply(encode(recorded["queue"]["response"]["body"])) == recorded["run_id"]
+    assert uuid_of(load_object(encode(recorded["queue"]["response"]["body"])), "run_id") == recorded["run_id"]
     events = webhooks(name)
     assert {event.run_id for event in events} == {recorded["run_id"]}
     assert None not in {event.state for event in events}

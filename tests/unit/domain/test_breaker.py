@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from bot.domain.breaker import Breaker
+from bot.breaker import Breaker
 
 NOW = 1000.0
 

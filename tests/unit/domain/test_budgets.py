@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -14,13 +15,13 @@ from bot.domain.budgets import (
     charge_of,
     day_end,
     limits_of,
-    measured_seconds,
     recorded_charge,
     reported_seconds,
     weight_of,
 )
 from bot.domain.runs import IN_FLIGHT, Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
+from bot.domain.transitions import end
 from tests.unit.domain.policy_cases import having
 from tests.unit.factories import made_run
 
@@ -124,10 +125,18 @@ def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call(
     passed: float, measured: float | None, reported: float
 ) -> None:
     now, run = NOW + timedelta(seconds=passed), made_run(submitted_at=NOW, started_at=NOW)
-    assert measured_seconds(run, now) == measured
+    ended = end(replace(run, state=S.RUNNING), S.CANCELLED, now, "cancelled_by_requester", {})
+    assert ended is not None
+    assert ended.values.get("run_duration") == measured
     assert reported_seconds(run, RunReport("r", None, run_duration=5000.0), now) == reported
-    assert reported_seconds(run, RunReport("r", None), now) is None
-    assert measured_seconds(made_run(started_at=None), now) is None
+
+
+def test_without_a_start_or_a_report_no_duration_is_known() -> None:
+    run = made_run(RunState.RUNNING, started_at=None)
+    ended = end(run, RunState.CANCELLED, NOW, "cancelled_by_requester", {})
+    assert ended is not None
+    assert "run_duration" not in ended.values
+    assert reported_seconds(run, RunReport("r", None), NOW) is None
 
 
 def test_the_day_of_a_budget_is_that_of_utc() -> None:

@@ -6,8 +6,9 @@ import asyncio
 from datetime import timedelta
 from random import Random
 
+from bot.context import FormDrafts
 from bot.domain.errors import RefusedError
-from bot.memory import WINDOW, WRITES_PER_PERSON, Allowance, FormDrafts, Unanswered
+from bot.gateway.checks import WINDOW, WRITES_PER_PERSON, Allowance, Unanswered
 from tests.harness import Clock
 
 ALICE, BOB = 1, 2

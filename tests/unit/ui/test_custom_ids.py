@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import OUTCOMES, AuditAction
-from bot.domain.pages import RunFilter
+from bot.domain.results import RunFilter
 from bot.ui import custom_ids as ids
 from bot.ui.audit import AuditFileId, AuditId
 from cogs.buttons import FORMS, PRESSES

@@ -16,9 +16,9 @@ from bot.domain.errors import InputError, InputErrors
 from bot.domain.forms import Option
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import Report
-from bot.domain.pages import RunListEntry
 from bot.domain.policy import Standing
 from bot.domain.requests import Holder, Member
+from bot.domain.results import RunListEntry
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.settings.fields import SECTIONS, describe_changes
 from bot.domain.settings.kinds import NotApplied, ReviewChannel, SettingsContext

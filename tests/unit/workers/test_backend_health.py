@@ -132,7 +132,7 @@ async def test_one_failed_queue_call_opens_a_breaker(
     world.health.begin(run())
     assert type(await world.health.failed(run(), error)) is blamed
     assert world.admitted() == held
-    assert world.health.is_away is (held == EVERYTHING)
+    assert world.health.service.is_open is (held == EVERYTHING)
     assert world.health.broken == ({"mine"} if held == MINE else frozenset())
 
 
@@ -176,7 +176,7 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
     world.health.begin(run("b", "other"))
     world.health.succeeded(run("a"))
     world.health.finish(run("a"))
-    assert world.health.is_trusted
+    assert world.health.service.is_closed
     assert world.admitted() == NOTHING
     assert world.health.refuses_all() is None
 
