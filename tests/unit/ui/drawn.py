@@ -342,7 +342,7 @@ def settings_form(section: Section, rules: ServerRules, context: SettingsContext
         Names.DEPLOYMENT: DEPLOYMENTS[0],
     }
     key = keys[keys_of(section)]
-    return settings.settings_modal(section, key, title, form_of(section, key, rules, context))
+    return settings.settings_modal(section, key, title, form_of(section, key, rules, context, whole=True))
 
 
 # They get texts that others have finished, or what has to fit together.
