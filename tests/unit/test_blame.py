@@ -6,14 +6,10 @@ from enum import Enum
 
 import pytest
 
-from bot.comfydeploy.wire import error_from_http
 from bot.domain import errors
 from bot.domain.errors import BackendError, BackendNotCancellable
-from bot.domain.runs import RunState
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
-from bot.strings import SENTENCES, explain
-from tests.unit.comfydeploy.samples import answer
-from tests.unit.ui.messages import ended, run, text
+from bot.strings import SENTENCES
 
 # The public sentence about a failure. What may help is in Details.
 IN_PUBLIC = "run_failed"
@@ -61,34 +57,3 @@ def test_every_failure_is_in_the_list() -> None:
     codes -= {BackendNotCancellable.code}
     codes |= {f"run_{state}" for state in UNSUCCESSFUL} - {IN_PUBLIC}
     assert codes <= {code for codes in BLAMED.values() for code in codes}
-
-
-@pytest.mark.parametrize(
-    ("name", "party"),
-    [
-        ("queue_no_auth", Party.OPERATOR),
-        ("queue_free_no_credits", Party.OPERATOR),
-        ("queue_unknown_deployment", Party.OPERATOR),
-        ("queue_bad_gpu", Party.REQUESTER),
-        ("queue_machine_down", Party.COMFYDEPLOY),
-    ],
-)
-def test_each_recorded_refusal_names_its_party(name: str, party: Party) -> None:
-    status, body = answer(name)
-    sentence = explain(error_from_http(status, {}, body))
-    assert any(words in sentence for words in party.value)
-
-
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_the_machines_own_refusal_accuses_neither_key_nor_account_nor_deployment(status: int) -> None:
-    sentence = explain(error_from_http(status, {}, b'{"detail": "Error creating run: 401"}'))
-    assert sentence.startswith("The machine behind this deployment refused")
-    assert not any(word in sentence for word in ("key", "account", "credits", "doesn't know"))
-
-
-def test_only_a_private_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
-    log = "Traceback\nValueError: <@1> **loud** `code`\nPrompt executed"
-    for private in (True, False):
-        (part,) = ended(run(RunState.FAILED, failure_code="run_failed", failure_log=log, private=private))
-        assert ("hit an error: “ValueError: \\<\\@1> \\*\\*loud" in text(part)) is private
-        assert ("ValueError" in text(part)) is private

@@ -1,18 +1,12 @@
-"""`Outside`: what the machine gives, and threads that are never in the way of an exit."""
+"""Threads never keep the process from exiting."""
 
 from __future__ import annotations
 
-import asyncio
-import re
 import subprocess
 import sys
-import threading
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
-from bot.outside import Outside
 
 HANGS = """
 import runpy, sys, threading
@@ -38,15 +32,3 @@ def test_a_function_that_hangs_does_not_keep_the_process_from_exiting(tmp_path: 
         env=environment,
     )
     assert ended.returncode == 2, ended.stderr
-
-
-async def test_the_defaults_are_the_machines() -> None:
-    outside = Outside()
-    assert outside.now().utcoffset() == timedelta()
-    assert outside.monotonic() <= outside.monotonic()
-    assert re.fullmatch("[0-9a-f]{64}", outside.random.randbytes(32).hex())
-    assert outside.random.randbytes(32) != Outside().random.randbytes(32)
-    threads = outside.executor("files", 2)
-    loop = asyncio.get_running_loop()
-    assert await loop.run_in_executor(threads, threading.current_thread) is not threading.current_thread()
-    threads.shutdown()

@@ -40,81 +40,12 @@ def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
     assert "leak" not in repr(info)
 
 
-@pytest.mark.parametrize(
-    ("number", "limit"),
-    [
-        *((number, None) for number in (-1, 0, 0.5, "0", None, "x", True, 1e300)),
-        *((number, 3) for number in (3, 3.9, "3")),
-        (2**53 - 1, MAX_COUNT),
-    ],
-)
-def test_a_limit_is_positive_and_small_enough_to_compute_with(number: Any, limit: int | None) -> None:
-    """2**53 - 1 is JavaScript's largest integer: no limit."""
-    body = {"id": "d", "concurrency_limit": number, "run_timeout": number}
-    info = parse_deployment(json.dumps(body).encode())
-    assert (info.concurrency_limit, info.run_timeout) == (limit, limit)
-
-
-@pytest.mark.parametrize(
-    ("given_options", "options"),
-    [
-        (["a", "b", "a"], ("a", "b")),
-        (["a", 2, None, True], ("a", "2")),
-        ('["a", "b"]', ("a", "b")),
-        ("a, b ,c", ("a", "b", "c")),
-        ("a b\nc, d\n", ("a b", "c, d")),
-        ('{"a": 1}', ()),
-        ('["a", ', ()),
-        (' ["a", ', ()),
-        ('{"a": ', ()),
-        ("NaN", ("NaN",)),
-        ("[1, NaN]", ()),
-        ("", ()),
-        (None, ()),
-        (5, ()),
-    ],
-)
-def test_enum_options_are_words(given_options: Any, options: tuple[str, ...]) -> None:
-    assert parsed_input(enum_options=given_options).choices == options
-
-
-@pytest.mark.parametrize(
-    ("given_default", "kept"),
-    [
-        (False, False),
-        (1, 1),
-        (1.5, 1.5),
-        ("1", "1"),
-        (2**64 - 1, 2**64 - 1),
-        (2**64, None),
-        (10**400, None),
-        ({"a": 1}, None),
-        (None, None),
-    ],
-)
-def test_a_default_is_kept_as_given(given_default: Any, kept: Any) -> None:
-    item = parsed_input(default_value=given_default)
-    assert (item.default, item.has_hidden_default) == (kept, False)
-    assert type(item.default) is type(kept)
-
-
-@pytest.mark.parametrize(
-    ("limit", "kept"),
-    [
-        (3, 3),
-        ("0.5", 0.5),
-        ("half", None),
-        (True, None),
-        (["3", 0], None),
-        (2**53, 2**53),
-        (-(2**53), -(2**53)),
-        (2**53 + 1, None),
-        (10**400, None),
-    ],
-)
-def test_a_limit_is_a_number_within_2_to_the_53rd_or_absent(limit: Any, kept: float | None) -> None:
-    item = parsed_input(min_value=limit, max_value=limit)
-    assert (item.minimum, item.maximum) == (kept, kept)
+NO_NUMBERS: tuple[Any, ...] = (None, "x", [3], True)
+COUNTS = [
+    *((number, None) for number in (*NO_NUMBERS, -1, 0, 0.5, "0", 1e300)),
+    *((number, 3) for number in (3, 3.0, 3.9, "3")),
+    (2**53 - 1, MAX_COUNT),  # JavaScript's largest integer: no limit
+]
 
 
 @pytest.mark.parametrize(
@@ -123,12 +54,38 @@ def test_a_limit_is_a_number_within_2_to_the_53rd_or_absent(limit: Any, kept: fl
         *((field, "words", "words") for field in ("description", "gpu")),
         *(("description", odd, "") for odd in (1, None, ["words"])),
         *(("gpu", odd, None) for odd in (1, None, ["T4"], "")),
-        *((field, sent, 3) for field in ("concurrency_limit", "run_timeout") for sent in (3, 3.0, "3")),
-        *((field, odd, None) for field in ("concurrency_limit", "run_timeout") for odd in ("x", [3], True)),
+        *((field, *count) for field in ("concurrency_limit", "run_timeout") for count in COUNTS),
     ],
 )
-def test_a_field_of_the_wrong_type_reads_as_absent(field: str, sent: object, kept: object) -> None:
+def test_a_field_of_a_deployment_is_read_or_absent(field: str, sent: object, kept: object) -> None:
+    """A limit is positive, and small enough to compute with."""
     assert getattr(parse_deployment(json.dumps({"id": "d", field: sent}).encode()), field) == kept
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "attribute", "kept"),
+    [
+        ("enum_options", ["a", "b", "a"], "choices", ("a", "b")),
+        ("enum_options", ["a", 2, None, True], "choices", ("a", "2")),
+        ("enum_options", '["a", "b"]', "choices", ("a", "b")),
+        ("enum_options", "a, b ,c", "choices", ("a", "b", "c")),
+        ("enum_options", "a b\nc, d\n", "choices", ("a b", "c, d")),
+        ("enum_options", "NaN", "choices", ("NaN",)),
+        *(("enum_options", odd, "choices", ()) for odd in ('["a", ', ' ["a", ', '{"a": ', "[1, NaN]")),
+        *(("enum_options", odd, "choices", ()) for odd in ('{"a": 1}', "", None, 5)),
+        *(("default_value", each, "default", each) for each in (False, 1, 1.5, "1", 2**64 - 1)),
+        *(("default_value", odd, "default", None) for odd in (2**64, 10**400, {"a": 1}, None)),
+        *(("min_value", each, "minimum", each) for each in (3, 2**53, -(2**53))),
+        *(("min_value", odd, "minimum", None) for odd in (*NO_NUMBERS, 2**53 + 1, 10**400)),
+        ("min_value", "0.5", "minimum", 0.5),
+        ("max_value", "0.5", "maximum", 0.5),
+        ("max_value", 2**53 + 1, "maximum", None),
+    ],
+)
+def test_a_field_of_an_input_is_read_or_absent(field: str, sent: Any, attribute: str, kept: Any) -> None:
+    item = parsed_input(**{field: sent})
+    found = getattr(item, attribute)
+    assert (found, type(found), item.has_hidden_default) == (kept, type(kept), False)
 
 
 @pytest.mark.parametrize(
@@ -194,26 +151,21 @@ def test_a_class_decides_the_kind_whatever_the_type(name: str, kind: InputKind) 
     assert input_class(name).kind is kind
 
 
-@pytest.mark.parametrize(
-    ("wire_type", "kind"),
-    [
-        ("string", K.TEXT),
-        ("integer", K.INTEGER),
-        ("float", K.FLOAT),
-        ("boolean", K.BOOLEAN),
-        ("binary", None),
-        ("", None),
-    ],
-)
-def test_an_unknown_class_has_the_kind_of_its_type(wire_type: str, kind: InputKind | None) -> None:
-    assert input_class("ComfyUIDeployExternalNew", wire_type).kind is kind
+WEIGHTS = ("lora", "Checkpoint", "CKPT", "Model", "unet", "VAE", "ControlNet", "Embedding")
+BY_TYPE = {
+    "string": K.TEXT,
+    "integer": K.INTEGER,
+    "float": K.FLOAT,
+    "boolean": K.BOOLEAN,
+    "binary": None,
+    "": None,
+}
 
 
-@pytest.mark.parametrize(
-    "word", ["lora", "Checkpoint", "CKPT", "Model", "unet", "VAE", "ControlNet", "Embedding"]
-)
-def test_an_unknown_class_that_loads_weights_is_no_text(word: str) -> None:
-    assert input_class(f"ComfyUIDeployExternalNew{word}", "string").kind is K.WEIGHTS
+def test_an_unknown_class_has_the_kind_of_its_type_unless_it_loads_weights() -> None:
+    unknown = "ComfyUIDeployExternalNew"
+    assert {type: input_class(unknown, type).kind for type in BY_TYPE} == BY_TYPE
+    assert {input_class(f"{unknown}{word}", "string").kind for word in WEIGHTS} == {K.WEIGHTS}
 
 
 def test_a_default_that_is_a_wire_to_another_node_is_hidden() -> None:

@@ -79,12 +79,12 @@ def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, s
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"no json", b"[]", b"null", b"{}", b"\xff\xfe{}"),
+        *(b"", b"no json", b"top-secret", b'["secret"]', b"null", b"{}", b"\xff\xfe{}"),
         *(b"[" * 100_000, b'{"a":' * 100_000, b"9" * 100_000),
-        *(hook(run_id=value) for value in (None, "42", RUN_ID + "\n", f"{{{RUN_ID}}}")),
-        *(hook(status=value) for value in (7, ["success"])),
+        *(hook(run_id=value) for value in (None, "secret", RUN_ID + "\n", f"{{{RUN_ID}}}")),
+        *(hook(status=value) for value in (7, ["secret"])),
         hook(live_status={}),
-        *(hook(progress=value) for value in ("0.5", True, float("nan"), float("inf"))),
+        *(hook(progress=value) for value in ("secret", True, float("nan"), float("inf"))),
         *(hook(progress=0).replace(b" 0", value) for value in (b"1e999", b"-1e999")),
         *(hook(unknown=value) for value in (float("nan"), float("inf"))),
         *(hook(outputs=value) for value in ({}, "none")),
@@ -92,8 +92,9 @@ def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, s
     ],
 )
 def test_a_malformed_webhook_is_a_wire_error(body: bytes) -> None:
-    with pytest.raises(BackendBadReply):
+    with pytest.raises(BackendBadReply) as told:
         parse_webhook(body)
+    assert "secret" not in str(told.value)  # the body is not quoted
 
 
 def test_a_live_status_is_short_and_without_control_characters() -> None:
@@ -101,21 +102,6 @@ def test_a_live_status_is_short_and_without_control_characters() -> None:
     assert phrase is not None
     assert phrase.startswith("Exec[31muting KKK")
     assert len(phrase) == 200
-
-
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        (b"top-secret", "not JSON: .* at line 1 column 2"),
-        (b'["secret"]', "not a JSON object"),
-        (hook(run_id="secret"), "run_id is not a UUID"),
-        (hook(status=7), "status has the wrong type"),
-        (hook(progress="secret"), "progress is not a finite number"),
-    ],
-)
-def test_a_wire_error_says_the_cause_without_quoting_the_body(body: bytes, told: str) -> None:
-    with pytest.raises(BackendBadReply, match=f"^{told}$"):
-        parse_webhook(body)
 
 
 def test_get_run_reads_fields_of_the_wrong_type_as_absent() -> None:

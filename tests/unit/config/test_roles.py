@@ -45,20 +45,6 @@ def test_every_other_role_needs_both_keys(role: str) -> None:
 
 def test_shards_of_this_process() -> None:
     assert load(SHARD_COUNT="4", SHARD_IDS="2, 3", DATABASE_URL=POSTGRES).shards == Shards(4, (2, 3))
+    # One process with every role and shard may use SQLite.
     assert load(SHARD_COUNT="2").shards == Shards(2, (0, 1))
-
-
-SQLITE = "sqlite:///bot.db"
-
-
-@pytest.mark.parametrize(
-    ("database", "values"),
-    [
-        (POSTGRES, {"ROLES": "messenger"}),
-        (POSTGRES, {"SHARD_COUNT": "4", "SHARD_IDS": "2, 3"}),
-        (SQLITE, {"ROLES": "gateway,web,messenger,reconcile"}),
-        (SQLITE, {"SHARD_COUNT": "2", "SHARD_IDS": "0,1"}),
-    ],
-)
-def test_one_process_with_every_role_and_shard_may_use_sqlite(database: str, values: dict[str, str]) -> None:
-    assert load(**values, DATABASE_URL=database)
+    assert load(ROLES="gateway,web,messenger,reconcile").roles == ALL_ROLES
