@@ -252,13 +252,6 @@ class BotProcess:
         """Return the messages that the bot owes, as its database has them."""
         return await questions.messages(self.database)
 
-    async def outcome(self) -> Message:
-        """Return the only outcome of the only run."""
-        (key,) = await self.keys()
-        outcomes = self.outcomes(key)
-        assert len(outcomes) == 1, self.log
-        return outcomes[0]
-
     async def check_outcomes(self, *places: Channel, calls: int = 1, leftovers: bool = False) -> None:
         """Check that each run has one outcome, here or in `places`, and no status message is left."""
         for key in await self.keys():

@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 from aiohttp import web
 
 from bot import __version__
@@ -21,6 +20,7 @@ from tests.serving import serving
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
 OWN_FILE = {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"}
+TO = "https://bot.example.com/webhooks/comfydeploy/x"
 NOTHING = dict.fromkeys(("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"), "")
 
 
@@ -173,12 +173,20 @@ async def test_comfydeploy_away(home: BotProcess) -> None:
     assert errors(said) == ["Network"]
 
 
-@pytest.mark.parametrize("status", [200, 404])
-async def test_an_api_url_that_leads_to_another_server(home: BotProcess, status: int) -> None:
+async def test_addresses_that_lead_to_another_server(home: BotProcess) -> None:
     words = ("ComfyDeploy key", "COMFYDEPLOY_API_URL doesn't lead to", "usually ends in /api")
-    async with elsewhere(status) as url:
-        said = await finds(home, "error", *words, COMFYDEPLOY_API_URL=url)
-    found(said, "error", "Deployment", PICTURE_ID)
+    for status in (200, 404):
+        async with elsewhere(status) as url:
+            said = await finds(home, "error", *words, COMFYDEPLOY_API_URL=url)
+        found(said, "error", "Deployment", PICTURE_ID)
+    async with elsewhere(302, Location=TO) as url:
+        await finds(home, "error", "PUBLIC_URL", f"redirects (302) to {TO}", PUBLIC_URL=url)
+    async with elsewhere(502) as url:
+        await finds(home, "error", "PUBLIC_URL", "answers 502, but not from here", PUBLIC_URL=url)
+    async with elsewhere(200) as url:
+        port = url.rpartition(":")[2]
+        told = ("answers 200, but it isn't the bot", f"Port {port} on", "set WEB_PORT to another")
+        await finds(home, "error", "PUBLIC_URL", *told, PUBLIC_URL=url, WEB_PORT=port)
 
 
 async def test_options_that_discord_cant_have(home: BotProcess) -> None:
@@ -186,31 +194,6 @@ async def test_options_that_discord_cant_have(home: BotProcess) -> None:
     write_file(home, described(mine=PICTURE_ID) + inputs)
     said = await finds(home, "error", "Options", "file inputs", "correct deployments.toml", **OWN_FILE)
     found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "its options below")
-
-
-TO = "https://bot.example.com/webhooks/comfydeploy/x"
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "words"),
-    [
-        (302, {"Location": TO}, f"redirects (302) to {TO}"),
-        (502, {}, "answers 502, but not from here"),
-    ],
-    ids=["redirects", "leads elsewhere"],
-)
-async def test_a_public_url_that_leads_elsewhere(
-    home: BotProcess, status: int, headers: dict[str, str], words: str
-) -> None:
-    async with elsewhere(status, **headers) as url:
-        await finds(home, "error", "PUBLIC_URL", words, PUBLIC_URL=url)
-
-
-async def test_a_port_that_something_else_has(home: BotProcess) -> None:
-    async with elsewhere(200) as url:
-        port = url.rpartition(":")[2]
-        words = ("answers 200, but it isn't the bot", f"Port {port} on", "set WEB_PORT to another")
-        await finds(home, "error", "PUBLIC_URL", *words, PUBLIC_URL=url, WEB_PORT=port)
 
 
 async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess) -> None:

@@ -64,7 +64,8 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         await home.discord.wait_until(lambda: len(home.comfydeploy.call_log.queue_calls) == 1)
         (key,) = await home.keys()
         await home.discord.wait_until(lambda: home.outcomes(key) and not home.leftovers())
-        assert (await home.outcome()).attachments
+        (outcome,) = home.outcomes(key)
+        assert outcome.attachments
         assert len(home.comfydeploy.call_log.queue_calls) == 1
         assert {webhook.answer for webhook in home.comfydeploy.call_log.webhook_attempts} == {204}
         assert await home.stop() == 0

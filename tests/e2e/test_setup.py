@@ -35,14 +35,8 @@ async def said_without_terminal(
 def options(home: BotProcess, **more: str) -> list[str]:
     token = home.folder / "token.txt"
     token.write_text(f"{more.get('token', home.discord.token)}\n")
-    return [
-        "--discord-token",
-        str(token),
-        "--comfydeploy-key",
-        "-",
-        "--deployment-id",
-        more.get("id", PICTURE_ID),
-    ]
+    deployment = more.get("id", PICTURE_ID)
+    return ["--discord-token", str(token), "--comfydeploy-key", "-", "--deployment-id", deployment]
 
 
 class Terminal:
@@ -180,7 +174,6 @@ async def test_only_the_three_lines_change(home: BotProcess, monkeypatch: pytest
         ({"id": PICTURE_ID.replace("0", "f")}, "COMFYDEPLOY_DEPLOYMENT_ID wasn't accepted"),
         ({"id": ""}, "COMFYDEPLOY_DEPLOYMENT_ID is missing. Give it with --deployment-id"),
     ],
-    ids=["Discord refuses the token", "no token", "ComfyDeploy lacks the id", "no id"],
 )
 async def test_without_a_terminal_a_wrong_or_missing_answer_is_an_error(
     home: BotProcess, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], words: str
@@ -194,41 +187,24 @@ async def test_a_secret_in_place_of_its_file_is_not_repeated(
     home: BotProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = await said_without_terminal(home, monkeypatch, "--discord-token", WRONG)
-    assert said.code == 2
-    assert said.err == (
-        "--discord-token can't be read (No such file or directory). It takes a file's name, "
-        "or - for standard input.\n"
-    )
-
-
-async def test_a_deployment_beside_a_file_of_deployments(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (home.folder / "deployments.toml").touch()
-    said = await said_without_terminal(home, monkeypatch, *options(home))
-    warning = "The bot doesn't read deployments.toml while COMFYDEPLOY_DEPLOYMENT_ID is set."
-    assert (said.code, warning in said.out) == (0, True), said.out + said.err
-
-
-async def test_a_token_is_valid_whatever_the_list_of_servers_says(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home.discord.faults.add("GET /users/@me/guilds", Fault.answer(404), times=None)
-    said = await said_without_terminal(
-        home, monkeypatch, *options(home, token=f"\ufeff{home.discord.token}\r")
-    )
-    assert said.code == 0, said.out + said.err
-    assert "Servers: the list can't be read: 404 Not Found." in said.out
-    assert env_file(home)["DISCORD_TOKEN"] == home.discord.token
+    told = "--discord-token can't be read (No such file or directory). It takes a file's name, "
+    assert (said.code, said.err) == (2, f"{told}or - for standard input.\n")
 
 
 async def test_the_example_is_the_template(home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an unreadable list of servers nor a file of deployments is an error."""
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
     (home.folder / ".env.example").write_text(example)
-    said = await said_without_terminal(home, monkeypatch, *options(home))
+    (home.folder / "deployments.toml").touch()
+    home.discord.faults.add("GET /users/@me/guilds", Fault.answer(404), times=None)
+    given = options(home, token=f"\ufeff{home.discord.token}\r")
+    said = await said_without_terminal(home, monkeypatch, *given)
     assert said.code == 0, said.out + said.err
+    assert "Servers: the list can't be read: 404 Not Found." in said.out
+    assert "The bot doesn't read deployments.toml while COMFYDEPLOY_DEPLOYMENT_ID is set." in said.out
     changed = zip(example.splitlines(), (home.folder / ".env").read_text().splitlines(), strict=True)
     assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES)
+    assert env_file(home)["DISCORD_TOKEN"] == home.discord.token
 
 
 def test_what_cant_be_changed_safely_is_refused() -> None:
