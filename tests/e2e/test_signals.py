@@ -128,16 +128,6 @@ async def test_a_close_for_good_ends_the_bot_with_the_reason(home: BotProcess, c
     assert said in home.log.splitlines()[-1]
 
 
-async def test_a_command_that_is_interrupted_ends_with_130(home: BotProcess) -> None:
-    async with silent_server() as (port, called):
-        home.more["COMFYDEPLOY_API_URL"] = f"http://127.0.0.1:{port}/api"
-        process = await home.spawn("check", log=home.folder / "bot.log")
-        await asyncio.wait_for(called.wait(), PATIENCE)
-        process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), PATIENCE) == 130
-        assert home.log == ""
-
-
 def options(home: BotProcess) -> set[str]:
     command = home.discord.commands.find("generate")
     return {option["name"] for option in command["options"]} if command else set()

@@ -119,11 +119,11 @@ def test_the_labels_are_the_bots() -> None:
     assert set(LABELS) == set(MEANINGS.values()) == set(Label)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
-async def test_every_kind_of_picture_is_read(kind: str) -> None:
+async def test_every_kind_of_picture_is_read() -> None:
     async with checker() as place:
-        status, answer = await place.send(painted(RED, kind=kind), f"image/{kind.lower()}")
-    assert (status, answer["labels"]["explicit"]) == (200, 0.9)
+        for kind in ("PNG", "JPEG", "WEBP", "GIF", "AVIF"):
+            status, answer = await place.send(painted(RED, kind=kind), f"image/{kind.lower()}")
+            assert (status, answer["labels"]["explicit"]) == (200, 0.9), kind
 
 
 async def test_the_model_sees_what_people_see() -> None:
@@ -191,26 +191,22 @@ async def test_without_pyav_nothing_is_said_about_a_video(monkeypatch: pytest.Mo
         )
 
 
-@pytest.mark.parametrize(
-    ("file", "content_type"),
-    [
-        (b"", "image/png"),
-        (b"<!doctype html>", "image/png"),
-        (painted(RED)[:60], "image/png"),
-        (painted(RED, kind="JPEG")[:300], "image/jpeg"),
-        (b"GIF89a" + bytes(50), "image/gif"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "image/x-eps"),
-        (b"", "video/mp4"),
-        (bytes(1000), "video/mp4"),
-        (painted(RED)[:60], "video/webm"),
-    ],
-    ids=lambda part: repr(part[:20]),
-)
-async def test_a_damaged_file_is_no_clean_one(file: bytes, content_type: str) -> None:
+DAMAGED = {
+    "image/png": (b"", b"<!doctype html>", painted(RED)[:60]),
+    "image/jpeg": (painted(RED, kind="JPEG")[:300],),
+    "image/gif": (b"GIF89a" + bytes(50),),
+    "image/x-eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n",),
+    "video/mp4": (b"", bytes(1000)),
+    "video/webm": (painted(RED)[:60],),
+}
+
+
+async def test_a_damaged_file_is_no_clean_one() -> None:
     async with checker() as place:
-        status, answer = await place.send(file, content_type)
-    assert status == 422
-    assert set(answer) == {"error"}
+        for content_type, files in DAMAGED.items():
+            for file in files:
+                status, answer = await place.send(file, content_type)
+                assert (status, set(answer)) == (422, {"error"}), (content_type, file[:20])
 
 
 async def test_the_limit_of_pixels_holds_for_pictures_animations_and_videos() -> None:
@@ -233,13 +229,12 @@ def test_an_animation_that_takes_too_long_to_decode_is_no_clean_one(kind: str) -
         look(animated(kind, [GREEN, BLUE]), f"image/{kind.lower()}", Model(), seconds=-1)
 
 
-@pytest.mark.parametrize("timestamp", ["", "now", "-1", "²", str(NOW - 61), str(NOW + 61), "9" * 400, "1e9"])
-async def test_a_wrong_time_is_refused(timestamp: str) -> None:
+async def test_a_wrong_time_is_refused() -> None:
     async with checker() as place:
-        headers = {"X-Bot-Timestamp": timestamp.encode().decode("latin-1")}
-        status, answer = await place.send(painted(RED), **headers)
-    assert status == 403
-    assert "timestamp" in answer["error"]
+        for time_sent in ("", "now", "-1", "²", str(NOW - 61), str(NOW + 61), "9" * 400, "1e9"):
+            headers = {"X-Bot-Timestamp": time_sent.encode().decode("latin-1")}
+            status, answer = await place.send(painted(RED), **headers)
+            assert (status, "timestamp" in answer["error"]) == (403, True), time_sent
 
 
 async def test_a_wrong_signature_is_refused_and_the_picture_not_decoded() -> None:
@@ -274,15 +269,6 @@ async def test_only_some_pictures_are_checked_at_once_and_health_is_told_meanwhi
         assert (await place.send(painted(RED)))[0] == 200
 
 
-async def test_a_fault_of_the_model_is_no_verdict(tmp_path: Path) -> None:
-    class Broken(Model):
-        def __call__(self, picture: Image.Image) -> Mapping[str, float]:
-            raise RuntimeError("out of memory")
-
-    async with checker(Broken(), now=time.time) as place:
-        assert await labels_of(place, painted(RED), tmp_path) is None
-
-
 async def labels_of(place: Place, picture: bytes, folder: Path) -> frozenset[Label] | None:
     """Return what the bot makes of the checker's answer."""
     path = folder / "picture"
@@ -303,20 +289,17 @@ async def test_the_bot_and_the_checker_understand_each_other(tmp_path: Path) -> 
         assert await labels_of(place, painted(RED), tmp_path) == {Label.EXPLICIT}
         assert await labels_of(place, painted(GREEN), tmp_path) == frozenset()
         assert await labels_of(place, b"no picture", tmp_path) is None
+        place.model.finds = None  # type: ignore[assignment]  # a fault of the model
+        assert await labels_of(place, painted(RED), tmp_path) is None
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [{}, {"PICTURE_CHECK_SECRET": "short"}, {"PICTURE_CHECK_SECRET": SECRET, "PICTURE_CHECK_PORT": "x"}],
-)
-def test_a_checker_that_is_not_configured_does_not_start(environment: dict[str, str]) -> None:
-    assert main(environment) == 2
-
-
-def test_a_checker_without_a_model_does_not_start(
+def test_a_checker_that_is_not_configured_or_has_no_model_does_not_start(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    forget(monkeypatch, "nudenet")
-    forget(monkeypatch, "numpy")
-    assert main({"PICTURE_CHECK_SECRET": SECRET}) == 2
+    sound = {"PICTURE_CHECK_SECRET": SECRET}
+    for environment in ({}, {"PICTURE_CHECK_SECRET": "short"}, {**sound, "PICTURE_CHECK_PORT": "x"}):
+        assert main(environment) == 2
+    for module in ("nudenet", "numpy"):
+        forget(monkeypatch, module)
+    assert main(sound) == 2
     assert "pip install nudenet" in caplog.text

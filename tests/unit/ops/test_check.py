@@ -17,7 +17,7 @@ from bot.domain.errors import BackendUnreachable
 from bot.ops.check_comfydeploy import check_deployments, option_names
 from bot.ops.check_discord import compare_clock
 from bot.ops.check_machine import send_webhook
-from bot.ops.findings import Finding, Level, problem
+from bot.ops.findings import Finding, Level
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
@@ -104,9 +104,3 @@ async def test_a_follow_up_that_does_not_fit_is_told() -> None:
     level, told = (await follow_up_findings("Upscale", deployment="upp"))["Deployment"]
     assert level is Level.WARNING
     assert "follow-up 'Upscale' is not offered: there is no deployment 'upp'; did you mean 'up'?" in told
-
-
-def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
-    assert str(problem("Port", "taken.", "Free it.", "by a", "by b")) == (
-        "error    Port: taken.\n         Remedy: Free it.\n         by a\n         by b"
-    )
