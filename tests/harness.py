@@ -1,8 +1,4 @@
-"""Run the real app with a fake ComfyDeploy, without Discord or in an offline one (simcord).
-
-The webhook endpoint and ComfyDeploy use real sockets. Workers run only when a test calls `play`, so no test
-waits for time to pass.
-"""
+"""Open the real app with a fake ComfyDeploy on real sockets, but without Discord and without workers."""
 
 from __future__ import annotations
 
@@ -13,19 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import discord
-import simcord
-
 from bot.app import Process, build
 from bot.config.settings import Settings
-from bot.domain.runs import Run
 from bot.outside import Outside
 from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
-from demo.world import SETTLED_WITHIN, open_attachment
-from tests import questions
 from tests.databases import Database, new_sqlite
 from tests.ports import free_port
 
@@ -35,7 +25,7 @@ QUICK: dict[str, Any] = {"webhook_waits": (0, 0), "picture_scale": 1 / 8}
 
 
 class Clock:
-    """The bot's clock, which only the test moves. It starts at the same time as the offline Discord's."""
+    """The bot's clock, which only the test moves."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -93,56 +83,5 @@ async def open_app(
         database = Database(settings.database_url.get_secret_value())
         stack.push_async_callback(database.close)
         app = await stack.enter_async_context(build(settings, Outside(now=clock, monotonic=clock.monotonic)))
-
-        async def read_offline(url: str) -> bytes | None:
-            return await open_attachment(app, url)
-
-        app.app.fetcher.read_offline = read_offline
         await stack.enter_async_context(listening(app.web, "127.0.0.1", port))
         yield AppRunner(settings, clock, port, backend, app, database)
-
-
-@dataclass
-class Harness:
-    """A running bot with the fakes, a server, a channel and a member."""
-
-    runner: AppRunner
-    env: simcord.Env
-    channel: simcord.ChannelHandle
-    alice: simcord.MemberActor
-
-    async def play(self) -> None:
-        """Run the workers until both they and the fake ComfyDeploy are idle."""
-        workers, comfydeploy = self.runner.app.workers, self.runner.comfydeploy
-        while True:
-            heard = len(comfydeploy.call_log.webhook_attempts)
-            done = sum([await worker.drain() for name, worker in workers.items() if name != "prune"])
-            await comfydeploy.idle()
-            if not done and heard == len(comfydeploy.call_log.webhook_attempts):
-                return
-
-    async def runs(self) -> list[Run]:
-        """Return every stored run, oldest first."""
-        return await questions.runs(self.runner.database)
-
-    @property
-    def calls(self) -> list[Any]:
-        """The queue calls that reached ComfyDeploy."""
-        return list(self.runner.comfydeploy.call_log.queue_calls)
-
-    def messages(self) -> list[discord.Message]:
-        """Return the public messages of the channel, oldest first."""
-        found = self.channel.history(viewer=self.alice)
-        return [message for message in found if not message.flags.ephemeral]
-
-
-@asynccontextmanager
-async def running_bot(folder: Path, **settings: Any) -> AsyncIterator[Harness]:
-    """Run the bot in an offline Discord until the end of the block; `settings` are those of `open_app`."""
-    async with (
-        open_app(folder, **settings) as runner,
-        simcord.run(runner.app.bot, settle_timeout=SETTLED_WITHIN) as env,
-    ):
-        guild = env.create_guild("Studio")
-        channel = guild.create_text_channel("pictures")
-        yield Harness(runner, env, channel, guild.add_member(env.create_user("alice")))
