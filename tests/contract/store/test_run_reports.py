@@ -39,7 +39,6 @@ from tests.contract.store.runs import (
     submitted,
     take,
 )
-from tests.sampling import every_nth
 from tests.unit.comfydeploy.samples import names, sample
 
 RECORDED = {name: hooks for name in names("run_") if (hooks := sample(name).get("webhooks"))}
@@ -56,7 +55,9 @@ def _orders(reports: list[RunReport]) -> list[list[RunReport]]:
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize("name", every_nth(list(RECORDED), 3))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if n % 3 else ()) for n, name in enumerate(RECORDED)]
+)
 async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: str) -> None:
     ends = set()
     for order in _orders(_reports(name)):
