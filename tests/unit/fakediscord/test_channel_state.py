@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import aiohttp
@@ -21,9 +21,34 @@ from bot.gateway.message_files import fetch_run_files
 from bot.outside import Outside
 from bot.words.cache import WordThread
 from tests.fakediscord.faults import Fault
-from tests.fakediscord.world import Channel
+from tests.fakediscord.patch import discord_at
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, Guild, User
 from tests.unit.factories import made_run
-from tests.unit.fakediscord.harness import Studio
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A server with a channel and a person, and the bot as a gateway client."""
+
+    fake: FakeDiscord
+    bot: discord.Client
+    guild: Guild
+    general: Channel
+    alice: User
+
+
+@pytest.fixture
+async def studio() -> AsyncIterator[Studio]:
+    async with FakeDiscord() as fake:
+        guild = fake.add_guild("Studio")
+        general, alice = fake.add_text(guild, "general"), fake.add_user("alice", guild)
+        with discord_at(fake.url):
+            async with discord.Client(intents=discord.Intents(guilds=True), max_messages=None) as bot:
+                running = asyncio.create_task(bot.start(fake.token))
+                await bot.wait_for("guild_available", timeout=60)
+                yield Studio(fake, bot, guild, general, alice)
+            await running
 
 
 @pytest.fixture
