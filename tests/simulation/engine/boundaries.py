@@ -83,9 +83,6 @@ class SimConnection(sqlite3.Connection):
     def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
         return self._cross(sql, lambda: super(SimConnection, self).execute(sql, *arguments))
 
-    def executemany(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
-        return self._cross(sql, lambda: super(SimConnection, self).executemany(sql, *arguments))
-
     def cursor(self, factory: Any = None) -> Any:
         return super().cursor(SimCursor)
 

@@ -1,7 +1,7 @@
 """A network in memory between the servers and clients of one event loop.
 
 Each transfer takes a millisecond of virtual time; without latency, a retry loop would never let time pass.
-Bytes arrive in order. A writer is paused while more than 64 KiB are in transit or unread.
+Bytes arrive in order, and no writer has to wait.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 from tests.simulation.engine.life import Life, current_life
 
 LATENCY = 0.001
-_HIGH_WATER = 64 * 1024
 _FIRST_PORT = 20_000
 _EOF = object()
 _RESET = object()
@@ -58,23 +57,8 @@ class MemoryServer(asyncio.AbstractServer):
     def die(self) -> None:
         self.close()
 
-    def close_clients(self) -> None:
-        """Do nothing: protocols close their own connections."""
-
     async def wait_closed(self) -> None:
         """Return immediately: `close` has already removed the server."""
-
-    async def start_serving(self) -> None:
-        """Do nothing: the server accepts connections from the beginning."""
-
-    async def serve_forever(self) -> None:
-        raise NotImplementedError("nobody waits for a server here")
-
-    def is_serving(self) -> bool:
-        return bool(self.sockets)
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
 
 
 class MemoryTransport(asyncio.Transport):
@@ -99,8 +83,6 @@ class MemoryTransport(asyncio.Transport):
         self._reading = True
         self._unread: deque[Any] = deque()
         self._last_arrival = 0.0
-        self._outstanding = 0
-        self._writing_paused = False
         if self.life is not None:
             self.life.resources[self] = None
 
@@ -120,21 +102,7 @@ class MemoryTransport(asyncio.Transport):
         data = bytes(data)
         if not data or self._closing or self._dead:
             return
-        self._outstanding += len(data)
         self._peer.arrive(data)
-        if self._outstanding > _HIGH_WATER and not self._writing_paused:
-            self._writing_paused = True
-            self._protocol.pause_writing()
-
-    def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
-
-    def write_eof(self) -> None:
-        if not self._closing and not self._dead:
-            self._peer.arrive(_EOF)
-
-    def can_write_eof(self) -> bool:
-        return True
 
     def close(self) -> None:
         self._close(_EOF)
@@ -166,24 +134,6 @@ class MemoryTransport(asyncio.Transport):
             self._reading = True
             self._loop.call_soon(self._read, context=self._context)
 
-    def is_reading(self) -> bool:
-        return self._reading and not self._closing
-
-    def set_protocol(self, protocol: Any) -> None:
-        self._protocol = protocol
-
-    def get_protocol(self) -> Any:
-        return self._protocol
-
-    def get_write_buffer_size(self) -> int:
-        return max(0, self._outstanding - _HIGH_WATER)
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        return (0, _HIGH_WATER)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Do nothing: the limits are fixed."""
-
     # Calls of the other end.
 
     def arrive(self, item: object) -> None:
@@ -210,20 +160,8 @@ class MemoryTransport(asyncio.Transport):
                 self._loop.call_soon(self._end_of_file, context=self._context)
                 return
             assert isinstance(item, bytes)
-            self._peer.acknowledge(len(item))
             if not self._closing:
                 self._protocol.data_received(item)
-
-    def acknowledge(self, size: int) -> None:
-        """Subtract bytes that the other end has read; resume writing once half of the limit is free."""
-        self._outstanding -= size
-        if self._writing_paused and self._outstanding <= _HIGH_WATER // 2:
-            self._writing_paused = False
-            self._loop.call_soon(self._resume_writing, context=self._context)
-
-    def _resume_writing(self) -> None:
-        if not self._lost:
-            self._protocol.resume_writing()
 
     def _end_of_file(self) -> None:
         if not self._lost and not self._protocol.eof_received():
