@@ -61,7 +61,7 @@ async def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
 async def live_through_trouble(home: BotProcess) -> list[str]:
     """Send requests with faults that make the bot and its libraries log; return the interaction tokens."""
     asked = []
-    for fault in (Fault.answer(500), Fault.lose_reply(), Fault.drop_halfway(), Fault.answer(403)):
+    for fault in (Fault.answer(500), Fault.lose_reply(), Fault.drop_before(), Fault.answer(403)):
         home.discord.faults.add(POST, fault)
         home.discord.faults.add(EDIT, fault)
     for faults in (*TROUBLE, Faults()):

@@ -18,8 +18,6 @@ class Effect(StrEnum):
     """Answer 429 with `seconds` as retry_after."""
     DROP_BEFORE = "drop_before"
     """Close the connection before reading the body."""
-    DROP_HALFWAY = "drop_halfway"
-    """Close the connection while reading the body."""
     LOSE_REPLY = "lose_reply"
     """Execute the request, and close the connection without an answer."""
     DELAY_BEFORE = "delay_before"
@@ -50,10 +48,6 @@ class Fault:
     @classmethod
     def drop_before(cls) -> Fault:
         return cls(Effect.DROP_BEFORE)
-
-    @classmethod
-    def drop_halfway(cls) -> Fault:
-        return cls(Effect.DROP_HALFWAY)
 
     @classmethod
     def lose_reply(cls) -> Fault:

@@ -42,7 +42,7 @@ class InteractionRoutes:
         data = call.body.get("data") or {}
         message = self._answer(interaction, kind, data, call)
         interaction.accept(kind, data, message)
-        self._messages.announce()
+        self._interactions.world.changed()
         if call.query.get("with_response", "").lower() not in ("1", "true"):
             return Reply(204)
         return Reply(body=self._resource(interaction, message))
@@ -112,7 +112,7 @@ class InteractionRoutes:
             raise ApiError(10003)
         message = self._create(interaction, call.body, call)
         interaction.followups.append(message)
-        self._messages.announce()
+        self._interactions.world.changed()
         return self._reply(message)
 
     def fetch(self, call: Call) -> Reply:

@@ -167,7 +167,7 @@ class Interactions:
 
     def __init__(self, world: World, *, answer_within: float) -> None:
         self.answer_within = answer_within
-        self._world = world
+        self.world = world
         self._by_token: OrderedDict[str, Interaction] = OrderedDict()
 
     def open(
@@ -182,13 +182,13 @@ class Interactions:
         size_limit: int | None = None,
     ) -> Interaction:
         interaction = Interaction(
-            id=self._world.snowflake(),
+            id=self.world.snowflake(),
             token=secrets.token_urlsafe(150),
             type=kind,
             user=user,
             channel=channel,
             data=data,
-            created_at=self._world.clock.now(),
+            created_at=self.world.clock.now(),
             size_limit=channel.filesize_limit if size_limit is None else size_limit,
             source=source,
             user_install=user_install,
@@ -208,7 +208,7 @@ class Interactions:
             raise ApiError(10062)
         if interaction.answered:
             raise ApiError(40060)
-        if self._world.clock.now() - interaction.created_at > self.answer_within:
+        if self.world.clock.now() - interaction.created_at > self.answer_within:
             raise ApiError(10062)
         return interaction
 
@@ -218,7 +218,7 @@ class Interactions:
         Raises ApiError: 50027 if the token is unknown or expired, 10015 before the first answer.
         """
         interaction = self._by_token.get(token)
-        if interaction is None or self._world.clock.now() - interaction.created_at > self.token_lifetime:
+        if interaction is None or self.world.clock.now() - interaction.created_at > self.token_lifetime:
             raise ApiError(50027)
         if not interaction.answered:
             raise ApiError(10015)

@@ -137,10 +137,6 @@ class Messages:
         message.channel.messages.pop(message.id, None)
         self._world.changed()
 
-    def announce(self) -> None:
-        """Wake tasks in `wait_until`."""
-        self._world.changed()
-
     def _uploaded(self, body: Json, files: Mapping[int, Upload], limit: int) -> list[Attachment]:
         sizes = [upload.size for upload in files.values()]
         # A boosted server's limit for one file may exceed the usual limit for a request.

@@ -27,7 +27,6 @@ from tests.fakediscord.request_log import RequestRecord
 
 _SUMMARY = 200
 _BODY_LIMIT = 16 * 1024 * 1024
-_DROPS = (Effect.DROP_BEFORE, Effect.DROP_HALFWAY)
 
 
 class _Dropped(Exception):
@@ -136,9 +135,7 @@ class FakeDiscord(Actions):
     async def _fault_before(self, request: web.Request, fault: Fault) -> web.Response | None:
         if fault.effect is Effect.DELAY_BEFORE:
             await asyncio.sleep(fault.seconds)
-        elif fault.effect in _DROPS:
-            if fault.effect is Effect.DROP_HALFWAY:
-                await request.content.readany()
+        elif fault.effect is Effect.DROP_BEFORE:
             _cut(request)
         elif fault.effect is Effect.STATUS:
             return _broken(fault.status)

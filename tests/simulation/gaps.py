@@ -20,7 +20,7 @@ _ADVANCED = re.compile(
     r"all clocks jump|the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"
 )
 _UNANSWERED = re.compile(
-    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay|drop_halfway)"
+    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay)"
     r"|Discord is away|discord is away|both is away"
 )
 _STOPPED = r"is killed|gets SIGTERM|all clocks jump by (\d{3,}(?:\.\d+)?)|([Dd]iscord|both) is away"

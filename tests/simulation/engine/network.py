@@ -31,7 +31,7 @@ class Address:
         return self._name
 
 
-class MemoryServer(asyncio.AbstractServer):
+class MemoryServer:
     """A listening server. Its protocols run in the context in which it was opened."""
 
     def __init__(self, network: Network, factory: Callable[[], Any], host: str, port: int) -> None:
@@ -133,6 +133,9 @@ class MemoryTransport(asyncio.Transport):
         if not self._reading:
             self._reading = True
             self._loop.call_soon(self._read, context=self._context)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     # Calls of the other end.
 
