@@ -58,13 +58,9 @@ def _closed(story: Story, request: Request) -> bool:
 
 
 def _closings(story: Story, channel: object) -> list[str]:
-    cast = story.world.cast
-    found = [f"#{re.escape(name)} is deleted" for name, known in cast.channels.items() if known is channel]
-    found += [
-        rf"loses (send_messages|view_channel) in #{re.escape(name)}"
-        for name, known in cast.channels.items()
-        if known is channel
-    ]
+    cast, found = story.world.cast, list[str]()
+    for name in [re.escape(name) for name, known in cast.channels.items() if known is channel]:
+        found += [f"#{name} is deleted", rf"loses (send_messages|view_channel) in #{name}"]
     guild = getattr(channel, "guild", None)
     found += [f"removed from {name}" for name, known in cast.guilds.items() if known is guild]
     if getattr(channel, "is_thread", False):

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from demo.picture_check import Mood
-from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Attachment
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.loop import Deadlock, VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
@@ -171,17 +171,17 @@ async def _read_record(story: Story, where: str) -> None:
     shown = await story.answer(await story.slash("mona", where, "audit", {}))
     if shown is None or shown.original is None:
         return
-    sent = await story.answer(await story.press("mona", shown.original, "CSV file"))
+    sent = await story.press("mona", shown.original, "CSV file")
     if sent is None:
         return
-    await story.world.until(lambda: [m for m in sent.followups if m.attachments] or _has_file(sent), 5)
-    for message in (sent.original, *sent.followups):
-        for file in message.attachments if message is not None else ():
-            story.records[where] = (file.data or b"").decode("utf-8-sig")
 
+    def files() -> list[Attachment]:
+        messages = filter(None, [sent.original, *sent.followups])
+        return [file for message in messages for file in message.attachments]
 
-def _has_file(sent: Interaction) -> bool:
-    return sent.original is not None and bool(sent.original.attachments)
+    await story.world.until(files, 8)
+    for file in files():
+        story.records[where] = (file.data or b"").decode("utf-8-sig")
 
 
 def _left_behind(world: World) -> list[str]:

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
@@ -121,20 +120,6 @@ async def prepare(world: World) -> None:
 Commands = Mapping[int | None, list[Json]]
 
 
-class Database(Protocol):
-    """A database system, with a prepared database from which each round gets a copy."""
-
-    kind: str
-
-    def give(self, world: World) -> None:
-        """Give a new world a copy of the prepared database."""
-
-    def take_back(self, world: World) -> None:
-        """Delete the copy of a finished world."""
-
-    def close(self) -> None: ...
-
-
 class SqliteDatabase:
     """A prepared SQLite file, and the commands that the bot has synced with Discord."""
 
@@ -154,9 +139,6 @@ class SqliteDatabase:
 
     def take_back(self, world: World) -> None:
         """Do nothing: the file is in the world's folder."""
-
-    def close(self) -> None:
-        """Do nothing: no server runs."""
 
 
 class PostgresDatabase:
@@ -184,10 +166,8 @@ class PostgresDatabase:
     def take_back(self, world: World) -> None:
         self._server.drop(world.database_url)
 
-    def close(self) -> None:
-        self._server.stop()
 
-
+Database = SqliteDatabase | PostgresDatabase
 DATABASES: dict[str, Callable[[Path], Database]] = {"sqlite": SqliteDatabase, "postgres": PostgresDatabase}
 
 

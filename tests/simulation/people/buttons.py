@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.world import Message
 from tests.simulation.people.asking import (
     Reached,
     fill_in,
@@ -13,7 +12,6 @@ from tests.simulation.people.asking import (
     outcome,
     press,
     reach,
-    request,
     send_draft,
 )
 from tests.simulation.people.requests import (
@@ -27,7 +25,6 @@ from tests.simulation.people.requests import (
 )
 from tests.simulation.steps import Choice, Draw, Skip, action, sample
 from tests.simulation.story import Ask, Story
-from tests.simulation.world import FORBIDDEN
 
 # A request, the person who presses (None is its requester), and the seconds they wait for the button.
 _PRESS: dict[str, Choice] = {
@@ -134,33 +131,6 @@ async def form(story: Story, draw: Draw) -> None:
         story.world.later(pause, submit)
     else:
         await submit()
-
-
-_TRY = "Edit and try again"
-
-
-def _refused(story: Story, who: str) -> list[tuple[Ask, Message]]:
-    """Return a person's refused requests that can be corrected, with their answers."""
-    return [
-        (ask, message)
-        for ask in story.asks
-        for message in (ask.interaction.original, *ask.interaction.followups)
-        if ask.who == who and message is not None and _TRY in labels_of(message)
-    ]
-
-
-@action("press", weight=2)
-async def edit_and_try_again(story: Story, draw: Draw) -> None:
-    """Correct a refused request in the form that shows what was typed."""
-    who, nth = draw(who=MEMBERS, nth=range(3))
-    if not _refused(story, who):
-        await request(story, who, "pictures", words=FORBIDDEN)
-    refused = _refused(story, who)
-    if not refused:
-        raise Skip(f"{who} wasn't refused")
-    ask, message = refused[-1 - nth % len(refused)]
-    opened = await story.answer(await story.press(who, message, _TRY))
-    await send_draft(story, ask, opened, "corrected", count=ask.count)
 
 
 # Pictures as inputs.

@@ -16,7 +16,6 @@ from tests.simulation.people.asking import (
     press_and_wait,
     press_delete,
     release_all,
-    request,
     result,
 )
 from tests.simulation.people.buttons import add_upscaled, send_picture_form
@@ -27,7 +26,7 @@ from tests.simulation.setup import open_panel
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import kill_after_call
-from tests.simulation.trouble.places import delete_channel, edit_deployments, expire_token, set_mark, withdraw
+from tests.simulation.trouble.places import delete_channel, expire_token, set_mark, withdraw
 
 _KINDS = {"Share": "g", "Post": "s"}
 _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
@@ -156,31 +155,6 @@ async def unmark_before_delivery(story: Story, draw: Draw) -> None:
         set_mark(story, "adult", nsfw=True)
     release_all(story)
     await asyncio.sleep(3)
-
-
-@action("ages", weight=4)
-async def mark_deployment(story: Story, draw: Draw) -> None:
-    """Age-restrict a deployment after its result was made, and then share or use the result.
-
-    Or do it during its run, or during a run that uses its picture.
-    """
-    who, then, back = draw(who=MEMBERS, then=("run", "use", "share", "use later"), back=(None, 60.0))
-    asked, shown = await result(story, who, "pictures")
-    if then in ("run", "use"):
-        story.world.next_faults({"hold_at": "running"})
-    if then == "run":
-        await request(story, who, "pictures")
-    elif then == "use":
-        await _upscale(story, asked, shown)
-    await asyncio.sleep(5)
-    await edit_deployments(story, "picture is age-restricted", back)
-    await asyncio.sleep(8)
-    if then == "share":
-        await copy_result(story, asked.number, "Share")
-    elif then == "use later":
-        await _upscale(story, asked, shown)
-    release_all(story)
-    await asyncio.sleep(10)
 
 
 @action("ages", weight=2)

@@ -24,7 +24,7 @@ from tests.simulation.steps import Draw, action
 from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import kill_after_call
 from tests.simulation.trouble.places import expire_token, withdraw
-from tests.simulation.trouble.services import away, jump, watch
+from tests.simulation.trouble.services import jump, watch
 
 _PLACES = ("pictures", "pictures", "adult", "thread")
 # Seconds, a little more than the deadline of runs, and than the grace time after a lost reply.
@@ -182,24 +182,6 @@ def _make_part(story: Story, run: Run) -> None:
     world.bucket.put(path, picture_file(story).data or b"", "image/png")
     item = {"url": path, "type": "output", "filename": "part.png"}
     run.outputs.append(Output(data={"images": [item]}, node_meta={"node_id": "9"}, created_at=world.now()))
-
-
-@action("learning", weight=2)
-async def fail_before_an_outage(story: Story, draw: Draw) -> None:
-    """Let a run fail with one picture, which the bot can't learn before an outage of ComfyDeploy."""
-    who, where, ends_as = draw(
-        who=MEMBERS, where=_PLACES, ends_as=("failed", "failed", "timeout", "cancelled")
-    )
-    minutes, jumps = draw(minutes=(1, 15, 60, 1600), jumps=(8, 12))
-    story.world.next_faults({"ends_as": ends_as, "made": 1, "outputs_missing": True, "get_status": 500})
-    run = await started(story, await request(story, who, where), status=ends_as)
-    await asyncio.sleep(0.5)
-    with away(story, "ComfyDeploy"):
-        _change(run, get_status=None)
-        for _ in range(jumps):
-            jump(story, minutes * 60 / jumps)
-            await asyncio.sleep(1.5)
-    await asyncio.sleep(3)
 
 
 @action("learning", weight=2)

@@ -16,7 +16,6 @@ from tests.simulation.people.asking import (
     open_list,
     press_and_wait,
     request,
-    result,
 )
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.steps import Draw, Skip, action, sample
@@ -95,19 +94,6 @@ async def report_and_decide(story: Story, draw: Draw) -> None:
     await press_together(story, cards[0], people, labels)
 
 
-@action("reports", weight=3)
-async def report_again(story: Story, draw: Draw) -> None:
-    """Report a result, dismiss the report as a moderator, and report the result as somebody else."""
-    who, reporters, pause = draw(who=MEMBERS, reporters=sample(MEMBERS, 2), pause=(0.5, 5.0, 60.0))
-    asked, _ = await result(story, who, "pictures")
-    for reporter in reporters:
-        await fill_in(story, await press_and_wait(story, asked.number, reporter, "Report", 2))
-        cards = await wait_for_cards(story, 3, _report_cards)
-        if reporter == reporters[0]:
-            await story.answer(await story.press("mona", cards[-1], "Dismiss"))
-            await asyncio.sleep(pause)
-
-
 # What goes wrong with a decision, its answer, or the direct message about it.
 _TROUBLES: dict[str, Callable[[Story, int], Rule | None]] = {
     "unanswered": lambda story, _: story.discord.faults.add(DEFER, Fault.drop_before(), times=6),
@@ -158,17 +144,6 @@ async def block(story: Story, draw: Draw) -> None:
     await story.answer(await story.slash(who, where, "block", options))
     if unblock is not None:
         story.world.later(unblock, lambda: story.slash(who, where, "unblock", member))
-
-
-@action("block")
-async def unblock_in_list(story: Story, draw: Draw) -> None:
-    """Block a member, and let two moderators press the first Unblock of /blocked at the same instant."""
-    whom, where = draw(whom=MEMBERS, where=("pictures", "requests"))
-    options = {"user": story.world.person(whom), "reason": "not here"}
-    await story.answer(await story.slash("mona", where, "block", options))
-    lists = {who: await open_list(story, who, where, "blocked") for who in MODERATORS}
-    for who, shown in lists.items():
-        await story.press(who, shown, "Unblock")
 
 
 # The audit log.

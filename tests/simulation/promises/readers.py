@@ -1,4 +1,4 @@
-"""Promises about logs, hidden prompts, /runs and refused prompts."""
+"""Promises about logs, hidden prompts and /runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tests.simulation.story import Press
 # Parts of a failed run's log: the error, a token, and the webhook's URL.
 _ERROR, _TOKEN, _WEBHOOK = "mat1 and mat2", "hf_notForPeople123", "/webhooks/comfydeploy"
 _LOG_READ = 30.0
-_LOST = "I don't have what you typed"
 # The least number of requests on a page of /runs.
 _LISTED = 4
 
@@ -27,7 +26,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         yield from _reason_is_told(evidence, request)
     for press in evidence.story.presses:
         yield from _prompt_stays_hidden(evidence, press)
-        yield from _typed_is_kept(evidence, press)
 
 
 def _reader(message: Message) -> str:
@@ -88,20 +86,3 @@ def _prompt_stays_hidden(evidence: Evidence, press: Press) -> Iterator[Broken]:
     texts = [whole_text(m) for m in (sent.original, *sent.followups) if m is not None and m is not shown]
     if ask.mark in "\n".join([*texts, str(sent.modal or "")]):
         yield Broken("a share's hidden prompt stays hidden", f"request {ask.number}", f"from {press.who}")
-
-
-def _typed_is_kept(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    if press.label != "Edit and try again":
-        return
-    forgets = evidence.story.had("kill", "SIGTERM")
-    if _LOST in reply(press) and not forgets:
-        yield Broken("the text of a refused request is kept", press.who, reply(press)[:60])
-    if press.interaction.modal is None:
-        return
-    for ask in evidence.story.asks:
-        refused = [ask.interaction.original, *ask.interaction.followups]
-        typed = str(ask.options.get("prompt", ""))
-        if press.message in refused and typed and typed[:40] not in str(press.interaction.modal):
-            yield Broken(
-                "the text of a refused request is kept", f"request {ask.number}", f"{typed[:40]!r} is lost"
-            )

@@ -106,28 +106,6 @@ async def database_leaves_after_deferral(story: Story, draw: Draw) -> None:
     await asyncio.sleep(30)
 
 
-@action("delivery")
-async def answer_refused_after_start(story: Story, draw: Draw) -> None:
-    """Execute an answer but reply 500, refuse its retries, and let ComfyDeploy be busy in between."""
-    who, where, busy = draw(who=MEMBERS, where=("pictures", "adult", "thread"), busy=(2, 4, 6))
-    seen: list[str] = []
-
-    def first(parameters: dict[str, str]) -> bool:
-        seen.append(parameters["webhook_id"])
-        return parameters["webhook_id"] == seen[0]
-
-    # Wait for earlier answers.
-    await asyncio.sleep(1)
-    for fault, times in ((Fault.answer_after(500), 1), (Fault.answer(500), 3), (Fault.answer(404), 1)):
-        story.discord.faults.add(DEFER, fault, times=times, where=first)
-    story.strike("Discord shows the next answer with a 500, and refuses it at last")
-    for _ in range(busy):
-        story.world.next_faults({"queue_status": 429})
-    await request(story, who, where)
-    # discord.py repeats an answer for so long.
-    await asyncio.sleep(30)
-
-
 # The outcome.
 
 

@@ -13,7 +13,6 @@ from tests.simulation.story import Story
 from tests.simulation.trouble.deaths import database_leaves
 from tests.simulation.trouble.services import away, jump
 
-_RULES = "GET /guilds/{guild_id}/auto-moderation/rules"
 _DEPLOYMENTS = ("picture", "several", "text")
 
 

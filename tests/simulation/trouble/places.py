@@ -144,11 +144,7 @@ async def reviewer_loses_role(story: Story, _: Draw) -> None:
 
 @action("change")
 async def member_goes(story: Story, draw: Draw) -> None:
-    leave_server(story, *draw(who=(*MEMBERS, "mike", "rita"), where=("studio", "reviewed")))
-
-
-def leave_server(story: Story, who: str, where: str) -> None:
-    """Let a member leave a server. Raises Skip if they have left."""
+    who, where = draw(who=(*MEMBERS, "mike", "rita"), where=("studio", "reviewed"))
     guild, person = story.world.cast.guilds[where], story.world.person(who)
     if person.id not in guild.members:
         raise Skip(f"{who} isn't on {where}")
@@ -209,18 +205,13 @@ _CORRECTED_AFTER = 30.0
 
 @action("change", weight=4)
 async def deployments_change(story: Story, draw: Draw) -> None:
-    """Edit deployments.toml and make every process read it, by a signal or /reload."""
-    what, how, back = draw(
-        what=(*_EDITS, "a mistake"), how=("signal", "signal", "command"), back=(None, 3, 15)
-    )
-    await edit_deployments(story, what, back, how)
-
-
-async def edit_deployments(story: Story, what: str, back: float | None, how: str = "signal") -> None:
     """Edit deployments.toml and make every process read it; perhaps restore it after some seconds.
 
     A mistake is always corrected, because otherwise a restarted process would exit.
     """
+    what, how, back = draw(
+        what=(*_EDITS, "a mistake"), how=("signal", "signal", "command"), back=(None, 3, 15)
+    )
     path = story.world.folder / DEPLOYMENTS.name
     original = DEPLOYMENTS.read_text(encoding="utf-8")
     changed = original + "\n[deployments."
