@@ -24,6 +24,8 @@ from bot.ui.message_parts import Content, button, fitting, framed
 _MESSAGE_LENGTH = 4000
 # Our limits, which leave space for the sections.
 _NEWS_LENGTH, _WARNINGS_LENGTH, _CHANGE_LENGTH = 800, 800, 250
+# As many sections leave space for a message's other components: each takes three of the 40.
+_SECTIONS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,17 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     buttons = [button("Edit again", panel.again, ButtonStyle.primary)] if panel.again is not None else []
     if section is None:
         body: list[Content] = list(_overview(rules, context, _MESSAGE_LENGTH - len(top) - len(warned)))
-        body.append(warned)
+        is_full = len(body) > _SECTIONS
+        if is_full:
+            top = f"{top}\n{warned}".rstrip()
+        else:
+            body.append(warned)
         if without_missing(rules, context) != rules:
             buttons.append(button("Clean up", SettingId("home", "tidy")))
         if rules.words.blocked:
             buttons.append(button("Download the words", SettingId("home", "words")))
+        if is_full:
+            del buttons[1:]
     else:
         body = list(_page(panel, section, rules, context, _MESSAGE_LENGTH - len(top)))
         buttons.append(button("Back", SettingId("home", "open")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -66,26 +65,23 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 
 @asynccontextmanager
-async def output_preparer(
-    shrinking: Executor | None = None, renewed: Sequence[Output] | None = None
-) -> AsyncIterator[OutputPreparer]:
-    class Backend:
-        async def get_run(self, run_id: str) -> RunReport:
-            return RunReport(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed or ()))
+async def output_preparer(renewed: Sequence[Output] = ()) -> AsyncIterator[OutputPreparer]:
+    async def get_run(run_id: str) -> RunReport:
+        return RunReport(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed))
 
-    backend: Any = Backend()
+    backend: Any = SimpleNamespace(get_run=get_run)
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, backend, shrinking or Outside().executor("pictures", 1))
+        yield OutputPreparer(fetcher, backend, Outside().executor("pictures", 1))
 
 
 @asynccontextmanager
-async def preparer(folder: Path, renewed: Sequence[Output] | None = None) -> AsyncIterator[Prepare]:
+async def preparer(folder: Path, renewed: Sequence[Output] = ()) -> AsyncIterator[Prepare]:
     """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
-    async with output_preparer(renewed=renewed) as outputs:
+    async with output_preparer(renewed) as outputs:
+        usual = {"limit": LIMIT, "folder": folder, "last_try": False}
 
-        async def prepare(run: Run, *, deadline: float | None = None, **more: Any) -> PreparedOutputs:
-            options = {"limit": LIMIT, "folder": folder, "last_try": False, **more}
-            return await outputs.prepare(run, deadline=deadline or later(60), **options)
+        async def prepare(run: Run, **options: Any) -> PreparedOutputs:
+            return await outputs.prepare(run, **{"deadline": later(60), **usual, **options})
 
         yield prepare
 
@@ -150,11 +146,8 @@ async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, 
     for renewed, files in (((), 1), ((again,), 2)):
         async with preparer(tmp_path, renewed=renewed) as prepare:
             prepared = await prepare(run, last_try=True)
-        assert (len(prepared.files), len(prepared.remarks), prepared.texts) == (
-            files,
-            3 - files,
-            ("a caption",),
-        )
+        assert (len(prepared.files), len(prepared.remarks)) == (files, 3 - files)
+        assert prepared.texts == ("a caption",)
     assert storage.asked.count("/good-1") == 2
 
 

@@ -37,11 +37,15 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def png(width: int, height: int, *chunks: bytes, depth: int = 8, colour: int = 6) -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IEND", b"")
+
+
 def black_png(width: int, height: int) -> bytes:
     """Return a PNG with one bit a pixel: a few kilobytes however large."""
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
     rows = png_chunk(b"IDAT", zlib.compress(bytes((width // 8 + 1) * height)))
-    return b"\x89PNG\r\n\x1a\n" + header + rows + png_chunk(b"IEND", b"")
+    return png(width, height, rows, depth=1, colour=0)
 
 
 def shrunk(data: bytes, limit: int) -> Image.Image:
@@ -124,11 +128,6 @@ def test_a_file_that_is_no_whole_picture_of_a_listed_format_is_left_alone(data: 
 
 def test_a_picture_that_takes_too_long_is_given_up() -> None:
     assert shrink(black_png(100, 100), 100_000, 0.001) is None
-
-
-def png(width: int, height: int, *chunks: bytes) -> bytes:
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IEND", b"")
 
 
 @cache

@@ -30,45 +30,37 @@ NOWHERE = channel(GUILD - 1, False)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "allowed"),
-    [
-        ([], True),
-        ([EVERYONE_NOT], False),
-        ([role(GUILD, True)], True),
-        ([EVERYONE_NOT, role(A, True)], True),
-        ([EVERYONE_NOT, role(99, True)], False),
-        ([role(A, False)], False),
-        ([role(A, False), role(B, True)], True),
-        ([role(99, False)], True),
-        ([person(False), role(A, True)], False),
-        ([person(True), role(A, False), EVERYONE_NOT], True),
-        ([channel(CHANNEL, False), person(True)], False),
-        ([NOWHERE], False),
-        ([NOWHERE, channel(CHANNEL, True)], True),
-        ([NOWHERE, channel(51, True)], False),
-        ([NOWHERE, channel(CHANNEL, True), EVERYONE_NOT], False),
-    ],
-)
-def test_channel_then_person_then_roles_then_everyone(overrides: list[Override], allowed: bool) -> None:
-    for lines in (dict(overrides), dict(overrides[::-1])):
-        assert is_permitted([lines, {}], GUILD, PERSON, ROLES, CHANNEL) is allowed
-        assert is_permitted([{}, lines], GUILD, PERSON, ROLES, CHANNEL) is allowed
-
-
-@pytest.mark.parametrize(
     ("command", "bot", "allowed"),
     [
-        (person(True), EVERYONE_NOT, True),
-        (role(A, True), person(False), True),
-        (role(99, True), EVERYONE_NOT, False),
-        (EVERYONE_NOT, person(True), False),
-        (channel(CHANNEL, True), NOWHERE, True),
-        (NOWHERE, channel(CHANNEL, True), False),
-        (person(True), NOWHERE, False),
+        ([], [], True),
+        ([EVERYONE_NOT], [], False),
+        ([role(GUILD, True)], [], True),
+        ([EVERYONE_NOT, role(A, True)], [], True),
+        ([EVERYONE_NOT, role(99, True)], [], False),
+        ([role(A, False)], [], False),
+        ([role(A, False), role(B, True)], [], True),
+        ([role(99, False)], [], True),
+        ([person(False), role(A, True)], [], False),
+        ([person(True), role(A, False), EVERYONE_NOT], [], True),
+        ([channel(CHANNEL, False), person(True)], [], False),
+        ([NOWHERE], [], False),
+        ([NOWHERE, channel(CHANNEL, True)], [], True),
+        ([NOWHERE, channel(51, True)], [], False),
+        ([NOWHERE, channel(CHANNEL, True), EVERYONE_NOT], [], False),
+        # The command's own lines go before those of the whole bot.
+        ([person(True)], [EVERYONE_NOT], True),
+        ([role(A, True)], [person(False)], True),
+        ([role(99, True)], [EVERYONE_NOT], False),
+        ([EVERYONE_NOT], [person(True)], False),
+        ([channel(CHANNEL, True)], [NOWHERE], True),
+        ([NOWHERE], [channel(CHANNEL, True)], False),
+        ([person(True)], [NOWHERE], False),
     ],
 )
-def test_the_commands_own_lines_go_before_the_whole_bots(
-    command: Override, bot: Override, allowed: bool
+def test_channel_then_person_then_roles_then_everyone(
+    command: list[Override], bot: list[Override], allowed: bool
 ) -> None:
-    tables = [dict([command]), dict([bot])]
-    assert is_permitted(tables, GUILD, PERSON, ROLES, CHANNEL) is allowed
+    for lines in (dict(command), dict(command[::-1])):
+        assert is_permitted([lines, dict(bot)], GUILD, PERSON, ROLES, CHANNEL) is allowed
+        if not bot:
+            assert is_permitted([{}, lines], GUILD, PERSON, ROLES, CHANNEL) is allowed

@@ -98,20 +98,23 @@ def steps_of(steps: Steps[object]) -> int:
     return sum(1 for _ in steps)
 
 
-def test_a_check_can_stop_at_every_match_of_a_pattern() -> None:
-    rule = WordRule(patterns=("a",), allowed=("*a*",))
-    assert steps_of(compiled([rule]).check({"prompt": NESTED_TEXT}, (), ())) > len(NESTED_TEXT)
+NESTED = compiled([WordRule(patterns=("a",), allowed=("*a*",))])
+SEVERAL = compiled([WordRule(keywords=("x",), patterns=("y", "z"))] * 6)
+TEXTS = {"prompt": "a cat", "negative": "a dog", "style": "a b o c"}
+LONG = WordRule(keywords=("*a*",) * 500, allowed=("b",) * 50, patterns=("c",) * 10)
 
 
-def test_a_check_can_stop_at_each_text_rule_and_spelling() -> None:
-    texts = {"prompt": "a cat", "negative": "a dog", "style": "a b o c"}
-    rules = compiled([WordRule(keywords=("x",), patterns=("y", "z"))] * 6)
-    assert steps_of(rules.check(texts, (), ())) >= len(texts) * 6 * 3
-
-
-def test_compiling_can_stop_at_each_keyword_and_pattern() -> None:
-    rule = WordRule(keywords=("*a*",) * 500, allowed=("b",) * 50, patterns=("c",) * 10)
-    assert steps_of(WordRules.compile([rule], blocked=["d"] * 100)) >= 660
+@pytest.mark.parametrize(
+    ("steps", "least"),
+    [
+        (NESTED.check({"prompt": NESTED_TEXT}, (), ()), len(NESTED_TEXT) + 1),
+        (SEVERAL.check(TEXTS, (), ()), len(TEXTS) * 6 * 3),
+        (WordRules.compile([LONG], blocked=["d"] * 100), 660),
+    ],
+    ids=["each match of a pattern", "each text, rule and spelling", "each keyword and pattern to compile"],
+)
+def test_work_can_stop_at(steps: Steps[object], least: int) -> None:
+    assert steps_of(steps) >= least
 
 
 async def test_cancelled_waiters_pass_their_turns_on(thread: WordThread) -> None:

@@ -36,7 +36,7 @@ from bot.domain.moderation import OUTCOMES, Report
 from bot.domain.policy import Standing
 from bot.domain.runs import FINAL, Deletions, Run, RunState
 from bot.domain.settings.fields import SECTIONS, Key, form_of, keys_of
-from bot.domain.settings.kinds import Names, NotApplied, ReviewChannel, Section, SettingsContext
+from bot.domain.settings.kinds import Names, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.domain.text import escape_line
 from bot.strings import say
@@ -117,6 +117,8 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
         **{name: [escaped, None] for name in ("preset_note", "paused")},
         "again": [custom_ids.SettingId("home", "again", "0" * 8, 9, "x" * 50), None],
         "choices": [[Option("up", said), Option("0" * 40, said)]],
+        "channel_ids": [frozenset({7})],
+        "code": ["automod_spam", "keyword_empty"],
         "deployment": ["flux"],
         "deployment_id": ["d"],
         "draft": ["0123abcd"],
@@ -125,6 +127,8 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
             *("cancelled_by_requester", "requester_blocked", "expired", "comfy_timeout", "comfy_invalid"),
         ],
         "failure_params": [{"reason": said, "fields": said, "until": UNTIL, "others": 2}],
+        "gallery_lacks": [("View Channel", "Send Messages"), ()],
+        "gpus": [GPUS],
         "inputs": [{"p": said, "s": "ink", "w": 768, said: said}],
         "keys": [KEYS[:1], KEYS],
         "may_link": [bool],
@@ -137,11 +141,13 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
         "possible": [0, 9],
         "progress": [0.0, 0.42, 1.0],
         "remarks": [(say("media_too_large", name=escape_line(said, 80), url=LINK),) * many, ()],
+        "role_ids": [frozenset(ROLES)],
         "saved": [[(escaped[:40], escaped, escaped)] * many, [], None],
         "sentence": [escaped * 20],
         "status_note": ["answer_ends", "not_cancellable", None],
         "texts": [(said[: INLINE_TEXT // 12],) * 12, (said[:INLINE_TEXT],), ()],
         "turn": [1 << 30],
+        "unreadable": [("budgets.roles.1",) * many, ()],
         "verdict": [say("report_dismissed", person=5, at=UNTIL)],
         "verdicts": [{"1": ["held", "explicit"]}, {"1": ["hidden", "nudity"]}, {}],
         "waiting_code": ["paused", "budget_runs", None],
@@ -191,6 +197,7 @@ class Drawer:
             Run: lambda: self.batch(1)[0],
             Section: lambda: self.random.choice([*SECTIONS.values()]),
             ServerRules: lambda: self.random.choice([self.rules, ServerRules()]),
+            Mapping[int, str]: lambda: dict.fromkeys(ROLES, said[:32]),
             SettingsContext: self.context,
             results.Batch: self.outcome,
             Mapping[str, object]: lambda: self.random.choice(self.details),
@@ -285,20 +292,8 @@ class Drawer:
         ]
 
     def context(self) -> SettingsContext:
-        return SettingsContext(
-            server=self.said,
-            role_ids=frozenset(ROLES),
-            channel_ids=frozenset({7}),
-            deployments={name: f"{self.said} {name}" for name in DEPLOYMENTS},
-            gpus=GPUS,
-            review=ReviewChannel(missing=("View Channel",), reviewers_see=False, everybody_sees=True),
-            automod_unread=tuple(NotApplied("automod_preset", f"{self.said} {n}") for n in range(6)),
-            gallery_lacks=("View Channel", "Send Messages"),
-            default_presets=dict.fromkeys(range(1 << 62, (1 << 62) + 500), self.said[:32]),
-            gpu_unknown=(self.said,) * 9,
-            gpu_not_offered=(self.said,) * 9,
-            unreadable=("budgets.roles.1",) * 50,
-        )
+        titles = {name: f"{self.said} {name}" for name in DEPLOYMENTS}
+        return replace(self._record(SettingsContext), deployments=titles)
 
 
 def mention(path: str) -> str:
@@ -338,7 +333,7 @@ def settings_form(section: Section, rules: ServerRules, context: SettingsContext
     keys: Mapping[Names | None, Key] = {
         None: None,
         Names.ROLE: min(ROLES),
-        Names.GPU: GPUS[3],
+        Names.GPU: GPUS[0],
         Names.DEPLOYMENT: DEPLOYMENTS[0],
     }
     key = keys[keys_of(section)]

@@ -24,10 +24,6 @@ def shown(inputs: dict[str, InputValue], deployment: Deployment | None = FLUX, *
     return found
 
 
-def test_short_details_need_no_file() -> None:
-    assert shown({"p": "a fox"}).file is None
-
-
 def test_a_fence_in_the_log_does_not_end_its_block() -> None:
     found = shown({"p": "a fox"}, log="a ``` here")
     assert found.file is None

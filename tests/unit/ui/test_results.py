@@ -190,13 +190,6 @@ def test_a_picked_run_offers_only_what_is_possible(
     assert set(labels(layout)) == set(expected.split(", "))
 
 
-@pytest.mark.parametrize("count", [2, 5, 6, 10])
-def test_each_picture_of_a_batch_has_a_number_five_a_row(count: int) -> None:
-    (part,) = ended(*batch_of(*[S.SUCCEEDED] * count))
-    numbers = [str(number) for number in range(1, count + 1)]
-    assert rows(part) == [*filter(None, [numbers[:5], numbers[5:]]), ["4 more", "Edit", "⋯ More"]]
-
-
 def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
     first, further = ended(DONE, made=PreparedOutputs(tuple(map(file, range(1, 13)))))
     marks = [mark for label, mark in buttons(first) if label.isdigit()]

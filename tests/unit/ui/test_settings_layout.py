@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from discord.ui import LayoutView, Select
 
+from bot.domain.picture_check import Flagged
 from bot.domain.settings.fields import SECTIONS, form_of
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.ui.custom_ids import SettingId
 from bot.ui.settings import Panel, panel_layout
-from tests.unit.ui.drawn import DEPLOYMENTS, Drawer
+from tests.unit.ui.drawn import DEPLOYMENTS, Drawer, rules_of
+from tests.unit.ui.messages import assert_within_limits
 from tests.word_rules import compiled, first_hit
 
-FULL = Drawer(0, "fox").context()
+FULL = Drawer(0, "fox", full=True).context()
 
 
 def selects(section: str, turn: int) -> list[Select[LayoutView]]:
     layout = panel_layout(Panel(SECTIONS[section], turn=turn), ServerRules(), FULL)
     return [item for item in layout.walk_children() if isinstance(item, Select)]
+
+
+def test_every_section_with_a_warning_and_buttons_is_within_discords_limits() -> None:
+    panel = Panel(again=SettingId("home", "again", "0" * 8))
+    assert_within_limits(panel_layout(panel, rules_of(60), replace(FULL, least_flagged=Flagged.HOLD)))
 
 
 def test_each_of_many_deployments_has_a_form() -> None:
