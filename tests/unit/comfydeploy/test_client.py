@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfydeploy.client import MAX_REPLY, PAGE
+from bot.comfydeploy.client import MAX_REPLY, PAGE, open_session
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import WebhookSigner, queue_body
 from bot.domain import errors
@@ -30,6 +31,12 @@ from tests.unit.comfydeploy.calls import (
     read_request,
 )
 from tests.unit.comfydeploy.samples import answer, sample
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with open_session() as session:
+        yield session
 
 
 async def test_a_queue_call_arrives_as_documented(session: aiohttp.ClientSession) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from bot.config.fields import ALL_ROLES, Role, Shards
 from bot.config.settings import NAMES, configured_deployments, load_settings
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
@@ -34,6 +35,7 @@ def test_the_required_variables_are_enough() -> None:
     assert settings.allowed_guild_ids is None
     assert settings.command_guild_ids == ()
     assert settings.max_concurrent_runs is None
+    assert (settings.roles, settings.shards) == (ALL_ROLES, None)
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
 
 
@@ -122,3 +124,59 @@ def test_a_folder_or_an_endless_name_is_no_file_of_deployments(name: str) -> Non
     settings = load(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE=name)
     with pytest.raises(StartupError, match="can't be read"):
         configured_deployments(settings)
+
+
+# Addresses. `mistakes_in_addresses.txt` has those that are refused.
+
+
+@pytest.mark.parametrize("host", ["::", "127.0.0.1", "localhost", "bot_1", "bücher.example", "example.com."])
+def test_hosts(host: str) -> None:
+    assert load(WEB_HOST=host).web_host == host
+    place = f"[{host}]" if ":" in host else host
+    assert load(PUBLIC_URL=f"https://{place}:8443/").public_url == f"https://{place}:8443"
+
+
+PLACES = ("db_1:5432/bot", "bücher.example/bot", "[::1]:5432/bot", "/bot?host=/run/postgresql", "/bot")
+PLACES += ("/bot?host=a:5432&host=b:5433", "host/bot?ssl=verify-full&target_session_attrs=read-write")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_places_of_a_database(place: str) -> None:
+    for user in ("bot", "bot@server"):
+        url = f"postgresql://{user}:pa%40ss@{place}"
+        assert load(DATABASE_URL=url).database_url.get_secret_value() == url
+
+
+# Roles and shards. `mistakes.txt` has wrong ones.
+
+
+POSTGRES = "postgresql://bot:pw@host/bot"
+
+
+def test_roles_are_read_in_any_order_and_case() -> None:
+    assert load(ROLES="Messenger, gateway", DATABASE_URL=POSTGRES).roles == {Role.GATEWAY, Role.MESSENGER}
+
+
+def test_a_process_that_only_takes_webhooks_needs_no_key_and_no_deployment() -> None:
+    write_env(ROLES="web", DATABASE_URL=POSTGRES)
+    settings = load_settings(os.environ)
+    assert settings.roles == {Role.WEB}
+    assert settings.secret_values() == ("pw",)
+
+
+@pytest.mark.parametrize("role", ["gateway", "messenger", "reconcile", "web,messenger"])
+def test_every_other_role_needs_both_keys(role: str) -> None:
+    write_env(ROLES=role)
+    with pytest.raises(StartupError) as caught:
+        load_settings(os.environ)
+    said = " ".join(caught.value.mistakes)
+    assert "DISCORD_TOKEN is missing. Create a bot at" in said
+    assert "copy it. Write it into .env." in said
+    assert "No deployment is named" in said
+
+
+def test_shards_of_this_process() -> None:
+    assert load(SHARD_COUNT="4", SHARD_IDS="2, 3", DATABASE_URL=POSTGRES).shards == Shards(4, (2, 3))
+    # One process with every role and shard may use SQLite.
+    assert load(SHARD_COUNT="2").shards == Shards(2, (0, 1))
+    assert load(ROLES="gateway,web,messenger,reconcile").roles == ALL_ROLES
