@@ -1,4 +1,4 @@
-"""The values of a request's runs: typed ones, then those of presets, and seeds that count on or are drawn."""
+"""The values of a request's runs, the seeds of a batch, and whether a stored run is still taken."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bot.comfydeploy.deployments import GPUS
 from bot.deployments.choices import input_of
 from bot.deployments.command_plan import plan_commands, plan_options
 from bot.deployments.inputs import Input
-from bot.deployments.merge import GPU, Merged, Stored, merge
+from bot.deployments.merge import GPU, Merged, Stored, merge, removed_since
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputErrors
 from bot.domain.requests import Holder
 from tests.unit.deployments.flux import FLUX, drawn
 from tests.unit.deployments.made import but, choice, compiled, config, deployment, node, offering
-from tests.unit.factories import made_preset
+from tests.unit.factories import made_preset, made_run
 
 assert FLUX.prompt is not None
 LONGEST = FLUX.prompt.max_length or 0
@@ -156,3 +156,56 @@ def test_count_gives_way_if_the_command_is_too_large() -> None:
     for made, offered in ((many, False), (many[:20], True)):
         plan = plan_commands(made)
         assert {any(each.name == "count" for each in spec.options) for spec in plan.commands} == {offered}
+
+
+K = InputKind
+WIDTH, HEIGHT = (
+    input_of(key=key, option=key, kind=K.INTEGER, minimum=256, maximum=1024) for key in ("width", "height")
+)
+SMALL = {"choices": (choice("small", "small"),), "sent": {"small": {"width": 512, "height": 512}}}
+TODAY = offering(
+    input_of(key="style", option="style", kind=K.TEXT, choices=(choice("Ink", "ink-v1"),)),
+    input_of(key="size", option="size", kind=K.TEXT, parts=(WIDTH, HEIGHT), **SMALL),
+    input_of(key="steps", option="steps", kind=K.INTEGER, minimum=1, maximum=30),
+    input_of(key="pictures", option="picture", kind=K.IMAGES, max_count=2),
+    input_of(key="cfg", option="cfg", kind=K.INTEGER, fixed=7),
+    input_of(key="sampler", option="sampler", kind=K.TEXT, hidden=True),
+    input_of(key="mood", option="mood", kind=K.TEXT, required=True),
+    gpus=("A10G",),
+    default_gpu="T4",
+)
+REVERSED = TODAY.model_copy(update={"inputs": dict(reversed(TODAY.inputs.items()))})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code"),
+    [
+        ({}, None),
+        ({"style": "ink-v1", "steps": 30, "cfg": 7}, None),
+        # A size is stored as its numbers, so another name or list of choices changes nothing.
+        ({"width": 640, "height": 1024}, None),
+        ({"width": 640}, None),
+        ({"pictures": ["https://a.example/a.png"] * 2}, None),
+        ({"style": "neon"}, "value_removed"),
+        ({"style": ["ink-v1"]}, "value_removed"),
+        ({"steps": 31}, "value_removed"),
+        ({"width": 2048, "height": 512}, "value_removed"),
+        ({"cfg": 8}, "value_removed"),
+        ({"sampler": "euler"}, "value_removed"),
+        ({"loras": "x"}, "value_removed"),
+        ({"pictures": ["https://a.example/a.png"] * 3}, "value_removed"),
+    ],
+)
+def test_a_run_starts_if_its_values_are_still_taken(inputs: dict[str, Any], code: str | None) -> None:
+    for offered in (TODAY, REVERSED):
+        refusal = removed_since(offered, made_run(inputs=inputs))
+        assert (refusal and refusal.code) == code
+
+
+@pytest.mark.parametrize(
+    ("gpu", "pinned", "code"),
+    [("A10G", None, None), ("T4", None, None), ("H100", None, "gpu_removed"), ("H100", "L4", None)],
+)
+def test_a_gpu_is_refused_once_it_is_not_offered(gpu: str, pinned: str | None, code: str | None) -> None:
+    refusal = removed_since(TODAY.model_copy(update={"pinned_gpu": pinned}), made_run(gpu=gpu))
+    assert (refusal and refusal.code) == code

@@ -71,6 +71,7 @@ def test_a_size_that_is_left_out_is_the_default(
 ) -> None:
     assert sent(made) == values
     assert size_of(made).hint.endswith(f"(default {default})")
+    assert not size_of(made).required
 
 
 @pytest.mark.parametrize(

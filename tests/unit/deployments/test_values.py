@@ -1,8 +1,9 @@
-"""Typed values: which are taken, refused, suggested, and written as a command again."""
+"""Typed values and files: which are taken, refused, suggested, and written as a command again."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 
 from bot.deployments.choices import input_of
 from bot.deployments.command_plan import suggestions
-from bot.deployments.files import linked_file, links_of
+from bot.deployments.files import check_content, check_file, linked_file, links_of, needs_content
 from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import Input
 from bot.deployments.merge import merge, seed_range
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
+from bot.strings import explain
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import choice, deployment, node
 
@@ -125,6 +127,10 @@ def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value:
     assert (error.code, error.params["option"]) == (code, key)
 
 
+def test_a_number_out_of_range_is_quoted_as_it_was_typed() -> None:
+    assert explain(refused(cfg=999.0)) == "`cfg` is 999, but must be at most 30."
+
+
 def test_a_batch_is_a_list_in_the_options_order() -> None:
     found = take(image3=file("3.png"), image1=file("1.png"))
     assert [url.rpartition("/")[2] for url in found.inputs["images"]] == ["1.png", "3.png"]
@@ -209,5 +215,68 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it(
     animals = ("red fox", "fox", "foxglove", "cat", *(f"x{number}" for number in range(30)))
     widths = {"width": {"choices": list(range(64, 64 * 40, 64))}}
     made = deployment(node("animal", "Enum", choices=animals), node("width", "NumberInt"), inputs=widths)
-    assert [choice.name for choice in suggestions(made, option, typed, {})] == suggested
+    assert [str(choice.value) for choice in suggestions(made, option, typed, {})] == suggested
     assert len(suggestions(made, "animal", "", {})) == 25
+
+
+K = InputKind
+UNKNOWN = "application/octet-stream"
+WRONG, STRANGE = "input_file_type", "input_file_unknown"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content_type", "found", "expected"),
+    [
+        # Discord and the content agree, or are both pictures.
+        (K.IMAGE, "a.png", "image/png", "image/jpeg", None),
+        (K.IMAGES, "a.webp", "image/webp; x=1", "image/webp", None),
+        # Discord knows that it is no picture.
+        (K.IMAGE, "a.png", "text/plain", "image/png", WRONG),
+        (K.IMAGE, "a.svg", "image/svg+xml", "text/plain", WRONG),
+        # Discord judges by the name, which the content contradicts.
+        *(
+            (K.IMAGE, "a.png", "image/png", found, WRONG)
+            for found in ("text/plain", "video/mp4", "image/x-icon")
+        ),
+        (K.VIDEO, "a.mp4", "video/mp4", "image/png", WRONG),
+        (K.AUDIO, "a.mp3", "audio/mpeg", "image/gif", WRONG),
+        (K.AUDIO, "a.mp3", "audio/mpeg", "application/zip", WRONG),
+        # Animated pictures are videos to many workflows, and a container holds both sound and pictures.
+        (K.VIDEO, "a.gif", "image/gif", "image/gif", None),
+        (K.VIDEO, "a.ogv", "video/ogg", "audio/ogg", None),
+        (K.AUDIO, "a.m4a", "audio/mp4", "video/mp4", None),
+        # The content is of no known type.
+        (K.IMAGE, "a.png", "image/png", UNKNOWN, STRANGE),
+        (K.IMAGE, "a.tga", "image/x-tga", UNKNOWN, None),
+        (K.IMAGE, "a.heic", None, UNKNOWN, None),
+        (K.AUDIO, "a.mp3", "audio/mpeg", UNKNOWN, None),
+        (K.IMAGE, "a", None, UNKNOWN, STRANGE),
+        # The content can't be read.
+        (K.IMAGE, "a.png", UNKNOWN, None, None),
+        (K.IMAGE, "a", UNKNOWN, None, STRANGE),
+        # Discord doesn't know, and the content tells.
+        (K.IMAGE, "a", None, "image/png", None),
+        (K.IMAGE, "a", UNKNOWN, "text/plain", WRONG),
+        # Inputs that take any file.
+        (K.FILE, "a.exe", "application/x-msdownload", "application/x-msdownload", None),
+    ],
+)
+def test_what_discord_says_and_what_the_content_shows_decide(
+    kind: InputKind, name: str, content_type: str | None, found: str | None, expected: str | None
+) -> None:
+    given, code = file(name, content_type), None
+    try:
+        check_file(kind, "image", given)
+        if needs_content(kind, given):
+            check_content(kind, "image", given, found)
+    except InputError as error:
+        code = error.code
+    assert code == expected
+
+
+def test_the_content_is_needed_unless_discord_has_read_the_file() -> None:
+    given = file("a.png", "image/png")
+    assert needs_content(K.IMAGE, given)
+    assert not needs_content(K.IMAGE, replace(given, measured=True))
+    assert needs_content(K.IMAGE, replace(given, content_type=None, filename="a", measured=True))
+    assert not needs_content(K.FILE, given)
