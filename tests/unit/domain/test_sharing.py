@@ -98,6 +98,7 @@ PENDING: dict[str, Any] = {"posted": (), "shown_rev": 0}
         (POST, [message(Kind.POST)], "post_there"),
         (POST, [message(Kind.POST, **THEIRS)], "post_deleted"),
         (POST, [message(Kind.LATE)], "post_there"),
+        (POST, [message(Kind.LATE, shown_rev=0)], "post_there"),
         (POST, [message(Kind.LATE, **PENDING)], "copy_pending"),
         (POST, [message(Kind.LATE, **NONE), message(Kind.POST, **MINE)], None),
     ],
