@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment, FollowUp, compile_deployment
 from bot.deployments.schema import load_deployments_file
-from bot.domain.errors import InputErrors, StartupError
+from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
 from tests.unit.factories import made_run
 
@@ -92,34 +91,27 @@ def test_a_button_never_starts_another_follow_up(tmp_path: Path) -> None:
     assert find_follow_up([*now.values()], now["flux"], ref) is None
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A follow-up of a run of `flux` with these inputs."""
-
-    follow_up: FollowUp
-    target: Deployment
-    inputs: Mapping[str, Any]
-
-    def fields(self) -> list[tuple[str, str]]:
-        asked = asked_inputs(self.follow_up, self.target, self.inputs)
-        shown = Draft(deployment=self.target, stored=[Stored(self.inputs)], asked=asked).fields({})
-        return [(field.name, field.value) for field in shown]
-
-    def merged(self, **typed: str) -> Merged:
-        chosen = choose_file(self.follow_up, [PICTURE])
-        assert chosen is not None
-        key, file = chosen
-        return merge(self.target, [typed, {key: (file,)}], [Stored(self.inputs)], draw_seed=lambda _: 0)
-
-
-def opened(folder: Path, then: str, **inputs: Any) -> Opened:
+def opened(folder: Path, then: str, **inputs: Any) -> Draft:
+    """Return the draft of a follow-up of a run of `flux` with these inputs, which takes its picture."""
     now = loaded(folder, then)
-    assert now["flux"].warnings == ()
     (follow_up,) = now["flux"].follow_ups
     target = next(each for each in now.values() if each.deployment_id == follow_up.target)
     parent = made_run(deployment="flux", inputs=inputs, prompt="a default")
     values = starting_values(follow_up, target, now["flux"], parent)
-    return Opened(follow_up, target, values)
+    asked = asked_inputs(follow_up, target, values)
+    draft = Draft(deployment=target, stored=[Stored(values)], asked=asked, follow_up=follow_up).taking(
+        [PICTURE]
+    )
+    assert draft is not None
+    return draft
+
+
+def shown(draft: Draft) -> list[tuple[str, str]]:
+    return [(field.name, field.value) for field in draft.fields({})]
+
+
+def sent(draft: Draft, **typed: str) -> Merged:
+    return merge(draft.deployment, [typed, draft.files], draft.stored, draw_seed=lambda _: 0)
 
 
 def test_the_first_file_that_fits_goes_in(tmp_path: Path) -> None:
@@ -135,17 +127,12 @@ def test_the_first_file_that_fits_goes_in(tmp_path: Path) -> None:
 def test_a_form_asks_for_listed_and_required_inputs(tmp_path: Path) -> None:
     then = 'deployment = "up"\nlabel = "U"\nask = ["mode", "prompt"]\ncarry = ["prompt"]\n'
     made = opened(tmp_path, then)
-    assert made.fields() == [("mode", ""), ("prompt", "a default"), ("scale", "")]
+    assert shown(made) == [("mode", ""), ("prompt", "a default"), ("scale", "")]
     filled = {"image": PICTURE.url, "mode": "s", "scale": 4, "prompt": "a wolf"}
-    assert made.merged(mode="Sharp", scale="4", prompt="a wolf").inputs == filled
-    with pytest.raises(InputErrors):
-        made.merged(scale="9")
+    assert sent(made, mode="Sharp", scale="4", prompt="a wolf").inputs == filled
 
 
 def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(tmp_path: Path) -> None:
-    long = "fox " * 10
-    made = opened(tmp_path, f'{UPSCALE}carry = ["prompt"]\n', positive=long)
-    assert made.fields() == []
-    assert made.merged().dropped == ("prompt",)
-    ((name, value),) = opened(tmp_path, ANIMATE, positive="x" * 6001).fields()
-    assert (name, len(value)) == ("words", 4000)
+    made = opened(tmp_path, f'{UPSCALE}carry = ["prompt"]\n', positive="fox " * 10)
+    assert (shown(made), sent(made).dropped) == ([], ("prompt",))
+    assert shown(opened(tmp_path, ANIMATE, positive="x" * 6001)) == [("words", "x" * 4000)]

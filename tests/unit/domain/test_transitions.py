@@ -165,6 +165,7 @@ def succeeded(**columns: Any) -> Change:
         # A run that awaits approval was never sent, and nothing changes a run that has ended.
         (run(S.AWAITING_APPROVAL, **NEW), webhook(S.RUNNING), None),
         *((run(state), reply(S.SUCCEEDED, PICTURE), None) for state in (S.REJECTED, S.EXPIRED, S.SUCCEEDED)),
+        (run(S.TIMED_OUT, erased_at=NOW), reply(S.SUCCEEDED, PICTURE), None),
         # Only newer progress, phases and positions are kept.
         (QUEUED, webhook(S.QUEUED, queue_position=2), shown(S.QUEUED, queue_position=2)),
         (QUEUED, webhook(S.QUEUED, queue_position=3), None),
