@@ -251,9 +251,16 @@ async def test_no_checker_is_unknown(tmp_path: Path) -> None:
 
 
 async def test_no_file_and_one_that_discord_would_not_take_are_not_sent(tmp_path: Path) -> None:
-    async with checked_by(CLEAN, tmp_path) as client:
+    asked: list[web.Request] = []
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        asked.append(request)
+        return web.Response(body=CLEAN)
+
+    async with checked_by(note, tmp_path) as client:
         with client.picture.open("wb") as file:
             file.truncate(MAX_BYTES + 1)
         assert await client.check() is None
         client.picture.unlink()
         assert await client.check() is None
+    assert asked == []

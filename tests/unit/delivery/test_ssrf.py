@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from yarl import URL
 
 from bot.domain.errors import MediaForbidden
@@ -64,6 +66,15 @@ def test_public_addresses_are_open_and_private_ones_only_in_listed_networks(
         assert (is_public(ip), public_or_in(())(ip), in_private_ranges(ip)) == (public, public, listed), (
             address
         )
+
+
+@given(st.ip_addresses(v=4))
+def test_an_embedded_address_is_judged_like_the_address_itself(address: IPv4Address) -> None:
+    """A gateway or the kernel would translate each of these spellings to the IPv4 address."""
+    six_to_four = IPv6Address(0x2002 << 112 | int(address) << 80)
+    spellings = (IPv6Address(f"::ffff:{address}"), IPv6Address(f"64:ff9b::{address}"), six_to_four)
+    for rule in (is_public, public_or_in(PRIVATE_RANGES)):
+        assert {rule(each) for each in spellings} == {rule(address)}
 
 
 def test_no_metadata_service_is_open_whatever_is_listed() -> None:
