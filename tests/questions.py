@@ -7,17 +7,16 @@ takes a `tests.databases.Database`. Only functions whose names begin with `inser
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
+from sqlalchemy import Connection, Row, func, insert, select, text
 
 from bot.database import rows, tables
 from bot.domain.moderation import AuditEntry
 from bot.domain.runs import Run
-from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
 from bot.store.audit import add_entries
 from tests.databases import Database
 
@@ -36,8 +35,6 @@ class Message:
     kind: str
     number: int
     state: Literal["pending", "sent", "undelivered"]
-    failures: int
-    attempted: bool
     ids: tuple[int, ...]
 
 
@@ -77,8 +74,6 @@ def _message(row: Row[Any]) -> Message:
         kind="copy" if row.kind in ("post", "share") else row.kind,
         number=row.number,
         state="pending" if is_pending else "undelivered" if row.offered else "sent",
-        failures=row.failures,
-        attempted=row.attempt is not None,
         ids=tuple(part.message_id for part in row.posted),
     )
 
@@ -96,43 +91,11 @@ async def unsettled(database: Database) -> Unsettled:
     return await database.read(lambda connection: Unsettled(*connection.execute(counts).one()))
 
 
-async def audit(database: Database) -> list[AuditEntry]:
-    """Return the whole audit log, oldest first."""
-    columns = (tables.audit.c[name] for name in AuditEntry.__slots__)
-    query = select(*columns).order_by(tables.audit.c.id)
-    return await database.read(
-        lambda connection: [AuditEntry(**row._mapping) for row in connection.execute(query)]
-    )
-
-
-async def rules(database: Database, guild_id: int) -> ServerRules:
-    """Return a server's rules, with defaults for those that aren't set or can't be read."""
-    table = tables.server_rules
-    stored = await _scalar(database, select(table.c.rules).where(table.c.guild_id == guild_id))
-    return parse_stored_rules(stored)[0] if stored is not None else ServerRules()
-
-
 async def webhook_secret(database: Database) -> str | None:
     """Return the secret that the bot generated for its webhook URLs."""
     table = tables.key_values
-    secret: str | None = await _scalar(
-        database, select(table.c.value).where(table.c.name == "webhook_secret")
-    )
-    return secret
-
-
-async def insert_rules(database: Database, guild_id: int, rules: Mapping[str, Any]) -> None:
-    """Replace a server's rules, which may be invalid, without an audit entry."""
-    table, now = tables.server_rules, datetime.now(UTC)
-    days = rules.get("retention_days", ServerRules().retention_days)
-    values = {"guild_id": guild_id, "rules": rules, "updated_at": now, "updated_by": 1}
-    values["retention_days"] = days
-
-    def replace(connection: Connection) -> None:
-        connection.execute(delete(table).where(table.c.guild_id == guild_id))
-        connection.execute(insert(table).values(values))
-
-    await database.write(replace)
+    query = select(table.c.value).where(table.c.name == "webhook_secret")
+    return await database.read(lambda connection: connection.scalar(query))
 
 
 async def insert_audit(database: Database, *entries: AuditEntry) -> None:
@@ -168,7 +131,3 @@ async def set_schema_version(database: Database, version: str) -> None:
 async def insert_foreign_table(database: Database) -> None:
     """Add another program's table that has the name of one of the bot's tables."""
     await database.write(lambda connection: connection.execute(text("CREATE TABLE runs (distance REAL)")))
-
-
-async def _scalar(database: Database, query: Select[Any]) -> Any:
-    return await database.read(lambda connection: connection.scalar(query))

@@ -29,7 +29,8 @@ from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
 from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.results import PAGE_SIZE, RunFilter
 from bot.domain.runs import Output, Run, RunState
-from bot.domain.settings.rules_and_defaults import Words
+from bot.domain.settings.kinds import SettingsContext
+from bot.domain.settings.rules_and_defaults import ServerRules, Words
 from bot.media.shrink import shrink
 from bot.outside import Outside
 from bot.services import audit, generation, presets, privacy
@@ -144,9 +145,11 @@ async def _fill(runner: AppRunner) -> Run:
     The server limits nobody, and has no AutoMod rules.
     """
     unlimited = {"at_once": None, "waiting": None, "runs_a_day": None, "gpu_seconds_a_day": None}
-    rules = {"words": {"automod": False}, "budgets": {"person": unlimited, "server": unlimited}}
-    await questions.insert_rules(runner.database, GUILD, rules)
+    rules = ServerRules.model_validate(
+        {"words": {"automod": False}, "budgets": {"person": unlimited, "server": unlimited}}
+    )
     now = datetime.now(UTC)
+    await runner.app.app.store.rules.change(GUILD, PERSON, lambda _: rules, now, SettingsContext())
     outputs = tuple(Output("text", text="é" * 100_000) for _ in range(5))
     ended = [
         made_run(RunState.SUCCEEDED, PERSON, GUILD, CHANNEL, outputs=outputs, ended_at=now) for _ in range(12)
