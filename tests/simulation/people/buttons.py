@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.fakediscord.interactions import Interaction
-from tests.simulation.people.asking import (
-    Reached,
-    fill_in,
-    labels_of,
-    outcome,
-    press,
-    reach,
-    send_draft,
-)
+from tests.simulation.people.asking import Reached, fill_in, labels_of, outcome, press, reach, send_draft
 from tests.simulation.people.requests import (
     EVERYBODY,
     MEMBERS,

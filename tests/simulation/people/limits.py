@@ -6,11 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.simulation.people.asking import (
-    release_all,
-    request,
-    runs_of,
-)
+from tests.simulation.people.asking import release_all, request, runs_of
 from tests.simulation.people.requests import MEMBERS, send
 from tests.simulation.steps import Choice, Draw, action, sample
 from tests.simulation.story import Story

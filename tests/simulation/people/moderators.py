@@ -10,13 +10,7 @@ from typing import Any
 from tests.chaos.faults import DEFER, POST
 from tests.fakediscord.faults import Fault, Rule
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import (
-    fill_in,
-    labels_of,
-    open_list,
-    press_and_wait,
-    request,
-)
+from tests.simulation.people.asking import fill_in, labels_of, open_list, press_and_wait, request
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.steps import Draw, Skip, action, sample
 from tests.simulation.story import Story

@@ -11,13 +11,7 @@ from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.life import Life
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import (
-    MORE,
-    held_run,
-    outcome,
-    request,
-    started,
-)
+from tests.simulation.people.asking import MORE, held_run, outcome, request, started
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Story
