@@ -53,6 +53,13 @@ def sent(made: Deployment, stored: dict[str, Any], typed: dict[str, Any]) -> Mer
             {"prompt": "a fox", "image": "", "seed": "7", "gpu": "L4"},
         ),
         (offering(*TEXTS, **GPUS), {}, {}, {f"o{n}": "" for n in range(5)}),
+        # What was chosen goes before the rest, and a seed, which may have been drawn, after it.
+        (
+            offering(STEPS, SEED, STYLE, NEGATIVE, PROMPT),
+            {"s": 7, "y": "oil"},
+            {},
+            {"prompt": "", "negative": "", "style": "Oil", "seed": "7", "steps": ""},
+        ),
         # What was typed before, even a mistake.
         (
             offering(PROMPT, *TEXTS, STEPS),

@@ -140,6 +140,7 @@ MANY_WORDS = "\n".join(["z" * 61, *(f"w{n}" for n in range(500))])
         *(({}, "gpus", {"gpu_weights": [text]}, "not_number") for text in ("nan", "-inf", "many")),
         ({}, "gpus", {"gpu_weights": ["0"]}, "not_above"),
         ({}, "gpus", {"gpu_weights": ["100.1"]}, "too_large"),
+        ({}, "results", {"spoiler": ["often"]}, "not_offered"),
         # A form names every mistake.
         (
             {},
@@ -167,6 +168,7 @@ def test_a_mistake_in_a_form_is_told(rules: dict[str, Any], section: str, typed:
     [
         ("record", {"retention_days": ["3651"]}, {"value": "3651", "limit": "3650"}),
         ("record", {"retention_days": ["x" * 99]}, {"value": f"{'x' * 39}…"}),
+        ("results", {"spoiler": ["*"]}, {"value": r"\*"}),
         ("gpus", {"gpu_weights": ["-1.50"]}, {"value": r"\-1.5", "limit": "0"}),
         ("member", {"at_once": ["0"]}, {"label": "Limits per member · Runs at once"}),
         ("words", {"blocked_remove": ["*Owl"]}, {"word": r"\*Owl"}),
