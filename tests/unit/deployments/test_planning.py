@@ -185,6 +185,13 @@ def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> No
     assert (names[-1], "t28" in names, "t28" in options[-1].description) == ("more", False, True)
 
 
+@pytest.mark.parametrize(("inputs", "has_more"), [(24, False), (25, True)])
+def test_as_many_inputs_as_possible_have_an_option(inputs: int, has_more: bool) -> None:
+    options = options_of(deployment(*(node(f"t{number}", "Text") for number in range(inputs))))
+    assert len(options) == 25
+    assert [option.required for option in options if option.name == MORE] == [True] * has_more
+
+
 def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
     nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
     made = deployment(*nodes, node("images", "ImageBatch"), inputs={"images": {"max_count": 10}})

@@ -211,6 +211,8 @@ def test_tidying_takes_out_all_missing_references_and_nothing_else() -> None:
         }
     )
     tidy = without_missing(rules, AROUND)
+    gone = ServerRules.model_validate(approving(**GONE))
+    assert without_missing(gone, AROUND) == gone, "approval is on, and would be off without its channel"
     assert without_missing(tidy, AROUND) == tidy
     assert tidy == ServerRules.model_validate(
         {
