@@ -13,18 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.budgets import Usage
-from bot.domain.policy import Facts, OperatorRules, decide
-from bot.domain.requests import Actor
-from bot.domain.runs import Run
+from bot.domain.policy import OperatorRules
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
 from bot.store import Store
 from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import OPEN_TO_ALL, RULES
 from tests.databases import PostgresServer, new_sqlite, sqlite_url
-
-Judged = list[tuple[Run, Usage]]
 
 
 @contextmanager
@@ -111,26 +106,6 @@ async def opening() -> AsyncIterator[Stores]:
     """Yield a factory of stores for tests that choose their own database."""
     async with AsyncExitStack() as stack:
         yield Stores("", stack)
-
-
-@pytest.fixture
-def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
-    """Return the requests that the policy decided about, in order, each with the usage it was given."""
-    seen: Judged = []
-
-    def noting(
-        asked: Run,
-        requester: Actor,
-        facts: Facts,
-        operator: OperatorRules,
-        *,
-        public: bool,
-    ) -> Run:
-        seen.append((asked, facts.usage))
-        return decide(asked, requester, facts, operator, public=public)
-
-    monkeypatch.setattr("bot.store.requests.decide", noting)
-    return seen
 
 
 @pytest.fixture

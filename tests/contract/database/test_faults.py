@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.util import await_only
 
 from bot.domain.errors import StoreUnavailable
-from bot.domain.messages.records import MessageRef
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
+from tests.contract.store.changes import read_all
 from tests.contract.store.runs import (
     NOW,
     SOON,
@@ -25,116 +26,127 @@ from tests.contract.store.runs import (
     accepted,
     at_once,
     brought_to,
-    claimed,
-    columns,
     fetch,
-    is_pending,
-    owed,
-    release,
     request,
     take,
     take_message,
 )
-from tests.databases import PostgresServer, new_sqlite, transaction
+from tests.databases import PostgresServer, locked, new_sqlite, transaction
 
 # An interaction has to be answered within 3 s.
 BOUND = 60.0
 
 
-@pytest.fixture
-async def on_postgres(postgres: PostgresServer, opening: Stores) -> Stores:
-    """Return a factory of stores on one PostgreSQL database."""
-    opening.url = await postgres.new_database()
-    return opening
+@asynccontextmanager
+async def a_locked_file(store: Store, _: PostgresServer) -> AsyncIterator[None]:
+    assert store.database.file is not None
+    with locked(store.database.file):
+        yield
 
 
-@pytest.fixture
-async def file_store(opening: Stores, tmp_path: Path) -> Store:
-    return await opening.open(new_sqlite(tmp_path))
+@asynccontextmanager
+async def locked_tables(store: Store, _: PostgresServer) -> AsyncIterator[None]:
+    async with transaction(store) as connection:
+        await connection.execute(text("LOCK requests, runs IN EXCLUSIVE MODE"))
+        yield
 
 
-async def test_a_file_that_another_process_locks_is_unavailable(file_store: Store, tmp_path: Path) -> None:
-    run = await accepted(file_store)
-    before = await columns(file_store, run.key)
-    with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as outsider:
-        outsider.execute("BEGIN IMMEDIATE")
-        async with asyncio.timeout(BOUND):
-            results = await at_once(*(accept(file_store, request()) for _ in range(10)), take(file_store))
-        assert {type(result) for result in results} == {StoreUnavailable}
-        assert await columns(file_store, run.key) == before
-        outsider.execute("ROLLBACK")
-    assert await take(file_store) is not None
+@asynccontextmanager
+async def a_stopped_server(_: Store, server: PostgresServer) -> AsyncIterator[None]:
+    await asyncio.to_thread(server.server.stop)
+    yield
+    await asyncio.to_thread(server.server.ensure_postgres_running)
 
 
-async def test_a_damaged_file_does_not_answer(file_store: Store, tmp_path: Path) -> None:
-    await file_store.database.ping()
-    await file_store.close()
+@asynccontextmanager
+async def a_read_only_server(store: Store, server: PostgresServer) -> AsyncIterator[None]:
+    change = f"ALTER DATABASE {store.database.url.database} SET default_transaction_read_only"
+    await server.run(f"{change} = on")
+    await store.close()  # the next connections are read-only
+    yield
+    await server.run(f"{change} = off")
+    await store.close()
+
+
+@asynccontextmanager
+async def connections_that_break(store: Store, _: PostgresServer) -> AsyncIterator[None]:
+    """Break connections before SQLAlchemy has asked its own questions."""
+    await store.close()
+    engine = store.database.engine
+
+    def breaks(connection: Any, _record: Any) -> None:
+        connection.driver_connection.terminate()
+
+    event.listen(engine, "connect", breaks, insert=True)
+    yield
+    event.remove(engine, "connect", breaks)
+
+
+Fault = Callable[[Store, PostgresServer], AbstractAsyncContextManager[None]]
+FAULTS: list[Fault] = [locked_tables, a_stopped_server, a_read_only_server, connections_that_break]
+
+
+async def nothing_is_stored(store: Store, server: PostgresServer, fault: Fault) -> None:
+    run, waiting = await brought_to(store, RunState.RUNNING), await accepted(store)
+    before = await store.database.read(read_all)
+    async with fault(store, server), asyncio.timeout(BOUND):
+        for _ in range(2):
+            results = await at_once(
+                *(accept(store, request()) for _ in range(5)),
+                take(store),
+                store.runs.record_report(run.key, SUCCESS, NOW, SOON),
+            )
+            assert {type(result) for result in results} == {StoreUnavailable}
+    assert await store.database.read(read_all) == before
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
+    assert [each.key for each in [await take(store)] if each is not None] == [waiting.key]
+
+
+async def test_a_locked_file_stores_nothing(opening: Stores, tmp_path: Path) -> None:
+    store = await opening.open(new_sqlite(tmp_path))
+    await nothing_is_stored(store, PostgresServer.__new__(PostgresServer), a_locked_file)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_a_server_that_is_away_stores_nothing(
+    fault: Fault, own_postgres: PostgresServer, opening: Stores
+) -> None:
+    store = await opening.open(await own_postgres.new_database(), lock_seconds=0.2)
+    await nothing_is_stored(store, own_postgres, fault)
+
+
+async def test_a_damaged_file_does_not_answer(opening: Stores, tmp_path: Path) -> None:
+    store = await opening.open(new_sqlite(tmp_path))
+    await store.close()
     (tmp_path / "bot.db").write_bytes(b"not a database" * 1000)
     with pytest.raises(StoreUnavailable):
-        await file_store.database.ping()
+        await store.database.ping()
 
 
-async def test_rows_that_another_session_locks_are_unavailable(on_postgres: Stores) -> None:
-    store, outsider = await on_postgres.open(), await on_postgres.open()
-    run = await brought_to(store, RunState.RUNNING)
-    async with transaction(outsider) as connection:
-        await connection.execute(text("SELECT * FROM requests FOR UPDATE"))
-        async with asyncio.timeout(BOUND):
-            with pytest.raises(StoreUnavailable, match="lock timeout"):
-                await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
-        assert (await fetch(store, run.key)).state is RunState.RUNNING
-    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
-    assert len(await owed(store, run.key)) == 1
-
-
-async def test_a_full_disk_changes_nothing(file_store: Store) -> None:
-    running = await brought_to(file_store, RunState.RUNNING)
-    await brought_to(file_store, RunState.SUCCEEDED)
-    claim = await claimed(file_store)
+async def test_a_full_disk_changes_nothing(opening: Stores, tmp_path: Path) -> None:
+    store = await opening.open(new_sqlite(tmp_path))
 
     def fill(connection: sqlite3.Connection, *_: object) -> None:
         """Limit the file to its present size, as SQLite's way to SQLITE_FULL."""
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA max_page_count = 1")
-        cursor.close()
+        connection.execute("PRAGMA max_page_count = 1")
 
-    await file_store.database.close()
-    event.listen(file_store.database.engine, "connect", fill)
-    before = await columns(file_store, running.key)
-    many = tuple(MessageRef(number, number) for number in range(200_000))
-    big = request(inputs={"prompt": "x" * 2_000_000})
+    await store.database.close()
+    event.listen(store.database.engine, "connect", fill)
+    before, big = await store.database.read(read_all), request(inputs={"prompt": "x" * 2_000_000})
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        await accept(file_store, big)
-    with pytest.raises(StoreUnavailable, match="disk is full"):
-        await release(file_store, claim.changed(stale=many), NOW, shown=True)
-    assert await file_store.runs.get(big.key) is None
-    assert is_pending((await owed(file_store, claim.key))[0])
-    assert await columns(file_store, running.key) == before
-
-    event.remove(file_store.database.engine, "connect", fill)
-    await file_store.database.close()
-    await accept(file_store, big)
+        await accept(store, big)
+    assert await store.database.read(read_all) == before
+    event.remove(store.database.engine, "connect", fill)
+    await store.database.close()
+    await accept(store, big)
 
 
-async def test_a_stopped_server_is_unavailable(own_postgres: PostgresServer, opening: Stores) -> None:
-    store = await opening.open(await own_postgres.new_database())
-    run = await brought_to(store, RunState.RUNNING)
-    await asyncio.to_thread(own_postgres.server.stop)
-    for _ in range(2):
-        calls = (
-            store.runs.record_report(run.key, SUCCESS, NOW, SOON),
-            take_message(store, NOW, "messenger", SOON),
-            store.key_values.get("webhook"),
-        )
-        assert [type(result) for result in await at_once(*calls)] == [StoreUnavailable] * 3
-    await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
-    assert (await fetch(store, run.key)).state is RunState.RUNNING
-    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
-    assert len(await owed(store, run.key)) == 1
-
-
-async def test_a_session_that_the_server_ends_changes_nothing(on_postgres: Stores) -> None:
-    store, outsider = await on_postgres.open(), await on_postgres.open()
+async def test_a_session_that_the_server_ends_changes_nothing(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    opening.url = await postgres.new_database()
+    store, outsider = await opening.open(), await opening.open()
     run = await brought_to(store, RunState.RUNNING)
 
     def end_session(connection: Connection, pid: int) -> None:
@@ -149,46 +161,6 @@ async def test_a_session_that_the_server_ends_changes_nothing(on_postgres: Store
     with pytest.raises(StoreUnavailable):
         await store.database.write(broken_off)
     assert (await fetch(store, run.key)).state is RunState.RUNNING
-
-
-async def test_a_connection_that_breaks_at_its_start_is_unavailable(on_postgres: Stores) -> None:
-    store = await on_postgres.open()
-    run = await accepted(store)
-    await store.database.close()
-    engine = store.database.engine
-
-    def breaks(connection: Any, _record: Any) -> None:
-        """Before SQLAlchemy has asked its own questions."""
-        connection.driver_connection.terminate()
-
-    event.listen(engine, "connect", breaks, insert=True)
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            await store.runs.get(run.key)
-        with pytest.raises(StoreUnavailable):
-            await store.runs.stop_checking(run)
-    event.remove(engine, "connect", breaks)
-    assert await store.runs.get(run.key) == run
-
-
-async def test_a_read_only_server_refuses_writes(postgres: PostgresServer, on_postgres: Stores) -> None:
-    store = await on_postgres.open()
-    run = await brought_to(store, RunState.RUNNING)
-    name = make_url(on_postgres.url).database
-    await postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    await store.close()  # the next connections are read-only
-    assert (await fetch(store, run.key)).state is RunState.RUNNING
-    with pytest.raises(StoreUnavailable, match="read-only"):
-        await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
-
-
-async def test_a_violated_constraint_does_not_mean_unavailable(store: Store) -> None:
-    run = await accepted(store)
-    again = request(key=run.key)
-    with pytest.raises(Exception, match=r"(?i)unique") as caught:
-        await accept(store, again)
-    assert not isinstance(caught.value, StoreUnavailable)
-    assert "an-interaction-token" not in str(caught.value)
 
 
 async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
@@ -215,5 +187,4 @@ async def test_two_hundred_concurrent_requests_are_all_stored(stores: Stores) ->
     store = await stores.open(lock_seconds=BOUND)
     asked = [request() for _ in range(200)]
     await asyncio.gather(*(accept(store, each) for each in asked))
-    found = await asyncio.gather(*(store.runs.get(each.key) for each in asked))
-    assert all(found)
+    assert len(await store.runs.several({each.key for each in asked})) == 200

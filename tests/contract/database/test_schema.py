@@ -67,12 +67,6 @@ def test_a_new_database_gets_the_newest_schema() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_current_head() == NEWEST
 
 
-async def test_reopening_keeps_the_rows(store: Store, stores: Stores) -> None:
-    run = await accepted(store)
-    await store.close()
-    assert await fetch(await stores.open(), run.key) == run
-
-
 async def test_several_processes_may_open_an_empty_database_at_once(stores: Stores) -> None:
     *_, last = await asyncio.gather(*(stores.open(rules=None) for _ in range(4)))
     run = await accepted(await stores.open())
@@ -85,11 +79,6 @@ async def test_the_schema_of_a_later_version_is_refused(store: Store, stores: St
     )
     with pytest.raises(StartupError, match="schema v9_0001, which this version of the bot doesn't know"):
         await stores.open()
-
-
-async def test_the_folder_of_the_file_is_created(tmp_path: Path, opening: Stores) -> None:
-    await opening.open(f"sqlite:///{tmp_path}/a/b/bot.db")
-    assert (tmp_path / "a" / "b" / "bot.db").is_file()
 
 
 @pytest.mark.parametrize(

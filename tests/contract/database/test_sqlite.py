@@ -76,16 +76,6 @@ async def test_a_cancelled_caller_withdraws_what_has_not_begun(database: Databas
     assert await names(database) == ["held", "next"]
 
 
-async def test_a_transaction_that_fails_is_rolled_back(database: Database) -> None:
-    def fail(connection: Connection) -> None:
-        insert(connection, "a")
-        raise LookupError("after the statement")
-
-    with pytest.raises(LookupError):
-        await database.write(fail)
-    assert await names(database) == []
-
-
 async def test_a_commit_that_fails_is_rolled_back(database: Database) -> None:
     def break_commit(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
@@ -119,12 +109,6 @@ async def test_a_write_begins_with_the_lock(database: Database) -> None:
     await database.write(insert, "a")
     await names(database)
     assert [each for each in begun if each.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]
-
-
-async def test_a_closed_database_opens_again(database: Database) -> None:
-    await database.write(insert, "a")
-    await database.close()
-    assert await names(database) == ["a"]
 
 
 async def test_a_new_file_that_another_process_reads_is_switched_to_wal_later(tmp_path: Path) -> None:

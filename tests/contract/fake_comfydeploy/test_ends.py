@@ -58,12 +58,3 @@ async def test_a_log_is_archived_five_seconds_after_its_last_line(receiver: Rece
     assert lines.count("__END__") == 2
     assert "RuntimeError: mat1 and mat2" in "".join(lines)
     assert receiver.url() in lines[-1]
-
-
-async def test_the_log_of_another_run_or_of_none(caller: Caller) -> None:
-    path = "/api/v2/clickhouse-run-logs"
-    done = await caller.finish(QUICK, inputs=SMALL)
-    assert (await caller.call("GET", f"{path}/{done}")).body == []
-    assert (await caller.call("GET", f"{path}/no-such-run")).status == 404
-    caller.comfydeploy.faults = Faults(log_status=500)
-    assert (await caller.call("GET", f"{path}/{done}")).status == 500

@@ -13,19 +13,21 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.database.tables import audit, requests
+from bot.domain.errors import RefusedForNow
 from bot.domain.messages.records import Attempt, Claim, Kind, MessageRef, Part
 from bot.domain.moderation import Report
 from bot.domain.picture_check import NOBODY_DECIDED, Verdict, decision_by
 from bot.domain.requests import Actor, ChannelState, Holder, Preset, Press
 from bot.domain.results import CopyRequest
-from bot.domain.runs import Run, RunReport, RunState
+from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Budgets, ServerRules
 from bot.store import Store
+from bot.store.claims import hold
 from bot.store.erasure import ExpiredRows, erase_chunk
-from tests.contract.store.batches import said, success
 from tests.contract.store.rows import BOB, GUILD, MOD, block, stored_rules, unblock
 from tests.contract.store.runs import (
+    APPROVAL_ENDS,
     GRACE,
     NEWCOMER,
     NOW,
@@ -50,6 +52,16 @@ YESTERDAY, LONG_AGO = NOW - timedelta(days=1), NOW - timedelta(days=60)
 # When the lease of the outcome that is being posted has run out.
 LATER = at(120)
 SHARED = MessageRef(9, 91)
+
+
+def said(key: str, state: RunState | None, **more: Any) -> RunReport:
+    """Return ComfyDeploy's report about a run."""
+    return RunReport(**{"run_id": f"run-{key}", "state": state, **more})
+
+
+def success(key: str) -> RunReport:
+    made = Output("images", url=f"https://outputs.example/{key}.png", filename="a.png")
+    return said(key, S.SUCCEEDED, outputs=(made,), run_duration=20.0)
 
 
 @dataclass(frozen=True)
@@ -82,14 +94,14 @@ async def _running(store: Store, key: str, count: int = 1, now: Any = NOW, **cha
     await _accepted(store, batch, now=now)
     for run in batch:
         assert await take(store, now) is not None
-        await store.runs.record_report(run.key, said(run, S.RUNNING), now, SOON)
+        await store.runs.record_report(run.key, said(run.key, S.RUNNING), now, SOON)
     return batch
 
 
 async def _ended(store: Store, key: str, count: int = 1, now: Any = NOW, **changes: Any) -> list[Run]:
     batch = await _running(store, key, count, now, **changes)
     for run in batch:
-        await store.runs.record_report(run.key, success(run), now, SOON)
+        await store.runs.record_report(run.key, success(run.key), now, SOON)
     return batch
 
 
@@ -106,6 +118,15 @@ async def arrange(store: Store) -> Given:
     await release(store, copy.with_part(part_of(copy, SHARED)), NOW, shown=True)
     await store.reviews.report(done[0].key, Report(5, "rules"), 90, NOW)
     await posted(store, MessageRef(90, 31))
+
+    await _running(store, "late", 2)
+    await store.runs.record_report("late0", success("late0"), NOW, SOON)
+    await store.runs.finish("late1", S.TIMED_OUT, NOW, code="deadline")
+    await posted(store, MessageRef(3, 35))
+    await _accepted(store, new("lost"))
+    await take(store)
+    await store.runs.finish("lost0", S.UNCONFIRMED, NOW, code="comfy_timeout")
+    await posted(store, MessageRef(4, 36))
 
     await _ended(store, "offered")
     offered = await take_message(store)
@@ -129,6 +150,7 @@ async def arrange(store: Store) -> Given:
     posting = posting.changed(attempt=Attempt(NOW, part_of(posting, MessageRef(5, 0))))
     assert await store.messages.begin(posting, SOON)
 
+    await _running(store, "single")
     await _running(store, "running", 2)
     await _running(store, "cancelled")
     await store.runs.request_cancel("cancelled0", NOW, by=PERSON.id)
@@ -137,6 +159,7 @@ async def arrange(store: Store) -> Given:
     await _accepted(store, new("waiting"), now=YESTERDAY)
     await _accepted(store, new("batch", 2))
     await _accepted(store, new("review"), person=NEWCOMER)
+    await _accepted(store, new("wan", guild_id=5, requester_id=7, deployment="wan"))
 
     for name in ("ink", "oil"):
         await store.presets.put(preset(name), NOW)
@@ -147,7 +170,7 @@ async def arrange(store: Store) -> Given:
     usage = await store.figures.today(GUILD, PERSON.id, NOW)
     # One more run may be requested today.
     person = {"at_once": None, "waiting": None, "runs_a_day": usage.person.runs + 1}
-    await stored_rules(store, GUILD, {**RULES, "budgets": {"person": person}})
+    await stored_rules(store, GUILD, {**RULES, "budgets": {"person": person, "gpu_weights": {"H100": 2}}})
     newest = select(audit.c.id).order_by(audit.c.id.desc()).limit(9)
     entries = await store.database.read(lambda connection: connection.execute(newest).scalars().all())
     keys = await store.database.read(
@@ -192,7 +215,8 @@ class Operation:
 
 
 EVERYTHING = (
-    "queue person waiting batch review submitting running cancelled old done offered held checked posting"
+    "queue person waiting batch review submitting single running cancelled old done late lost offered held"
+    " checked posting"
 )
 OPERATIONS: dict[str, Operation] = {}
 
@@ -216,12 +240,27 @@ _add("accept for review", "queue person", lambda store, _, who: _accept(store, w
 
 
 async def _claim(store: Store, _: Given, __: int) -> list[Run]:
-    # Four runs are in flight.
-    run = await store.claims.claim_submission(lambda _: 5, NOW, NOW + GRACE)
+    # Five runs are in flight.
+    run = await store.claims.claim_submission({"flux": 6}.get, NOW, NOW + GRACE)
     return [run] if run is not None else []
 
 
 _add("claim a run", "queue person waiting batch review submitting running cancelled", _claim, again=True)
+
+
+async def _hold(store: Store, _: Given, __: int) -> None:
+    run = await fetch(store, "waiting0")
+    await store.database.write(hold, run, RefusedForNow("budget_runs"), NOW)
+
+
+async def _claim_again(store: Store, given: Given, _: int) -> None:
+    await store.claims.requeue(given.submitting, NOW, NOW)
+    while (run := await take(store)) is not None and run.key != given.submitting.key:
+        pass
+
+
+_add("hold a run", "", _hold)
+_add("requeue and claim again", "", _claim_again)
 _add("requeue", "submitting queue", lambda store, given, _: store.claims.requeue(given.submitting, SOON, NOW))
 _add("confirm a claim", "submitting", lambda store, given, _: store.claims.confirm(given.submitting, SOON))
 _add(
@@ -242,8 +281,14 @@ _add(
 _add("resume", "queue", lambda store, _, __: store.pause.resume(by=MOD, now=NOW), locks_many=True)
 _add(
     "poll due runs",
-    "submitting running cancelled done review",
+    "submitting single running cancelled done review",
     lambda store, _, __: store.claims.claim_checks(at(3600), GRACE, 20),
+    again=True,
+)
+_add(
+    "poll requests in review",
+    "review",
+    lambda store, _, __: store.claims.claim_checks(APPROVAL_ENDS, GRACE, 20, away=True),
     again=True,
 )
 _add(
@@ -255,17 +300,17 @@ _add(
 _add("stop polling", "cancelled", lambda store, given, _: store.runs.stop_checking(given.cancelled))
 
 
-def _report(key: str, state: RunState, *, asked: bool = False, **more: Any) -> Callable[..., Any]:
-    report = RunReport(run_id=f"run-{key}", state=state, **more)
+def _report(key: str, state: RunState | None, *, asked: bool = False, **more: Any) -> Callable[..., Any]:
+    report = said(key, state, **more)
     return lambda store, _, __: store.runs.record_report(key, report, NOW, SOON, asked=asked)
 
 
 def _success(key: str) -> Callable[..., Any]:
-    return _report(key, S.SUCCEEDED, outputs=success(request(key=key)).outputs)
+    return lambda store, _, __: store.runs.record_report(key, success(key), NOW, SOON)
 
 
 def _progress(*keys: str) -> Callable[..., Any]:
-    reports = {key: RunReport(run_id=f"run-{key}", state=S.RUNNING, progress=0.5) for key in keys}
+    reports = {key: said(key, S.RUNNING, progress=0.5) for key in keys}
     return lambda store, _, __: store.runs.save_progress(reports, NOW, SOON)
 
 
@@ -278,17 +323,36 @@ def _cancel(key: str) -> Callable[..., Any]:
 
 
 _add("a first report", "submitting", _report("submitting0", S.QUEUED))
+_add("a first report without a status", "submitting", _report("submitting0", None))
 _add("a first success", "submitting", _success("submitting0"))
 _add("no answer", "submitting", _finish("submitting0", S.UNCONFIRMED, "comfy_timeout"))
+_add("a first failure", "submitting", _report("submitting0", S.FAILED))
+_add("a report of another run", "", _report("single0", S.RUNNING, run_id="run-another"))
+_add("a webhook about a failure", "single", _report("single0", S.FAILED))
+_add("a failure", "single", _report("single0", S.FAILED, asked=True, run_duration=9.0, gpu="H100"))
+_add(
+    "a failure with outputs",
+    "single",
+    _report("single0", S.FAILED, asked=True, outputs=success("part").outputs),
+)
+_add("a success", "single", _success("single0"))
+_add("a success without outputs", "single", _report("single0", S.SUCCEEDED))
+_add("a deadline", "single", _finish("single0", S.TIMED_OUT, "deadline"))
+_add("cancel the only run", "single", _cancel("single0"))
+_add("a late success", "late", _success("late1"))
+_add("a late report", "lost", _report("lost0", S.RUNNING))
+_add("a late failure", "lost", _report("lost0", S.FAILED))
+_add("a late failure is confirmed", "lost", _report("lost0", S.FAILED, asked=True))
+_add("success of a lost run", "lost", _success("lost0"))
 _add("one run succeeds", "running", _success("running0"))
 _add("the other run succeeds", "running", _success("running1"))
 _add("the other run fails", "running", _report("running1", S.FAILED, asked=True, run_duration=9.0))
 _add("a run times out", "running", _finish("running0", S.TIMED_OUT, "deadline"))
 _add("progress", "running cancelled", _progress("running0", "cancelled0", "running1"), locks_many=True)
-_add("note a deadline", "running", lambda store, _, __: store.runs.note_deadline("running0", NOW, "deadline"))
+_add("note a deadline", "running", lambda store, _, __: store.runs.note_deadline("running0", "deadline"))
 _add("a cancelled run ends", "cancelled", _report("cancelled0", S.CANCELLED, asked=True))
 _add("a cancelled run succeeds", "cancelled", _success("cancelled0"))
-_add("settle a run", "done", _report("done0", S.SUCCEEDED, asked=True, run_duration=7.0, gpu="A10G"))
+_add("settle a run", "done", _report("done0", S.SUCCEEDED, asked=True, run_duration=7.0, gpu="H100"))
 _add("cancel a waiting run", "waiting queue", _cancel("waiting0"))
 _add("cancel a batch", "batch queue", _cancel("batch0"))
 _add("cancel a running batch", "running", _cancel("running1"))
@@ -345,6 +409,11 @@ async def _checked(store: Store, given: Given, _: int) -> bool:
 
 
 _add("hold pictures", "checked", _checked)
+_add(
+    "show unseen pictures",
+    "checked",
+    lambda store, _, __: store.reviews.decide_pictures("checked0", decision_by(MOD, Verdict.SHOW), NOW),
+)
 _add("delete unchecked pictures", "checked", _delete("checked0"))
 _add(
     "show held pictures",
@@ -378,6 +447,11 @@ async def _begin(store: Store, given: Given, _: int) -> bool:
     return await store.messages.begin(begun, LATER)
 
 
+async def _begin_next(store: Store, given: Given, _: int) -> bool:
+    claim = given.posting.with_part(part_of(given.posting, MessageRef(5, 51), of=2))
+    return await store.messages.begin(claim, LATER)
+
+
 def _adopt(store: Store, given: Given, _: int) -> Any:
     part: Part = part_of(given.posting, MessageRef(5, 51))
     return store.messages.adopt("posting0", Kind.OUTCOME, 0, part)
@@ -392,11 +466,13 @@ _add(
 )
 _add("extend a lease", "posting", lambda store, given, _: store.messages.extend(given.posting, LATER))
 _add("begin a post", "posting", _begin)
+_add("begin the next part", "posting", _begin_next)
 _add("store a post", "posting", _release(shown=True, ends_answer=True, tells_card=True))
 _add("store a post without the lease", "posting", _release(shown=True, held=False))
 _add("fail to post", "posting", _release(shown=False))
 _add("find a post", "posting", _adopt)
-_add("make messages due", "posting offered", lambda store, _, __: store.messages.make_due(LATER))
+_add("make messages due", "posting offered", lambda store, _, __: store.messages.make_due(at(1)))
+_add("release all leases", "", lambda store, _, __: store.messages.release_leases())
 _add("show the answer", "queue", lambda store, _, __: store.messages.answered("new00", 78, NOW))
 
 
@@ -421,6 +497,7 @@ _add("block", "queue person waiting batch review submitting", _block(PERSON.id),
 _add("block again", "block", _block(BOB))
 _add("unblock", "block", lambda store, _, who: unblock(store, BOB, at=at(who)))
 _add("change the rules", "queue person", _change_rules, locks_many=True)
+_add("damage the rules", "", lambda store, _, __: stored_rules(store, GUILD, {"budgets": "none"}))
 _add("erase a person", "person old done offered held presets", _erase, locks_many=True)
 _add("find what has expired", "old", lambda store, _, __: store.retention.claim(NOW))
 _add(

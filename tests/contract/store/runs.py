@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
-from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 from bot.domain.messages.records import (
     Attempt,
     Claim,
@@ -27,7 +27,7 @@ from bot.domain.messages.records import (
     Shows,
 )
 from bot.domain.policy import OperatorRules
-from bot.domain.requests import Actor, ChannelState, Member, Origin, new_key
+from bot.domain.requests import Actor, ChannelState, Member, Origin, batch_of, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
@@ -97,6 +97,12 @@ def request(**changes: Any) -> Run:
             **changes,
         }
     )
+
+
+def asked(count: int, **changes: Any) -> list[Run]:
+    """Return the new runs of a batch: the same with different seeds."""
+    each = [({"prompt": "a lighthouse", "seed": number}, number) for number in range(count)]
+    return batch_of(request(**changes), each, SystemRandom())
 
 
 def origin_of(run: Run) -> Origin:
@@ -180,12 +186,6 @@ async def fetch(store: Store, key: str) -> Run:
     run = await store.runs.get(key)
     assert run is not None
     return run
-
-
-async def state_of(store: Store, run: Run) -> tuple[RunState, str | None]:
-    """Return the run's state and failure code."""
-    found = await fetch(store, run.key)
-    return found.state, found.failure_code
 
 
 async def columns(store: Store, key: str) -> dict[str, Any]:
@@ -293,12 +293,12 @@ async def answers_due(store: Store, now: datetime) -> list[str]:
     return due
 
 
-async def posted(store: Store, *refs: MessageRef, now: datetime = NOW, ends_answer: bool = False) -> Claim:
+async def posted(store: Store, *refs: MessageRef, now: datetime = NOW) -> Claim:
     """Claim the next message, and store that these Discord messages show it."""
     claim = await claimed(store, now)
     for index, ref in enumerate(refs):
         claim = claim.with_part(part_of(claim, ref, index=index, of=len(refs)))
-    await release(store, claim, now, shown=True, ends_answer=ends_answer)
+    await release(store, claim, now, shown=True)
     return claim
 
 
@@ -307,17 +307,8 @@ async def at_once(*calls: Awaitable[Any]) -> list[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
-def refusals(results: Iterable[Any]) -> list[RefusedError]:
-    return [result for result in results if isinstance(result, RefusedError)]
-
-
-async def accept_for_review(store: Store, *batch: Run) -> Run:
-    """Submit a request, or a batch of them, that a moderator has to approve within a day."""
-    return await accept(store, *batch, person=NEWCOMER)
-
-
 async def awaiting_approval(store: Store) -> Run:
     """Return a run that waits for approval and whose card isn't posted."""
-    run = await accept_for_review(store, request())
+    run = await accept(store, request(), person=NEWCOMER)
     await store.messages.answered(run.key, 77, NOW)
     return await fetch(store, run.key)

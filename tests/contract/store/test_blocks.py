@@ -1,12 +1,36 @@
-"""Blocks and the pause, with their entries in the audit log."""
+"""Blocks, and which outcomes report the runs that they end."""
 
 from __future__ import annotations
 
+import pytest
+
 from bot.domain.text import in_utc
 from bot.store import Store
-from bot.store.rules import PAUSE_KEY
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, active_blocks, audit_log, block, unblock
-from tests.contract.store.runs import NOW, at
+from tests.contract.store.rows import (
+    ALICE,
+    BOB,
+    GUILD,
+    MOD,
+    active_blocks,
+    audit_log,
+    block,
+    stored_rules,
+    unblock,
+)
+from tests.contract.store.runs import (
+    NOW,
+    PERSON,
+    SOON,
+    accept,
+    accepted,
+    asked,
+    at,
+    fetch,
+    report,
+    started,
+)
+
+pytestmark = pytest.mark.sqlite_only
 
 
 async def test_a_second_block_replaces_the_first(store: Store) -> None:
@@ -14,9 +38,9 @@ async def test_a_second_block_replaces_the_first(store: Store) -> None:
     await block(store, ALICE, at=at(1), by=BOB, reason="worse")
     (one,) = await active_blocks(store, at(2))
     assert (one.reason, one.until, one.created_by) == ("worse", None, BOB)
-    assert [(row.action, row.actor_id, row.subject_id, row.details) for row in await audit_log(store)] == [
-        ("block", MOD, ALICE, {"reason": "spam", "until": in_utc(at(60))}),
-        ("block", BOB, ALICE, {"reason": "worse", "until": "a moderator lifts it"}),
+    assert [(row.actor_id, row.details) for row in await audit_log(store)] == [
+        (MOD, {"reason": "spam", "until": in_utc(at(60))}),
+        (BOB, {"reason": "worse", "until": "a moderator lifts it"}),
     ]
 
 
@@ -27,15 +51,20 @@ async def test_only_a_current_block_is_lifted(store: Store) -> None:
     assert [row.action for row in await audit_log(store)] == ["block"]
 
 
-async def test_every_process_sees_the_pause_and_one_ends_it(store: Store, other: Store) -> None:
-    await store.pause.pause("moving house", by=MOD, now=NOW)
-    await other.pause.pause("still moving", by=MOD, now=at(3600))
-    assert await store.key_values.get(PAUSE_KEY) == "still moving"
-    assert await store.pause.resume(by=BOB, now=at(3601))
-    assert not await other.pause.resume(by=BOB, now=at(3601))
-    assert await other.key_values.get(PAUSE_KEY) is None
-    assert [(row.guild_id, row.action, row.actor_id, row.details) for row in await audit_log(store)] == [
-        (None, "pause", MOD, {"reason": "moving house"}),
-        (None, "pause", MOD, {"reason": "still moving"}),
-        (None, "resume", BOB, {"reason": "still moving"}),
-    ]
+async def test_a_private_run_that_a_block_ended_is_reported_by_its_own_outcome(store: Store) -> None:
+    await stored_rules(store, GUILD, {"private_results": True})
+    public = [await accepted(store, now=at(n)) for n in range(2)]
+    private = [await accepted(store, private=True, now=at(2 + n)) for n in range(2)]
+    assert await block(store, PERSON.id, at=at(60)) == 4
+    told = [(await fetch(store, run.key)).failure_params for run in (*public, *private)]
+    assert told == [{"until": 0, "quiet": True}, {"until": 0, "others": 1}, {"until": 0}, {"until": 0}]
+
+
+async def test_a_batch_that_continues_neither_reports_others_nor_stays_silent(store: Store) -> None:
+    batch = asked(2)
+    await accept(store, *batch)
+    await started(store)
+    await store.runs.record_report(batch[0].key, report(), NOW, SOON)
+    single = await accepted(store, now=at(-5))
+    assert await block(store, PERSON.id, at=at(60)) == 2
+    assert [(await fetch(store, run.key)).failure_params for run in (batch[1], single)] == [{"until": 0}] * 2

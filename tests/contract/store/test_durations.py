@@ -11,14 +11,14 @@ from bot.domain.fair_queue import SAMPLE, WINDOW, StartedRun, Success
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from bot.store.reading.figures import expected_seconds, successes
-from tests.contract.store.rows import stored_run
+from tests.contract.store.rows import ALICE, GUILD, stored_run
 from tests.contract.store.runs import NOW, at, columns
 
 
 async def ended(store: Store, seconds: float = 0, **more: Any) -> str:
     """Insert a run that took a minute and ended `seconds` before now."""
     times = {"submitted_at": at(-seconds - 60), "started_at": at(-seconds - 40), "ended_at": at(-seconds)}
-    return await stored_run(store, **{"delivery": None, "expected_gpu": "L4", **times, **more})
+    return await stored_run(store, **{"expected_gpu": "L4", **times, **more})
 
 
 async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_first(store: Store) -> None:
@@ -36,7 +36,6 @@ async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_fi
     assert found[0] == Success(at(-65), at(-45), at(-5))
     (unknown,) = await store.database.read(successes, "flux", None, NOW)
     assert unknown == Success(at(-67), None, at(-7))
-    assert await store.database.read(successes, "flux", "T4", NOW) == []
 
 
 async def test_a_reservation_is_the_median_of_what_was_billed(store: Store) -> None:
@@ -56,14 +55,15 @@ async def test_only_the_newest_are_read(store: Store) -> None:
     others = [row | key | {"ended_at": NOW - timedelta(minutes=n)} for n, key in enumerate(keys)]
     await store.database.write(insert_rows, others)
     found = await store.database.read(successes, "flux", "L4", NOW)
-    assert len(found) == SAMPLE
-    assert found[-1].ended_at == NOW - timedelta(minutes=SAMPLE - 2)
+    assert (len(found), found[-1].ended_at) == (SAMPLE, NOW - timedelta(minutes=SAMPLE - 2))
 
 
-async def test_the_runs_in_flight_of_a_deployment_are_found(store: Store) -> None:
-    for state in RunState:
-        await stored_run(store, state, started_at=NOW, progress=0.5, expected_gpu="L4")
-    await stored_run(store, RunState.RUNNING, deployment="sdxl")
+async def test_only_runs_in_flight_count_as_running(store: Store) -> None:
+    for person, state in enumerate(RunState):
+        await stored_run(store, state, person=person, started_at=NOW, progress=0.5, expected_gpu="L4")
+    await stored_run(store, RunState.RUNNING, deployment="sdxl", guild=None)
     found = (await store.figures.in_flight())["flux"]
-    assert len(found) == len(IN_FLIGHT)
-    assert found[0] == StartedRun("L4", None, NOW, NOW, 0.5)
+    assert found == [StartedRun("L4", None, NOW, NOW, 0.5)] * len(IN_FLIGHT)
+    running = [await store.figures.running(GUILD, person) for person in range(len(RunState))]
+    assert running == [(state in IN_FLIGHT, len(IN_FLIGHT)) for state in RunState]
+    assert await store.figures.running(None, ALICE) == (1, 1)

@@ -19,7 +19,7 @@ from sqlalchemy import event, make_url
 from sqlalchemy.util import await_only
 
 from bot.database.tables import metadata
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import BotError, StoreUnavailable
 from bot.domain.messages.records import Claim
 from bot.domain.runs import FINAL, Run
 from bot.domain.transitions import Change
@@ -116,8 +116,8 @@ class Process:
             return told(await OPERATIONS[name].call(self.store, given, self.number))
         except StoreUnavailable as error:  # a deadlock, or a lock that nobody releases
             return f"{self.number}: {error}"
-        except Exception as error:
-            return f"{type(error).__name__} {getattr(error, 'code', error)}"
+        except BotError as error:
+            return f"{type(error).__name__} {getattr(error, 'code', '')}"
 
 
 def told(result: object) -> Any:

@@ -1,9 +1,6 @@
-"""A server's rules: changes are audited, and concurrent ones are all kept."""
+"""A server's rules are read as they were set, and damaged ones accept nothing."""
 
 from __future__ import annotations
-
-from functools import partial
-from typing import Any
 
 import pytest
 
@@ -15,54 +12,12 @@ from bot.store.rules import read_rules
 from tests.contract.store.rows import audit_log, stored_rules
 from tests.contract.store.runs import NOW
 
-ADA, BEN = 7, 8
+pytestmark = pytest.mark.sqlite_only
+
+ADA = 7
 # Not the server to which the fixture `store` gives rules.
 GUILD = 9
 AROUND = SettingsContext(role_ids=frozenset({5}))
-
-
-def changed(rules: ServerRules, values: dict[str, Any]) -> ServerRules:
-    return ServerRules.model_validate(rules.model_dump() | values)
-
-
-def longer(rules: ServerRules) -> ServerRules:
-    return changed(rules, {"approval": {"hours": rules.approval.hours + 1}})
-
-
-async def test_a_change_is_audited_with_its_author_time_and_values(store: Store) -> None:
-    await store.rules.change(GUILD, ADA, longer, NOW, AROUND)
-    for words in (("a", "b"), ("b", "c")):
-        change = partial(changed, values={"words": {"blocked": words}})
-        await store.rules.change(GUILD, BEN, change, NOW, AROUND)
-    first, _, last = await audit_log(store)
-    assert (first.guild_id, first.actor_id, first.at, first.action) == (GUILD, ADA, NOW, "settings")
-    assert first.details == {"changes": [["Requests expire after", "24 hours", "25 hours"]]}
-    assert last.actor_id == BEN
-    assert last.details == {"changes": [["The bot's own list", "a, b", "b, c"]]}
-
-
-async def test_the_record_has_texts_that_need_nothing_else_to_be_read(store: Store) -> None:
-    rules = {"reviewer_role_id": 5, "gpu_roles": {"T4": frozenset({6})}}
-    changes = await store.rules.change(GUILD, ADA, partial(changed, values=rules), NOW, AROUND)
-    assert [list(change) for change in changes] == [
-        ["Reviewer role", "none", "<@&5>"],
-        ["T4 (not offered) · Who may use it", "everybody", "a deleted role (`6`)"],
-    ]
-    (entry,) = await audit_log(store)
-    assert entry.details == {"changes": [list(change) for change in changes]}
-
-
-@pytest.mark.sqlite_only
-async def test_neither_an_empty_nor_a_refused_change_is_stored(store: Store) -> None:
-    assert await store.rules.change(GUILD, ADA, lambda old: old, NOW, AROUND) == []
-
-    def refused(_: ServerRules) -> ServerRules:
-        raise RefusedError("settings_stale")
-
-    with pytest.raises(RefusedError):
-        await store.rules.change(GUILD, ADA, refused, NOW, AROUND)
-    assert await store.rules.get(GUILD) == ServerRules()
-    assert await audit_log(store) == []
 
 
 async def test_values_of_every_kind_are_read_as_they_were_set(store: Store) -> None:
@@ -81,6 +36,18 @@ async def test_values_of_every_kind_are_read_as_they_were_set(store: Store) -> N
     )
     await store.rules.change(GUILD, ADA, lambda _: wanted, NOW, AROUND)
     assert await store.rules.get(GUILD) == wanted
+
+
+async def test_neither_an_empty_nor_a_refused_change_is_stored(store: Store) -> None:
+    assert await store.rules.change(GUILD, ADA, lambda old: old, NOW, AROUND) == []
+
+    def refused(_: ServerRules) -> ServerRules:
+        raise RefusedError("settings_stale")
+
+    with pytest.raises(RefusedError):
+        await store.rules.change(GUILD, ADA, refused, NOW, AROUND)
+    assert await store.rules.get(GUILD) == ServerRules()
+    assert await audit_log(store) == []
 
 
 async def test_damaged_rules_are_shown_without_the_unreadable_settings(store: Store) -> None:
