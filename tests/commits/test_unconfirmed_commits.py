@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
 import pytest
 from sqlalchemy import Connection, text
 
 from bot.database.tables import key_values
 from bot.domain.errors import CommitUnknown, StoreUnavailable
 from bot.store import Store
-from tests.commits.proxy import Loss, PostgresProxy, Step
+from tests.commits.proxy import Loss, PostgresProxy, Step, proxy_of
+from tests.contract.conftest import Stores
 from tests.contract.store.runs import NOW, accepted, fetch, take
+from tests.databases import PostgresServer
+
+
+@pytest.fixture
+async def behind_proxy(postgres: PostgresServer) -> AsyncIterator[tuple[Store, PostgresProxy]]:
+    """Open a store whose connections go through a proxy."""
+    url = await postgres.new_database()
+    async with proxy_of(url) as (proxy, behind), AsyncExitStack() as stack:
+        yield await Stores(behind, stack).open(), proxy
+    postgres.give_back(url)
 
 
 def insert(connection: Connection) -> int:
@@ -26,54 +40,36 @@ def is_commit(step: Step) -> bool:
     return step.sql == "COMMIT"
 
 
-async def test_a_lost_reply_changes_no_result(behind_proxy: tuple[Store, PostgresProxy]) -> None:
-    store, proxy = behind_proxy
-    before = await store.database.read(count)
-    proxy.lose(is_commit)
-    assert await store.database.write(insert) == before + 1
-    assert proxy.lost is not None
-    assert await store.database.read(count) == before + 1
-
-
-async def test_a_commit_that_is_lost_itself_stores_nothing(behind_proxy: tuple[Store, PostgresProxy]) -> None:
-    store, proxy = behind_proxy
-    before = await store.database.read(count)
-    proxy.lose(is_commit, Loss.STATEMENT)
-    with pytest.raises(StoreUnavailable) as caught:
-        await store.database.write(insert)
-    assert not isinstance(caught.value, CommitUnknown)
-    assert await store.database.read(count) == before
-
-
-async def test_a_transaction_that_wrote_nothing_is_not_in_doubt(
+@pytest.mark.parametrize(
+    ("work", "loss", "server", "raised"),
+    [
+        (insert, Loss.REPLY, "there", None),
+        (insert, Loss.STATEMENT, "there", StoreUnavailable),
+        (insert, Loss.REPLY, "away", CommitUnknown),
+        (insert, Loss.STATEMENT, "away", CommitUnknown),
+        (insert, Loss.STATEMENT, "still in the transaction", CommitUnknown),
+        (count, Loss.REPLY, "away", None),
+    ],
+)
+async def test_only_an_answer_of_the_server_decides_what_became_of_a_commit(
     behind_proxy: tuple[Store, PostgresProxy],
+    work: Callable[[Connection], int],
+    loss: Loss,
+    server: str,
+    raised: type[Exception] | None,
 ) -> None:
     store, proxy = behind_proxy
-    proxy.goes_away = True
-    proxy.lose(is_commit)
-    assert await store.database.write(count) >= 0
-    assert proxy.lost is not None
-
-
-@pytest.mark.parametrize("loss", Loss)
-async def test_a_commit_is_unknown_while_the_server_is_away(
-    loss: Loss, behind_proxy: tuple[Store, PostgresProxy]
-) -> None:
-    store, proxy = behind_proxy
-    proxy.goes_away = True
+    before, error = await store.database.read(count), None
+    proxy.goes_away, proxy.keeps_sessions = server == "away", server == "still in the transaction"
     proxy.lose(is_commit, loss)
-    with pytest.raises(CommitUnknown):
-        await store.database.write(insert)
-
-
-async def test_a_commit_is_unknown_while_its_transaction_is_open(
-    behind_proxy: tuple[Store, PostgresProxy],
-) -> None:
-    store, proxy = behind_proxy
-    proxy.keeps_sessions = True
-    proxy.lose(is_commit, Loss.STATEMENT)
-    with pytest.raises(CommitUnknown):
-        await store.database.write(insert)
+    try:
+        assert await store.database.write(work) == before + (work is insert)
+    except StoreUnavailable as caught:
+        error = type(caught)
+    assert error is raised
+    assert proxy.lost is not None
+    if server == "there":
+        assert await store.database.read(count) == before + (loss is Loss.REPLY)
 
 
 @pytest.mark.parametrize("loss", Loss)
