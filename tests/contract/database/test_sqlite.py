@@ -22,7 +22,7 @@ _NAMES = text("SELECT name FROM key_values ORDER BY name")
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(new_sqlite(tmp_path), Outside(), lock_seconds=0.05)
+    database = Database(new_sqlite(tmp_path), Outside(), lock_seconds=60)
     yield database
     await database.close()
 
@@ -49,7 +49,8 @@ class Writer:
         self.finish.wait()
 
 
-async def test_only_the_wait_for_the_writer_is_limited(database: Database) -> None:
+async def test_only_the_wait_for_the_writer_is_limited(tmp_path: Path) -> None:
+    database = Database(new_sqlite(tmp_path), Outside(), lock_seconds=0.5)
     held = Writer()
     writing = asyncio.create_task(database.write(held))
     await held.begun.wait()
@@ -60,6 +61,7 @@ async def test_only_the_wait_for_the_writer_is_limited(database: Database) -> No
     held.finish.set()
     await writing
     assert await names(database) == ["held"]
+    await database.close()
 
 
 async def test_a_cancelled_caller_withdraws_what_has_not_begun(database: Database) -> None:
