@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bot.domain.errors import BotError
 from bot.store import Store
@@ -603,6 +604,7 @@ replace a preset; replace a preset
 store a value
     nothing
 a first report; confirm a claim
+a first report without a status; confirm a claim
 cancel a run without id; confirm a claim
 no answer; confirm a claim
 pause; hold a queue
@@ -661,12 +663,14 @@ def table() -> dict[str, str]:
 async def done(store: Store, given: Given, shared: Rows, names: Sequence[str]) -> str:
     """Do these operations, and return what the last one changes."""
     await store.database.write(put_back, shared)
-    for number, name in enumerate(names):
-        before = await store.database.read(read_all)
-        try:
-            result = await OPERATIONS[name].call(store, given, number % 2)
-        except BotError as error:
-            result = f"{type(error).__name__} {getattr(error, 'code', '')}".strip()
+    for number, name in enumerate(names[:-1]):
+        with suppress(BotError):
+            await OPERATIONS[name].call(store, given, number % 2)
+    before = await store.database.read(read_all) if names[1:] else shared
+    try:
+        result = await OPERATIONS[names[-1]].call(store, given, (len(names) - 1) % 2)
+    except BotError as error:
+        result = f"{type(error).__name__} {getattr(error, 'code', '')}".strip()
     told = [f"-> {result}"] if result is False or isinstance(result, str) else []
     lines = [*told, *changes(before, await store.database.read(read_all))]
     return wrapped(lines or ["nothing"])

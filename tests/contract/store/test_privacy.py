@@ -90,9 +90,3 @@ async def test_retention_keeps_unfinished_runs_and_pending_results(store: Store)
     await stored_run(store, at=old, outcome="offered")
     assert await prune(store) == 1
     assert await run_keys(store) == {*runs, owed}
-
-
-async def test_many_expired_entries_are_removed_in_small_steps(store: Store) -> None:
-    await store.database.write(add_entries, *(line(number, days_ago=400) for number in range(450)))
-    assert await prune(store) == 3
-    assert await audit_log(store) == []
