@@ -249,8 +249,8 @@ _add("claim a run", "queue person waiting batch review submitting running cancel
 
 
 async def _hold(store: Store, _: Given, __: int) -> None:
-    run = await fetch(store, "waiting0")
-    await store.database.write(hold, run, RefusedForNow("budget_runs"), NOW)
+    for run in await store.runs.several({"waiting0", "wan0"}):
+        await store.database.write(hold, run, RefusedForNow("budget_runs"), NOW)
 
 
 async def _claim_again(store: Store, given: Given, _: int) -> None:
@@ -259,7 +259,7 @@ async def _claim_again(store: Store, given: Given, _: int) -> None:
         pass
 
 
-_add("hold a run", "", _hold)
+_add("hold runs of two servers", "", _hold)
 _add("requeue and claim again", "", _claim_again)
 _add("requeue", "submitting queue", lambda store, given, _: store.claims.requeue(given.submitting, SOON, NOW))
 _add("confirm a claim", "submitting", lambda store, given, _: store.claims.confirm(given.submitting, SOON))

@@ -13,9 +13,7 @@ from sqlalchemy import Connection, select
 
 from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
-from bot.domain.errors import StoreUnavailable
 from bot.domain.messages.records import (
-    Attempt,
     Claim,
     Form,
     Kind,
@@ -29,7 +27,6 @@ from bot.domain.messages.records import (
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import Actor, ChannelState, Member, Origin, batch_of, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
-from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -140,9 +137,9 @@ async def submitted(store: Store, **changes: Any) -> Run:
     return await started(store)
 
 
-async def started(store: Store, now: datetime = NOW, limit: int | None = None) -> Run:
+async def started(store: Store, now: datetime = NOW) -> Run:
     """Claim the next run to submit; there must be one."""
-    run = await take(store, now, limit)
+    run = await take(store, now)
     assert run is not None
     return run
 
@@ -152,34 +149,20 @@ async def take(store: Store, now: datetime = NOW, limit: int | None = None) -> R
     return await store.claims.claim_submission(lambda _: limit, now, now + GRACE)
 
 
-async def take_all(store: Store, now: datetime = NOW, limit: int | None = None) -> list[Run]:
-    """Claim runs until none is left; a busy database is tried again."""
+async def take_all(store: Store, now: datetime = NOW) -> list[Run]:
+    """Claim runs until none is left."""
     taken = []
-    while True:
-        try:
-            run = await take(store, now, limit)
-        except StoreUnavailable:
-            continue
-        if run is None:
-            return taken
+    while (run := await take(store, now)) is not None:
         taken.append(run)
+    return taken
 
 
 async def brought_to(store: Store, state: RunState) -> Run:
-    """Return a run in any state that ComfyDeploy, its requester or the bot can bring it to."""
-    if state is RunState.WAITING:
-        return await accepted(store)
+    """Return a run that ComfyDeploy has reported in this state."""
     run = await submitted(store)
-    if state in (RunState.UNCONFIRMED, RunState.REFUSED):
-        await store.runs.finish(run.key, state, NOW, code="comfy_timeout")
-    elif state is RunState.SUCCEEDED:
-        await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
-    elif state is not RunState.SUBMITTING:
-        # As an answer of GET /run: the outcome of a failure doesn't wait for what else it made.
-        await store.runs.record_report(run.key, report(state), NOW, SOON, asked=state in UNSUCCESSFUL)
-    found = await fetch(store, run.key)
-    assert found.state is state
-    return found
+    told = SUCCESS if state is RunState.SUCCEEDED else report(state)
+    await store.runs.record_report(run.key, told, NOW, SOON)
+    return await fetch(store, run.key)
 
 
 async def fetch(store: Store, key: str) -> Run:
@@ -217,20 +200,6 @@ async def kinds(store: Store, key: str) -> list[str]:
     return sorted(row["kind"] for row in await owed(store, key))
 
 
-def is_pending(row: dict[str, Any]) -> bool:
-    return bool(row["wanted_rev"] > row["shown_rev"])
-
-
-async def answer_of(store: Store, key: str) -> dict[str, Any]:
-    """Return the row of the status message of a request."""
-
-    def work(connection: Connection) -> Any:
-        query = select(messages).where(messages.c.request_key == key, messages.c.kind == Kind.ANSWER)
-        return dict(connection.execute(query).mappings().one())
-
-    return await store.database.read(work)
-
-
 async def take_message(
     store: Store,
     now: datetime = NOW,
@@ -249,38 +218,25 @@ async def release(store: Store, claim: Claim, due_at: datetime, *, shown: bool, 
     await store.messages.turn([one], [], (), due_at, due_at)
 
 
-async def claim_if_any(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim | None:
-    """Claim the next message that is due, other than a status message."""
-    claim = await take_message(store, now, owner)
-    if claim is None or claim.message.kind is not Kind.ANSWER:
-        return claim
-    await show_answer(store, claim, now)
-    return await claim_if_any(store, now, owner)
-
-
 async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
     """Take a status message as edited, for the last time if only its end made it due."""
     edited = claim if claim.message.is_pending else claim.changed(farewell_at=None)
     await release(store, edited, now, shown=True)
 
 
-async def claimed(store: Store, now: datetime = NOW, owner: str = "messenger") -> Claim:
-    claim = await claim_if_any(store, now, owner)
-    assert claim is not None
-    return claim
+async def claimed(store: Store, now: datetime = NOW) -> Claim:
+    """Claim the next message that is due, other than a status message."""
+    while (claim := await take_message(store, now)) is not None:
+        if claim.message.kind is not Kind.ANSWER:
+            return claim
+        await show_answer(store, claim, now)
+    raise AssertionError("no message is due")
 
 
 def part_of(claim: Claim, ref: MessageRef, **more: Any) -> Part:
     own = {"shows": Shows.RESULT, "form": Form.FILES, "place": Place.CHANNEL}
     rev = claim.message.wanted_rev
     return Part(**{"channel_id": ref[0], "message_id": ref[1], "rev": rev, **own, **more})
-
-
-async def begin(store: Store, claim: Claim, now: datetime = NOW) -> bool:
-    """Store an attempt at a message's first part; return whether it may be sent."""
-    part = part_of(claim, MessageRef(claim.message.channel_id or 0, 0))
-    begun = claim.changed(attempt=Attempt(now, part), place=part.place)
-    return await store.messages.begin(begun, now + LEASE)
 
 
 async def answers_due(store: Store, now: datetime) -> list[str]:

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.util import await_only
 
 from bot.domain.budgets import day_end
+from bot.domain.messages.records import Kind
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import Run, RunState
 from bot.store import Store
@@ -22,7 +23,6 @@ from tests.contract.store.runs import (
     RULES,
     SOON,
     accepted,
-    answer_of,
     at,
     columns,
     fetch,
@@ -61,11 +61,11 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
     assert (await take(store)) is not None
     ended = report(RunState.SUCCEEDED, run_duration=300.0)
     await store.runs.record_report(first.key, ended, at(300), SOON, asked=True)
-    shown = (await answer_of(store, second.key))["wanted_rev"]
+    shown = (await store.messages.of_request(second.key))[Kind.ANSWER, 0].wanted_rev
     assert await take(store, at(301)) is None
     until = {"until": int(MIDNIGHT.timestamp())}
     assert await waits_for(store, second) == ("daily_limit", until, at(301) + HOUR)
-    assert (await answer_of(store, second.key))["wanted_rev"] > shown
+    assert (await store.messages.of_request(second.key))[Kind.ANSWER, 0].wanted_rev > shown
     late = MIDNIGHT - timedelta(minutes=5)
     assert await take(store, late) is None
     assert await waits_for(store, second) == ("daily_limit", until, MIDNIGHT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.messages.records import PER_CHANNEL, Kind, Message
+from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.runs import (
@@ -12,10 +12,10 @@ from tests.contract.store.runs import (
     SUCCESS,
     accept,
     asked,
-    begin,
     brought_to,
     claimed,
     owed,
+    part_of,
     release,
     request,
     started,
@@ -46,7 +46,9 @@ async def test_a_late_success_after_an_attempt_to_post_has_its_own_message(store
     await store.runs.finish(batch[0].key, RunState.TIMED_OUT, NOW, code="deadline")
     await store.runs.record_report(batch[1].key, SUCCESS, NOW, SOON)
     claim = await claimed(store)
-    assert await begin(store, claim)
+    attempt = Attempt(NOW, part_of(claim, MessageRef(HERE, 0)))
+    claim = claim.changed(attempt=attempt)
+    assert await store.messages.begin(claim, SOON)
     await store.runs.record_report(batch[0].key, SUCCESS._replace(run_id="another"), NOW, SOON)
     assert sorted(row["kind"] for row in await owed(store, batch[0].key)) == ["late", "outcome"]
     # The outcome is still pending, and doesn't show the late success.

@@ -63,13 +63,13 @@ requeue; claim a run
     usage of the bot +0d: seconds+20
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
     usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
-hold a run; claim a run
+hold runs of two servers; claim a run
     queue flux: virtual_time+2
     run batch0: state=submitting submitted_at=0s due_at=120s submissions+1
     usage of the bot +0d: seconds+20
-hold a run
-    answer of waiting0: wanted_rev+1
-    run waiting0: waiting_code=budget_runs waiting_params={} due_at=3600s
+hold runs of two servers
+    answer of waiting0, answer of wan0: wanted_rev+1
+    run waiting0, run wan0: waiting_code=budget_runs waiting_params={} due_at=3600s
 requeue and claim again
     answer of submitting0: wanted_rev+1
     run submitting0: submissions+1
@@ -104,9 +104,9 @@ number the queues
 hold a queue; number the queues
     answer of batch0, answer of waiting0, answer of wan0: wanted_rev+1
     queue flux, queue wan: waits_for=None waits_params=None
-hold a run; number the queues
-    answer of batch0, answer of wan0: wanted_rev+1
-    run batch0, run wan0: queue_position=1
+hold runs of two servers; number the queues
+    answer of batch0: wanted_rev+1
+    run batch0: queue_position=1
     run batch1: queue_position=2
 hold a queue
     answer of batch0, answer of waiting0, answer of wan0: wanted_rev+1
@@ -506,7 +506,7 @@ change the rules
         limit', '3'], ['Limits per member · Runs waiting', 'no limit', '10'], ['Limits per member · Runs
         per day', '17', 'no limit'], ['H100 (not offered) · A second counts as', '2', '1']]}
     server_rule the server: rules
-hold a run; change the rules
+hold runs of two servers; change the rules
     audit settings by another: new details={'changes': [['Audit log entries are kept for', '365 days',
         '366 days']]}
     run waiting0: due_at=0s
