@@ -35,7 +35,7 @@ async def test_users_and_servers_at_their_limit_are_skipped(store: Store) -> Non
     for guild in (5, 6, None):
         for person in (1, 2):
             for _ in range(3):
-                await stored_run(store, RunState.WAITING, guild=guild, person=person, **mine)
+                await stored_run(store, RunState.WAITING, at=at(person), guild=guild, person=person, **mine)
     # Only these create the deployment's queue.
     free = {(await accepted(store, requester_id=9)).key for _ in range(2)}
     taken = await take_all(store)
