@@ -8,7 +8,6 @@ from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
-from tests.contract.conftest import Stores
 from tests.contract.store.rows import (
     ALICE,
     GUILD,

@@ -53,8 +53,8 @@ async def test_what_a_late_success_made_has_to_be_checked(store: Store, checked:
     claim = await claimed(store)
     of_part = [replace(each, verdicts={"1": ("held", "explicit")}) for each in claim.shown]
     if checked:
-        assert await store.reviews.checked(claim, of_part, NOW, at(3600), GUILD + 1)
+        assert await store.messages.checked(claim, of_part, NOW, at(3600), GUILD + 1)
     await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     if not checked:  # the verdicts come after the outputs that they aren't about
-        assert not await store.reviews.checked(claim, of_part, NOW, at(3600), GUILD + 1)
+        assert not await store.messages.checked(claim, of_part, NOW, at(3600), GUILD + 1)
     assert (await fetch(store, run.key)).verdicts is None
