@@ -160,6 +160,17 @@ def test_the_buttons_of_a_result_have_fixed_places(offered: OfferedActions) -> N
     assert ("Delete" in hidden, "Report" in hidden) == (True, offered.reportable)
 
 
+def test_the_follow_ups_of_a_sound_stand_above_its_other_buttons() -> None:
+    again = follow_up("Remix", UUID, takes={InputKind.AUDIO: "sound"})
+    sound = PreparedOutputs((file(1, FileKind.AUDIO),))
+    (part,) = ended(DONE, made=sound, offered=OfferedActions(follow_ups=(again,)))
+    assert part.view is not None
+    assert [(item.row, getattr(item, "label", "")) for item in part.view.children] == [
+        (0, "Remix"),
+        *((1, label) for label in ("Again", "Edit", "⋯ More")),
+    ]
+
+
 @given(OFFERED)
 def test_a_picked_picture_offers_everything(offered: OfferedActions) -> None:
     files = [linked_file("https://x/a.png")]
