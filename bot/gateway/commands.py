@@ -113,9 +113,12 @@ class RegisteredCommands:
         synced = await store.with_prefix(prefix)
         away: DiscordAway | None = None
         try:
-            for scope in dict.fromkeys([_GLOBAL, *map(str, self.guild_ids), *synced]):
+            # Other scopes' commands are removed only when Discord has those that replace them.
+            for scope in dict.fromkeys([*map(str, self.guild_ids), _GLOBAL, *synced]):
                 guild = None if scope == _GLOBAL else discord.Object(int(scope))
                 commands = [command.to_dict(tree) for command in tree.get_commands(guild=guild)]
+                if away is not None and not commands:
+                    continue
                 fingerprint = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
                 if not resend and synced.get(scope) == fingerprint:
                     continue
