@@ -458,6 +458,7 @@ def _adopt(store: Store, given: Given, _: int) -> Any:
 
 
 _add("show messages", EVERYTHING, lambda store, _, who: _show(store, who, NOW, SOON), again=True)
+_add("show one message", "", lambda store, _, __: store.messages.turn([], ["messenger"], (), NOW, SOON))
 _add(
     "take over a lease",
     "posting checked",

@@ -433,6 +433,9 @@ report a result; delete one result; show messages
         failures+10
     request cancelled0, request done0, request review0, request running0, request single0:
         lease_owner=messenger 0 lease_until=30s
+show one message
+    request review0: lease_owner=messenger lease_until=30s
+    review of review0: failures+10
 take over a lease
     answer of cancelled0, outcome of checked0, outcome of posting0, review of review0, answer of running0,
         answer of single0: failures+10
