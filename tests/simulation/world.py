@@ -252,13 +252,13 @@ class World:
     def running(self) -> list[Process]:
         return [process for process in self.processes if process.running]
 
-    async def until(self, condition: Callable[[], object], within: float) -> bool:
+    async def until(self, condition: Callable[[], object], within: float, every: float = 0.02) -> bool:
         """Wait up to `within` virtual seconds; return whether the condition holds."""
         deadline = TIME.monotonic + within
         while not condition():
             if TIME.monotonic >= deadline:
                 return False
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every)
         return True
 
     def person(self, name: str) -> User:

@@ -99,7 +99,8 @@ async def outcome(story: Story, ask: Ask, within: float = 15, *, files: bool = T
         shown = [m for m in reversed(story.of_ask(ask)) if not is_status(m) and not m.ephemeral]
         return [m for m in shown if m.attachments or not files]
 
-    if not await story.world.until(found, within):
+    # Reading all messages is slow.
+    if not await story.world.until(found, within, every=0.1):
         raise Skip("no outcome appeared")
     return found()[0]
 
