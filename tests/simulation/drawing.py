@@ -128,7 +128,8 @@ def draw(seed: str) -> list[Step]:
 def _place(chance: random.Random, kind: str, steps: Sequence[Step]) -> int:
     """Return the index at which to insert a step. Faults may come before the first request."""
     if kind == "cancel":
-        return chance.choice([number for number, step in enumerate(steps, 1) if step.name == "ask"])
+        asks = [number for number, step in enumerate(steps, 1) if step.name == "ask"]
+        return chance.choice(asks or [len(steps)])
     if kind in ("press", "moderate", "audit"):
         return len(steps)
     return chance.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
