@@ -411,7 +411,7 @@ async def _checked(store: Store, given: Given, _: int) -> bool:
 _add("hold pictures", "checked", _checked)
 _add(
     "show unseen pictures",
-    "checked",
+    "",
     lambda store, _, __: store.reviews.decide_pictures("checked0", decision_by(MOD, Verdict.SHOW), NOW),
 )
 _add("delete unchecked pictures", "checked", _delete("checked0"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.runs import RunState
 from bot.domain.text import in_utc
 from bot.store import Store
 from tests.contract.store.rows import (
@@ -49,6 +50,15 @@ async def test_only_a_current_block_is_lifted(store: Store) -> None:
     for guild, user, now in ((GUILD, ALICE, at(2)), (GUILD, BOB, NOW), (GUILD + 1, ALICE, NOW)):
         assert not await unblock(store, user, at=now, guild_id=guild)
     assert [row.action for row in await audit_log(store)] == ["block"]
+
+
+async def test_other_users_and_servers_are_unaffected(store: Store) -> None:
+    mine = await accepted(store)
+    theirs = await accepted(store, requester_id=7)
+    elsewhere = await accepted(store, guild_id=5)
+    assert await block(store, PERSON.id, at=NOW) == 1
+    states = [(await fetch(store, run.key)).state for run in (mine, theirs, elsewhere)]
+    assert states == [RunState.REFUSED, RunState.WAITING, RunState.WAITING]
 
 
 async def test_a_private_run_that_a_block_ended_is_reported_by_its_own_outcome(store: Store) -> None:
