@@ -2,6 +2,10 @@
 
 Requests outside servers are kept as long as those of a server without rules, for the default of
 `ServerRules.retention_days`.
+
+A clock that jumps far ahead must not make everything expire. Retention therefore has a time of its own, which
+follows the clock at no more than twice its pace, and by at most `_MAX_STEP` between two claims. Both times
+are stored, so a restart changes nothing. After a long downtime, data is deleted late.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from sqlalchemy import (
 )
 
 from bot.database.engine import Repository, reads, writes
+from bot.database.key_values import lock_value, write_value
 from bot.database.row_locks import lock_requests, lock_rows
 from bot.database.rows import nothing_pending, select_runs, to_run
 from bot.database.tables import (
@@ -226,6 +231,10 @@ def _forget_setter(connection: Connection, user_id: int) -> int:
     return connection.execute(update(channel_defaults).where(here, mine).values(set_by=None)).rowcount
 
 
+# Retention's own time, and the clock's at the last claim.
+_TIME_KEY = "retention time"
+_MAX_STEP = timedelta(days=1)  # no longer than the shortest period
+
 log = logging.getLogger(__name__)
 _PERIODS = select(server_rules.c.retention_days).distinct()
 _Statements = tuple[Select[Any], Select[Any]]
@@ -256,12 +265,13 @@ class ExpiredRows(NamedTuple):
 
 class RetentionStore(Repository):
     @writes
-    def claim(self, connection: Connection, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
+    def claim(self, connection: Connection, clock: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
         """Return what has expired, with up to `limit` requests and as many audit entries, or None.
 
         A request stays while it runs and while one of its messages is pending. Old days of the ledger are
         removed at once.
         """
+        now = _retention_time(connection, clock)
         ledger.remove_old(connection, now)
         keys = _find(connection, _EXPIRED_REQUESTS, now, limit)
         ids = _find(connection, _EXPIRED_ENTRIES, now, limit)
@@ -282,6 +292,21 @@ class RetentionStore(Repository):
         removed_entries = connection.execute(delete(audit).where(audit.c.id.in_(ids)))
         removed = removed_requests.rowcount + removed_entries.rowcount
         log.info("removed %s expired requests and audit entries", removed)
+
+
+def _retention_time(connection: Connection, clock: datetime) -> datetime:
+    """Store and return retention's time for this claim, which follows the clock."""
+    time, stored = clock, lock_value(connection, _TIME_KEY)
+    if stored is not None:
+        last_time, last_clock = map(datetime.fromisoformat, stored.split())
+        elapsed = max(clock - last_clock, timedelta())
+        time = min(clock, last_time + min(2 * elapsed, _MAX_STEP))
+        if time < clock and elapsed > _MAX_STEP:
+            log.warning(
+                "retention follows slowly: the clock has advanced by %s since the last claim", elapsed
+            )
+    write_value(connection, _TIME_KEY, f"{time.isoformat()} {clock.isoformat()}", clock)
+    return time
 
 
 def _find(connection: Connection, statements: _Statements, now: datetime, limit: int) -> list[Any]:

@@ -527,6 +527,7 @@ erase a person
     run done0, run done1, run late0, run offered0, run old0: inputs={} seed=None outputs=[] erased_at=0s
     run late1, run lost0: inputs={} seed=None erased_at=0s
 find what has expired
+    key_value retention time: new value=2026-05-04T12:30:15.123456+00:00 2026-05-04T12:30:15.123456+00:00
     usage of the bot -60d, usage of the person -60d: gone
 remove what has expired
     audit request by the person, audit request by 7, audit settings by the person, audit block by a

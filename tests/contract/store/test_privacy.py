@@ -8,6 +8,7 @@ from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from bot.store.audit import add_entries
+from tests.contract.conftest import Stores
 from tests.contract.store.rows import (
     ALICE,
     GUILD,
@@ -89,3 +90,37 @@ async def test_retention_keeps_unfinished_runs_and_pending_results(store: Store)
     await stored_run(store, at=old, outcome="offered")
     assert await prune(store) == 1
     assert await run_keys(store) == {*runs, owed}
+
+
+async def aged_runs(store: Store, *days: float) -> list[str]:
+    """Store runs of a server that keeps them for 30 days. Return their keys, the oldest last."""
+    await stored_rules(store, GUILD, {"retention_days": 30})
+    return [await stored_run(store, at=NOW - timedelta(days=age)) for age in days]
+
+
+async def test_a_clock_that_jumps_years_ahead_expires_one_day_at_once(stores: Stores) -> None:
+    store = await stores.open()
+    new, month, _ = await aged_runs(store, 0, 28.5, 29.5)
+    assert await prune(store) == 0
+    ahead = NOW + timedelta(days=3650)
+    for _ in range(3):
+        # The bot is restarted again and again.
+        restarted = await stores.open()
+        await prune(restarted, ahead)
+        assert await run_keys(store) == {new, month}
+    await prune(store, ahead + timedelta(hours=12))
+    assert await run_keys(store) == {new}
+    for day in range(1, 8):
+        await prune(store, ahead + timedelta(days=day))
+    assert await run_keys(store) == {new}
+
+
+async def test_retention_goes_by_the_clock_again_once_that_is_right(store: Store) -> None:
+    day_left, _ = await aged_runs(store, 28.9, 29.6)
+    await prune(store)
+    await prune(store, NOW + timedelta(days=3650))
+    assert await run_keys(store) == {day_left}
+    await prune(store, NOW + timedelta(hours=1))
+    late = await stored_run(store, at=NOW - timedelta(days=29, hours=12))
+    await prune(store, NOW + timedelta(hours=2))
+    assert late in await run_keys(store)

@@ -66,8 +66,7 @@ def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
         return
     if sum(other.who == ask.who for other in story.asks) > _LISTED or "prompt" not in ask.options:
         return
-    # A clock that is wrong by a year deletes what is old.
-    removed = story.had("is removed", "clock is set")
+    removed = story.had("is removed")
     lists = story.lists.get(ask.who, [])
     if any(p.custom_id.startswith("set:record") for p in story.presses) or removed or not lists:
         return
