@@ -146,6 +146,7 @@ GAPS = (
     Gap("a notice out of reach when a result follows it", _TWICE, _notice_out_of_reach),
     Gap("the machine sleeps while a post is repeated", _TWICE, _slept),
     Gap("a clock is wrong by more than two minutes", _TWICE, _wrong_clock),
+    Gap("a clock is set back, so due work waits", _LEFT, _wrong_clock),
     Gap("killed between two messages of a private result", _TWICE, _killed_in_private),
     Gap("a status message out of reach, and its token has expired", _LEFT, _status_out_of_reach),
     Gap("a status message out of reach, and its token has expired", _WAITS, _closed),
