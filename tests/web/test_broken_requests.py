@@ -87,7 +87,8 @@ async def test_strangers_cannot_fill_the_log(caller: Caller, log: io.StringIO) -
         for raw in (*COMPRESSED[:4], BAD_CHUNK):
             async with sent(caller, url, *raw, method=method) as reader:
                 assert await status(reader) == answer
-                assert b"install" not in await reader.read()
+                # Not to the end: aiohttp waits ten seconds for the rest of a bad chunk.
+                assert b"install" not in await reader.read(4096)
         async with sent(caller, url, f"{CHUNKED}\r\n\r\nzz", method=method) as reader:
             assert await status(reader) == 400
     assert log.getvalue() == before
