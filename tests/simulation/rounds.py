@@ -13,7 +13,6 @@ from pathlib import Path
 import aiohttp
 
 from demo.picture_check import Mood
-from tests.fakediscord.world import Attachment
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.loop import Deadlock, VirtualLoop
 from tests.simulation.engine.patches import TIME, entropy
@@ -153,7 +152,9 @@ async def _read_lists(story: Story) -> None:
                 story.lists.setdefault(who, []).append(sent.text)
             await story.slash(who, where, "usage", {})
     for hall in halls:
-        await _read_record(story, hall.name)
+        shown = await story.answer(await story.slash("mona", hall.name, "audit", {}))
+        if shown is not None and shown.original is not None:
+            await story.answer(await story.press("mona", shown.original, "CSV file"))
     story.metrics = await _read_metrics(world)
     await asyncio.sleep(1)
 
@@ -164,24 +165,6 @@ async def _read_metrics(world: World) -> str:
     url = f"http://127.0.0.1:{WEB_PORT}/metrics"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
         return await answer.text()
-
-
-async def _read_record(story: Story, where: str) -> None:
-    """Download a server's audit log as a moderator."""
-    shown = await story.answer(await story.slash("mona", where, "audit", {}))
-    if shown is None or shown.original is None:
-        return
-    sent = await story.press("mona", shown.original, "CSV file")
-    if sent is None:
-        return
-
-    def files() -> list[Attachment]:
-        messages = filter(None, [sent.original, *sent.followups])
-        return [file for message in messages for file in message.attachments]
-
-    await story.world.until(files, 8)
-    for file in files():
-        story.records[where] = (file.data or b"").decode("utf-8-sig")
 
 
 def _left_behind(world: World) -> list[str]:
@@ -218,7 +201,7 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
     if any(step.name == "use_up_the_day" for step in steps):
         world.seconds_a_day = random.Random(f"{seed}-ceiling").choice((130, 200))
     database.give(world)
-    STATEMENTS.restart()
+    STATEMENTS.strike = None
     try:
         loop.run_until_complete(_play(world, steps, result))
     except Deadlock as error:

@@ -106,9 +106,6 @@ class Story:
     """What happens to flagged results on Studio, from a time on; an empty text if that isn't certain."""
     thinking: list[int] = field(default_factory=list)
     """Numbers of requests whose answer still showed "thinking…" a while after Discord had recovered."""
-    records: dict[str, str] = field(default_factory=dict)
-    """The CSV export of each server's audit log at the end, by the name of a channel there."""
-
     lists: dict[str, list[str]] = field(default_factory=dict)
     """The texts of /runs at the end, by person."""
     secrets_checked: int = 0

@@ -41,17 +41,7 @@ class StatementFaults:
 
     strike: Callable[[Life, str, bool], None] | None = None
 
-    def __init__(self) -> None:
-        self.reads: dict[Life, list[tuple[float, str]]] = {}
-
-    def restart(self) -> None:
-        """Reset everything for a new round."""
-        self.strike = None
-        self.reads = {}
-
     def crossed(self, life: Life | None, sql: str, *, done: bool) -> None:
-        if done and life is not None and sql.lstrip().startswith("SELECT"):
-            self.reads.setdefault(life, []).append((time.monotonic(), sql))
         if self.strike is not None and life is not None and not life.dead:
             self.strike(life, sql, done)
 

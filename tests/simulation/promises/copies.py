@@ -1,4 +1,4 @@
-"""Promises about posts and shares: their content, their deletion, and copying again after a deletion."""
+"""Promises: a share shows no prompt unasked, and what was deleted is gone and stays so."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from tests.simulation.promises.facts import (
     OUTCOMES,
     POST,
     SHARE,
-    all_texts,
     answered,
-    deleted,
     deletes_result,
     meant,
     pressed,
@@ -25,21 +23,17 @@ from tests.simulation.story import Press
 
 _SHARED = re.compile(r"\*\*.+\*\* by <@\d+>")
 _COPY_GOES = ("This copy is deleted.", "This copy will be deleted in a moment.")
-_GONE = "This has already been deleted."
 _ON_ITS_WAY = ("Shared:", "Posted:")
-_BLAMED = "A moderator deleted this after it was"
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         yield from _prompt_is_asked_for(evidence, request)
         yield from _deleted_is_gone(evidence, request)
-        yield from _copy_goes_alone(evidence, request)
         for press in evidence.story.presses:
             yield from _shown_again(evidence, request, press)
     for press in evidence.story.presses:
         yield from _not_copied_again(evidence, press)
-        yield from _blamed(evidence, press)
 
 
 def is_copy(message: Message) -> bool:
@@ -96,82 +90,15 @@ def _deleted_is_gone(evidence: Evidence, request: Request) -> Iterator[Broken]:
                 yield Broken("deleted results and copies disappear", request, where(message))
 
 
-def _copy_goes_alone(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    about = [p for p in evidence.story.presses if pressed(p)[0] in request.keys]
-    removing = [p for p in about if _deletes(p) != ("", "")]
-    others = [p for p in about if pressed(p)[1] in ("delete", "clear", "discard", "block", "dismiss")]
-    if (
-        not removing
-        or len(others) > len(removing)
-        or any(m in evidence.story.removed for m in request.messages)
-    ):
-        return
-    first = min(map(answered, removing))
-    # The outcome of a failed run is edited when its log arrives.
-    learns = any(run.status == "failed" for run in request.runs)
-    for message in request.messages:
-        if subject(message)[1] not in OUTCOMES or not message.attachments or message.channel.deleted:
-            continue
-        # After a post without a reply, the bot may edit the same content into the message.
-        is_changed = len({*all_texts(message)}) > 1 and not learns
-        if message.created < first and (message.edited or 0) > first and is_changed:
-            yield Broken("deleting a copy changes nothing else", request, f"{where(message)} was changed")
-        if first < deleted(message) < float("inf"):
-            yield Broken("deleting a copy changes nothing else", request, f"{where(message)} was deleted")
-
-
 def _not_copied_again(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """Check that no deleted result is copied, and no copy made again that a moderator deleted."""
     key, action = pressed(press)
     if action not in ("share", "post") or not reply(press).startswith(_ON_ITS_WAY):
         return
-    kind = SHARE if action == "share" else POST
     for earlier in evidence.story.presses:
         if answered(earlier) >= press.at or pressed(earlier)[0] != key or earlier.forged:
             continue
         if deletes_result(earlier):
             yield Broken("a deleted result isn't copied", key, f"after {earlier.who} deleted it")
-        elif _is_final(evidence, earlier, press.who, kind):
-            yield Broken("a moderator's deletion of a copy is final", key, f"after {earlier.who} deleted it")
-
-
-def _is_final(evidence: Evidence, earlier: Press, requester: str, kind: str) -> bool:
-    """Return whether a moderator deleted a copy of this kind, or tried to before it was gone."""
-    if earlier.who == requester or not earlier.rights & {"manages_messages", "manages_server", "reviews"}:
-        return False
-    if _deletes(earlier)[1] == kind:
-        return True
-    key, action = pressed(earlier)
-    if action != "delete" or not is_copy(meant(earlier)) or subject(meant(earlier))[1] != kind:
-        return False
-    if not reply(earlier).startswith(_GONE) or deleted(meant(earlier)) <= answered(earlier):
-        return False
-    return not _is_result_deleted(evidence, key)
-
-
-def _is_result_deleted(evidence: Evidence, key: str) -> bool:
-    return any(
-        pressed(press)[1] == "clear" or (pressed(press) == (key, "delete") and _deletes(press) == ("", ""))
-        for press in evidence.story.presses
-        if not reply(press).startswith(_GONE)
-    )
-
-
-def _blamed(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    key, _ = pressed(press)
-    if not reply(press).startswith(_BLAMED):
-        return
-    for other in evidence.story.presses:
-        other_key, action = pressed(other)
-        if other.who == press.who or not other_key or other.at > answered(press):
-            continue
-        if action in ("delete", "clear", "block") and other_key in _family(evidence, key):
-            return
-    yield Broken("nobody is blamed for what they didn't do", key, f"{press.who} reads {reply(press)!r}")
-
-
-def _family(evidence: Evidence, key: str) -> set[str]:
-    return next((request.keys for request in evidence.requests if key in request.keys), {key})
 
 
 def _shown_again(evidence: Evidence, request: Request, press: Press) -> Iterator[Broken]:

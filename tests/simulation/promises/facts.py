@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from demo.fake_comfydeploy.runs import Run
-from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Answer
 from tests.fakediscord.world import Channel, Message
 from tests.simulation.engine.patches import EPOCH
@@ -108,11 +107,6 @@ def accepted(ask: Ask) -> float:
     """Return the latest time at which a request can have been accepted."""
     shown = ask.interaction.original
     return ask.at if shown is None else next(iter(shown.replaced), shown.created)
-
-
-def dated(message: Message) -> Iterator[tuple[float, Json]]:
-    """Yield each version of a message, with the time since when it was shown."""
-    yield from zip((message.created, *message.replaced), bodies(message), strict=False)
 
 
 class Clock:

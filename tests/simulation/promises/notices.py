@@ -1,17 +1,16 @@
-"""Promises: people are told everything once, in the right place, and a message isn't removed too early."""
+"""Promises: people are told everything once and in the right place."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.simulation.evidence import Evidence, Request, text_of, whole_text
+from tests.simulation.evidence import Evidence, Request, text_of
 from tests.simulation.promises.facts import (
     HIDDEN,
     OUTCOMES,
     PICTURES_CARD,
     all_texts,
-    deleted,
     monotonic,
     subject,
 )
@@ -37,22 +36,16 @@ _ONLY = "Only you are told."
 _TURNED_AWAY = ("didn't approve this request", "has blocked you from generating here")
 # Faults that may prevent a direct message.
 _NO_LETTER = ("direct messages", "Discord", "POST", "leaves", "is removed")
-_BLOCKED = "has blocked you from generating"
-_GREETING = "### Hello!"
 _DAY = 20 * 3600.0
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     yield from _told_twice(evidence)
-    yield from _greeted_once(evidence)
-    yield from _told_of_block_once(evidence)
     for request in evidence.requests:
         yield from _pinged_once(evidence, request)
-        yield from _no_gap(evidence, request)
         yield from _in_its_channel(evidence, request)
         yield from _turned_away_in_private(evidence, request)
         yield from _finished_before_cancel(evidence, request)
-        yield from _letter_stays(request)
 
 
 def _told_twice(evidence: Evidence) -> Iterator[Broken]:
@@ -66,18 +59,6 @@ def _told_twice(evidence: Evidence) -> Iterator[Broken]:
     for (key, _, text), count in seen.items():
         if count > 1:
             yield Broken("no direct message is sent twice", key, f"{count} times: {text[:80]!r}")
-
-
-def _greeted_once(evidence: Evidence) -> Iterator[Broken]:
-    """Check that a server gets at most one greeting, in its system channel, even if it re-invites the bot."""
-    greeted: Counter[int] = Counter()
-    for message in evidence.messages:
-        guild = message.channel.guild
-        if guild is None or not message.text.startswith(_GREETING):
-            continue
-        greeted[guild.id] += 1
-        if greeted[guild.id] > 1 or message.channel.id != guild.system_channel:
-            yield Broken("a server is greeted once", guild.name, where(message))
 
 
 def _troubled(evidence: Evidence) -> bool:
@@ -108,19 +89,6 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
         )
 
 
-def _no_gap(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    if was_removed(evidence, request) or evidence.story.had("age-restricted"):
-        return
-    shown = [m for m in request.messages if subject(m)[1] in OUTCOMES and not m.channel.deleted]
-    for message in shown:
-        gone = deleted(message)
-        others = [m for m in shown if m is not message]
-        if gone == float("inf") or not others:
-            continue
-        if not any(m.created <= gone < deleted(m) for m in others) and any(m.created > gone for m in others):
-            yield Broken("a result is replaced before it is removed", request, where(message))
-
-
 def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
     """Check that a result is only delayed by an outage, and not sent as a DM while its channel is open."""
     ask = request.ask
@@ -149,34 +117,6 @@ def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Br
             continue
         if any(words in text for text in all_texts(message) for words in _TURNED_AWAY):
             yield Broken("a rejection is private", request, where(message))
-
-
-def _letter_stays(request: Request) -> Iterator[Broken]:
-    for message in request.messages:
-        texts = [text for text in all_texts(message) if text]
-        is_letter = message.channel.guild is None and bool(texts) and texts[0].startswith(_LETTER)
-        if is_letter and not all(text.startswith(_LETTER) for text in texts):
-            yield Broken("a direct message about a rejection isn't overwritten", request, texts[-1][:80])
-
-
-def _told_of_block_once(evidence: Evidence) -> Iterator[Broken]:
-    story = evidence.story
-    blocks = sum("duration" in (press.values or {}) for press in story.presses)
-    blocks += sum(command.name == "block" for command in story.commands)
-    told = Counter[tuple[str, int]]()
-    for request in evidence.requests:
-        for message in request.messages if request.ask is not None else ():
-            if (
-                message.deleted_at is None
-                and not evidence.is_card(message)
-                and _BLOCKED in whole_text(message)
-            ):
-                told[request.ask.who if request.ask else "", message.channel.id] += 1
-    for (who, channel), number in told.items():
-        if number > max(blocks, 1):
-            yield Broken(
-                "a block is reported once", who, f"{number} messages in {channel} for {blocks} blocks"
-            )
 
 
 def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:

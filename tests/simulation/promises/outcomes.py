@@ -1,4 +1,4 @@
-"""Promises: each request is started at most once, has exactly one outcome, and its outputs are shown."""
+"""Promises: each request is started at most once, has exactly one true outcome, and its outputs are shown."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from tests.simulation.promises.shared import Broken, cancelled, erased, offered,
 
 # The words of an outcome about other requests that the same block ended.
 _ALSO_ENDED = re.compile(r"(?:The block also ended|This request and) (another|\d+)")
+_MAY_START = "It may still start"
+# The least number of requests on a page of /runs.
+_LISTED = 4
 
 
 def always(evidence: Evidence) -> Iterator[Broken]:
@@ -33,7 +36,10 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         yield from _one_outcome(evidence, request, ended_by_block)
         yield from _outputs_are_shown(evidence, request)
+        yield from _is_listed(evidence, request)
     yield from _answered(evidence)
+    yield from _opposite(evidence)
+    yield from _unanswered(evidence)
 
 
 def _ended_by_block(evidence: Evidence) -> Counter[str]:
@@ -149,6 +155,21 @@ def is_unheard_of(evidence: Evidence, request: Request, run: Run) -> bool:
     return refused or "Not confirmed" in told or "didn't confirm" in told
 
 
+def _is_listed(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """The requester finds each started request in /runs, unless something has removed it."""
+    ask, story = request.ask, evidence.story
+    if ask is None or ask.how != "generate" or erased(evidence, request) or not request.calls:
+        return
+    if sum(other.who == ask.who for other in story.asks) > _LISTED or "prompt" not in ask.options:
+        return
+    lists = story.lists.get(ask.who, [])
+    forgets = any(press.custom_id.startswith("set:record") for press in story.presses)
+    if forgets or story.had("is removed") or not lists:
+        return
+    if not any(ask.mark in text for text in lists):
+        yield Broken("/runs lists every kept request", request, f"/runs of {ask.who} has no {ask.mark}")
+
+
 def _answered(evidence: Evidence) -> Iterator[Broken]:
     """Check that no answer is left at "thinking…". In a deleted channel, nobody sees it."""
     for number in evidence.story.thinking:
@@ -159,3 +180,28 @@ def _answered(evidence: Evidence) -> Iterator[Broken]:
             continue
         if original.loading and original.deleted_at is None:
             yield Broken("every request has an answer", Request("", ask=ask), "thinking for ever")
+
+
+def _unanswered(evidence: Evidence) -> Iterator[Broken]:
+    """Nothing is started for an interaction whose deferral Discord refused."""
+    asks = evidence.story.asks
+    for mark in {ask.mark for ask in asks if not ask.interaction.answered}:
+        alike = [ask for ask in asks if ask.mark == mark]
+        started = [each for each in evidence.requests if each.calls and each.ask in alike]
+        if len(started) > sum(ask.interaction.answered for ask in alike):
+            yield Broken(
+                "nobody is told the opposite of what happens",
+                mark,
+                "it started without an answer",
+            )
+
+
+def _opposite(evidence: Evidence) -> Iterator[Broken]:
+    """Nobody is told that a request wasn't started, and then it is."""
+    for request in evidence.requests:
+        told = evidence.told_no(request.ask) if request.ask is not None else ""
+        if told and request.calls and _MAY_START not in told:
+            yield Broken("nobody is told the opposite of what happens", request, f"{told!r}, and it started")
+        for message in request.messages:
+            if request.calls and evidence.is_card(message) and "Rejected by" in text_of(message.body):
+                yield Broken("nobody is told the opposite of what happens", request, where(message))

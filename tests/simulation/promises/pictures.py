@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from tests.fakediscord.components import walk
 from tests.fakediscord.world import Attachment, Message
 from tests.simulation.evidence import Evidence, Request, bodies, keys_of, text_of, whole_text
-from tests.simulation.promises.facts import HIDDEN, WAITS, all_texts, pressed
-from tests.simulation.promises.shared import Broken, erased, reachable, text_in, where
-from tests.simulation.story import Press
+from tests.simulation.promises.facts import WAITS, all_texts, pressed
+from tests.simulation.promises.shared import Broken, reachable, text_in, where
 from tests.simulation.world import LURID
 
 _STRICT = frozenset({"hold", "hide"})
@@ -23,8 +22,6 @@ _DECIDED = re.compile(r"(Posted|Posted as a spoiler|Deleted) by <@(\d+)>|(Delete
 _PLACES = ("pictures", "thread")
 # What may change who may see results: the rules, the age marks and the server itself.
 _UNCERTAIN = ("age-restricted", "is removed", "toml")
-# With a smaller upload limit in bytes, pictures may be too large to be checked.
-_SMALL = 10_000
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4")
 
 
@@ -46,8 +43,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
             yield from _decided_once(evidence, message)
     for request in evidence.requests:
         yield from _waits_for_ever(evidence, request)
-        yield from _held_for_a_reason(evidence, request)
-        yield from _posted_is_shown(evidence, request)
 
 
 def _is_checked(request: Request) -> bool:
@@ -152,34 +147,3 @@ def _waits_for_ever(evidence: Evidence, request: Request) -> Iterator[Broken]:
             continue
         if not message.ephemeral and any(words in text_of(message.body) for words in WAITS):
             yield Broken("what waits is decided or expires", request, where(message))
-
-
-def _cards(evidence: Evidence, request: Request) -> list[Message]:
-    return [m for m in request.messages if evidence.is_about_pictures(m)]
-
-
-def _held_for_a_reason(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Check that nothing is held or hidden that could be checked and isn't flagged."""
-    ask, cards = request.ask, _cards(evidence, request)
-    hidden = any(words in whole_text(m) for m in request.messages for words in HIDDEN)
-    if ask is None or evidence.story.struck or not (cards or hidden):
-        return
-    first = next((each for each in evidence.story.asks if each.mark == ask.mark), ask)
-    lurid = LURID in str((ask.options.get("prompt"), first.options.get("prompt")))
-    if not lurid and not any(run.faults.body for run in request.runs) and ask.interaction.size_limit > _SMALL:
-        yield Broken("what isn't flagged is shown", request, "it is held or hidden")
-
-
-def _posted_is_shown(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Check that what a moderator posted isn't hidden afterwards."""
-    cards = _cards(evidence, request)
-    if len(cards) != 1 or erased(evidence, request) or any(_hides(press) for press in evidence.story.presses):
-        return
-    posted = any("Posted" in text_of(card.body) for card in cards)
-    for message in evidence.outcomes(request) if posted else ():
-        if any(words in text_of(message.body) for words in HIDDEN) and reachable(evidence, message):
-            yield Broken("what a moderator posts is shown", request, where(message))
-
-
-def _hides(press: Press) -> bool:
-    return pressed(press)[1] == "hide" or press.custom_id.startswith("set:pictures")

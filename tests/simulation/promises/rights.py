@@ -1,13 +1,11 @@
-"""Promises: nobody does what they have no right to, and runs obey the settings and deployments of today."""
+"""Promises: nobody does what they have no right to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from demo.fake_comfydeploy.call_log import QueueCall
-from tests.fakediscord.world import Attachment
 from tests.simulation.evidence import Evidence, Request, keys_of, text_of
-from tests.simulation.promises.facts import deleted, monotonic, pressed, reply
+from tests.simulation.promises.facts import deleted, pressed, reply
 from tests.simulation.promises.shared import Broken, cancelled
 from tests.simulation.story import Press
 
@@ -15,10 +13,6 @@ _REPEATED = ("again", "vary", "together", "edit", "forged again", "forged edit")
 _SURE = 10.0
 # Answers to a press that was refused before its action was read.
 _TOLD = ("This doesn't belong to this message", "I can't reach my database", "Something went wrong")
-_BLOCKED = "can't generate"
-# Seconds after which every process has read a changed deployments.toml.
-_REREAD = 5.0
-_GONE, _RESTORED = "deployments.toml: choices are gone", "deployments.toml"
 _CANCELLED = ("You cancelled this request", "A moderator cancelled this request")
 
 
@@ -26,11 +20,8 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     for request in evidence.requests:
         yield from _cancelled_with_right(evidence, request)
         yield from _starts_from_what_is_seen(evidence, request)
-        for call in request.calls:
-            yield from _still_offered(evidence, request, call)
     for press in evidence.story.presses:
         yield from _on_another_message(evidence, press)
-        yield from _fetched_for_nobody(evidence, press)
 
 
 def _on_another_message(evidence: Evidence, press: Press) -> Iterator[Broken]:
@@ -76,42 +67,3 @@ def _starts_from_what_is_seen(evidence: Evidence, request: Request) -> Iterator[
     left = [m for m in files if m not in evidence.story.removed and not evidence.is_card(m)]
     if ask.how in _REPEATED and left and all(deleted(message) < ask.at - _SURE for message in left):
         yield Broken("nobody starts from a deleted result", request, f"of {source.who}, by {ask.who}")
-
-
-def _still_offered(evidence: Evidence, request: Request, call: QueueCall) -> Iterator[Broken]:
-    style = request.ask.options.get("style") if request.ask is not None else None
-    changes = [
-        (at, what)
-        for at, what in evidence.story.struck
-        if what.startswith(_RESTORED) and at < monotonic(call.at)
-    ]
-    if not style or not changes or "reloaded" not in "".join(e.text for e in evidence.story.world.log):
-        return
-    at, what = changes[-1]
-    if what == _GONE and at + _REREAD < monotonic(call.at):
-        yield Broken("a removed choice isn't started", request, f"style {style}")
-
-
-def _fetched_for_nobody(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """Check that the bot fetches no files of a blocked person."""
-    fetched = set(evidence.story.world.discord.fetched)
-    files = [each for each in (press.values or {}).values() if isinstance(each, Attachment)]
-    if any(file.id in fetched for file in files) and _is_blocked(evidence, press):
-        yield Broken("a blocked person's files aren't fetched", press.custom_id, f"of {press.who}")
-
-
-def _is_blocked(evidence: Evidence, press: Press) -> bool:
-    """Return whether a person was certainly blocked when they submitted a form on a server."""
-    story, guild = evidence.story, press.message.channel.guild
-    if guild is None or any("unblock" in name for _, name, *_ in story.commands):
-        return False
-    if any(other.label == "Unblock" for other in story.presses):
-        return False
-    return any(
-        command.name == "block"
-        and command.interaction.channel.guild is guild
-        and command.options.get("user") is story.world.person(press.who)
-        and _BLOCKED in command.interaction.text
-        and (command.interaction.answered_at or press.at) < press.at
-        for command in story.commands
-    )

@@ -104,11 +104,15 @@ def where(message: Message) -> str:
     return f"#{place} {message.id}{' (ephemeral)' if message.ephemeral else ''}"
 
 
-def seen_by_others(evidence: Evidence, message: Message, ask: Ask) -> bool:
-    """Return whether anybody but the requester and moderators could read a message."""
-    if message.ephemeral:
-        reader = message.interaction.user.name if message.interaction is not None else ""
-        return reader not in (ask.who, *MODERATORS)
-    if message.channel.guild is None:
-        return message.channel.recipient is not evidence.story.world.person(ask.who)
-    return True
+def reader_of(message: Message) -> str:
+    """Return the only reader of a message, or an empty text if several people may read it."""
+    if message.ephemeral and message.interaction is not None:
+        return message.interaction.user.name
+    recipient = message.channel.recipient
+    return recipient.name if recipient is not None else ""
+
+
+def seen_by_others(message: Message, ask: Ask) -> bool:
+    """Return whether anybody but the requester could read a message. Moderators may read ephemeral ones."""
+    readers = (ask.who, *(MODERATORS if message.ephemeral else ()))
+    return reader_of(message) not in readers

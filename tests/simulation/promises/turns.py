@@ -1,4 +1,4 @@
-"""Promises about the queue: people take turns, no run waits if it could start, and no worker oversleeps."""
+"""Promises about the queue: people take turns, and no worker oversleeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
 from tests.simulation.evidence import Evidence, key_of
 from tests.simulation.promises.ceilings import most_at_once
-from tests.simulation.promises.estimates import is_in_flight
 from tests.simulation.promises.facts import accepted, monotonic
 from tests.simulation.promises.shared import Broken
 from tests.simulation.setup import AT_ONCE, WAITING
@@ -22,8 +21,6 @@ _AHEAD = 2
 _AROUND = 1.0
 # Seconds from a claim, after which a run no longer counts as waiting, to its queue call.
 _CLAIMED = 0.05
-# Seconds that a run may wait although it could start.
-_PATIENCE = 1.2
 _LATE = re.compile(r"bot\.workers\.worker (submit|check|show|probe|progress) found an item that nothing had")
 # Seconds after which a worker looks for due items without being woken.
 _LONGEST_SLEEP = 30.0
@@ -56,7 +53,6 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
     starts = list(_starts(evidence))
     yield from _wait_within_limit(starts)
     for waited in starts:
-        yield from _waits_for_nothing(evidence, waited)
         others = [s for s in starts if s.deployment == waited.deployment and s.who not in limited]
         if waited.who not in limited | cancellers:
             yield from _was_overtaken(waited, others)
@@ -76,26 +72,6 @@ def _starts(evidence: Evidence) -> Iterator[Start]:
             deployment, at = str(call.body.get("deployment_id")), monotonic(call.at)
             in_studio = ask.interaction.channel.guild is cast.guilds["studio"]
             yield Start(ask.who, deployment, accepted(ask), at, str(request), in_studio=in_studio)
-
-
-def _waits_for_nothing(evidence: Evidence, waited: Start) -> Iterator[Broken]:
-    if waited.at - waited.since < _PATIENCE or any(c.name == "pause" for c in evidence.story.commands):
-        return
-    moment = waited.at - _PATIENCE / 2
-    runs = [run for request in evidence.requests for run in request.runs if is_in_flight(run, moment)]
-    own = [r for e in evidence.requests if e.ask and e.ask.who == waited.who for r in e.runs if r in runs]
-    alike = [run for run in runs if run.deployment.id == waited.deployment]
-    full = bool(alike) and len(alike) >= alike[0].deployment.concurrency_limit
-    failed = any(
-        call.status != 200 and call.body.get("deployment_id") == waited.deployment
-        for call in evidence.story.world.comfydeploy.call_log.queue_calls
-    )
-    silent = any(
-        run.faults.webhook_drop or run.faults.silent_end for run in evidence.story.world.comfydeploy.runs
-    )
-    if not (full or failed or silent or len(own) >= AT_ONCE or evidence.story.world.seconds_a_day):
-        waited_for = f"since {waited.since:.0f}, until {waited.at:.0f}"
-        yield Broken("no run waits while it could start", waited.request, waited_for)
 
 
 def _was_overtaken(waited: Start, starts: list[Start]) -> Iterator[Broken]:
