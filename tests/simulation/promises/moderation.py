@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.fakediscord.world import Guild, Message
-from tests.simulation.evidence import Evidence, Request, keys_of, whole_text
+from tests.fakediscord.world import Message
+from tests.simulation.evidence import Evidence, keys_of, whole_text
 from tests.simulation.promises.facts import (
     REPORT_CARD,
     all_texts,
@@ -23,7 +23,7 @@ _DECIDED = re.compile(
 )
 _DELETED = ("Deleted.", "This copy is deleted.", "It will be deleted", "This copy will be deleted")
 _THANKS = "Thank you. The moderators will look at it."
-_MODERATES = frozenset({"manages_server", "reviews"})
+_MODERATES = frozenset({"manages_server", "manages_messages", "reviews"})
 
 
 def at_the_end(evidence: Evidence) -> Iterator[Broken]:
@@ -48,37 +48,32 @@ def _chosen_reviewers(evidence: Evidence) -> set[str]:
     }
 
 
+def _moderates(evidence: Evidence, press: Press) -> bool:
+    """Return whether somebody who pressed something was a moderator there."""
+    chosen = str(evidence.story.world.person(press.who).id) in _chosen_reviewers(evidence)
+    return chosen or bool(press.rights & _MODERATES)
+
+
 def _decided_by_moderators(evidence: Evidence, card: Message) -> Iterator[Broken]:
-    keys = keys_of(card)
-    for text in all_texts(card):
-        for match in _DECIDED.finditer(text):
-            person = match[2] or match[3]
-            if person not in _chosen_reviewers(evidence) and not _had_power(
-                evidence, card, keys if match[2] else None, person
-            ):
-                yield Broken("only moderators decide", where(card), match[0])
-                return
-
-
-def _had_power(evidence: Evidence, card: Message, keys: set[str] | None, person: str) -> bool:
-    """Return whether a person with a moderator's rights pressed something about one of `keys` on the server.
-
-    `keys` is None for a block, which all cards of the blocked person show.
-    """
-    world = evidence.story.world
-    for press in evidence.story.presses:
-        if str(world.person(press.who).id) != person or press.message.channel.guild is not card.channel.guild:
-            continue
-        about = {pressed(press)[0]} | keys_of(press.message)
-        if press.rights & (_MODERATES | {"manages_messages"}) and (keys is None or keys & about):
-            return True
-    return any(
-        command.name == "block" and str(world.person(command.who).id) == person
-        for command in evidence.story.commands
-    )
+    """A card names only moderators of its server, who have pressed something about its request."""
+    world, keys = evidence.story.world, keys_of(card)
+    blockers = {world.person(c.who).id for c in evidence.story.commands if c.name == "block"}
+    pressed_by = [
+        (world.person(press.who).id, {pressed(press)[0]} | keys_of(press.message))
+        for press in evidence.story.presses
+        if press.message.channel.guild is card.channel.guild and _moderates(evidence, press)
+    ]
+    for match in (match for text in all_texts(card) for match in _DECIDED.finditer(text)):
+        # All cards of a blocked person show the block.
+        person, is_block = int(match[2] or match[3]), match[3] is not None
+        decided = any(who == person and (is_block or keys & about) for who, about in pressed_by)
+        if not decided and person not in blockers:
+            yield Broken("only moderators decide", where(card), match[0])
+            return
 
 
 def _closed(evidence: Evidence, card: Message) -> Iterator[Broken]:
+    """A request that was started has no card that still asks for its approval."""
     if card.deleted_at is not None or not any(each.endswith(":approve") for each in card.custom_ids):
         return
     started = any(keys_of(card) & request.keys and request.calls for request in evidence.requests)
@@ -86,45 +81,31 @@ def _closed(evidence: Evidence, card: Message) -> Iterator[Broken]:
         yield Broken("a decided request has no open card", where(card), "its request was started")
 
 
-def _home(evidence: Evidence, key: str) -> tuple[Request, Guild | None] | None:
-    for request in evidence.requests:
-        if key in request.keys and request.ask is not None:
-            return request, request.ask.interaction.channel.guild
-    return None
-
-
 def _may_delete(evidence: Evidence, press: Press) -> Iterator[Broken]:
+    """Only the requester and the server's moderators delete a result or copy."""
     key, action = pressed(press)
     if action not in ("delete", "clear") or not reply(press).startswith(_DELETED):
         return
-    home = _home(evidence, key)
-    if home is None or home[0].ask is None or home[0].ask.who == press.who:
-        return
-    here = press.message.channel.guild is home[1]
-    chosen = str(evidence.story.world.person(press.who).id) in _chosen_reviewers(evidence)
-    if not here or not (chosen or press.rights & (_MODERATES | {"manages_messages"})):
-        yield Broken(
-            "results are deleted only by people who may do so",
-            home[0],
-            f"{press.who} was told: {reply(press)}",
-        )
+    for request in evidence.requests:
+        ask = request.ask
+        if ask is None or key not in request.keys or ask.who == press.who:
+            continue
+        here = press.message.channel.guild is ask.interaction.channel.guild
+        if not here or not _moderates(evidence, press):
+            detail = f"{press.who} was told: {reply(press)}"
+            yield Broken("results are deleted only by people who may do so", request, detail)
 
 
 def _report_is_shown(evidence: Evidence, press: Press) -> Iterator[Broken]:
-    """Check that a card shows an accepted report."""
+    """A card shows each accepted report."""
     key, action = pressed(press)
-    if action != "report" or not reply(press).startswith(_THANKS):
+    boxes = [name for each in evidence.story.presses for name in each.values or ()]
+    moved = any(name.startswith("approval.review_channel_id") for name in boxes)
+    if action != "report" or not reply(press).startswith(_THANKS) or moved:
         return
-    closing = ("#cards", "#reports", "is removed")
-    if evidence.story.had(*closing):
+    if evidence.story.had("#cards", "#reports", "is removed"):
         return
     cards = [m for m in evidence.messages if subject(m) == (key, REPORT_CARD)]
-    if any(
-        name.startswith("approval.review_channel_id")
-        for p in evidence.story.presses
-        for name in p.values or ()
-    ):
-        return
     if not any(_is_open_after(card, answered(press)) for card in cards):
         yield Broken("moderators see each report", key, f"{press.who} was told that they would")
 

@@ -11,13 +11,17 @@ from tests.simulation.promises.facts import (
     OUTCOMES,
     PICTURES_CARD,
     all_texts,
-    monotonic,
     subject,
 )
-from tests.simulation.promises.shared import Broken, cancelled, was_removed, where
+from tests.simulation.promises.shared import Broken, where
 
 # After an outcome with one of these, a result may still come and ping again.
 _MAY_CHANGE = ("If it turns up", "If it finishes after all", "so I stopped", "If that changes", "Not started")
+# Faults that keep the bot from polling or storing something, or make it replace a result with a note.
+_TROUBLE = (
+    *("GET /run", "get_status", "is away", "killed", "SIGTERM", "fails", "COMMIT", "clock", "threads"),
+    "age-restricted",
+)
 # Faults that close a channel to the bot for a while, or make it use another place.
 _CLOSING = (
     "is deleted",
@@ -45,10 +49,10 @@ def at_the_end(evidence: Evidence) -> Iterator[Broken]:
         yield from _pinged_once(evidence, request)
         yield from _in_its_channel(evidence, request)
         yield from _turned_away_in_private(evidence, request)
-        yield from _finished_before_cancel(evidence, request)
 
 
 def _told_twice(evidence: Evidence) -> Iterator[Broken]:
+    """No direct message about an outcome is sent twice."""
     seen: Counter[tuple[str, int, str]] = Counter()
     for message in evidence.messages:
         key, kind = subject(message)
@@ -61,18 +65,11 @@ def _told_twice(evidence: Evidence) -> Iterator[Broken]:
             yield Broken("no direct message is sent twice", key, f"{count} times: {text[:80]!r}")
 
 
-def _troubled(evidence: Evidence) -> bool:
-    """Return whether ComfyDeploy couldn't be polled, or the bot couldn't store something, at any time."""
-    words = ("GET /run", "get_status", "is away", "killed", "SIGTERM", "fails", "COMMIT", "clock", "threads")
-    return evidence.story.had(*words)
-
-
 def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
+    """An outcome pings its requester once, if nothing has kept the bot from polling or storing it."""
     ask = request.ask
-    if ask is None or _troubled(evidence):
+    if ask is None or evidence.story.had(*_TROUBLE):
         return
-    if evidence.story.had("age-restricted"):
-        return  # a result that may no longer be shown is replaced by a note
     who = evidence.story.world.person(ask.who).id
     shown = [m for m in request.messages if subject(m)[1] in OUTCOMES]
     if any(words in text for m in shown for text in all_texts(m) for words in _MAY_CHANGE):
@@ -90,7 +87,7 @@ def _pinged_once(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Check that a result is only delayed by an outage, and not sent as a DM while its channel is open."""
+    """A result is delayed by an outage, but isn't sent as a DM while its channel is open."""
     ask = request.ask
     if ask is None or ask.private or ask.interaction.channel.guild is None or ask.interaction.user_install:
         return
@@ -105,7 +102,7 @@ def _in_its_channel(evidence: Evidence, request: Request) -> Iterator[Broken]:
 
 
 def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    """Check that a rejection or block is shown in public only if the direct message may have failed."""
+    """A rejection or block is shown in public only if the direct message may have failed."""
     ask = request.ask
     if ask is None or ask.interaction.user_install:
         return
@@ -117,19 +114,3 @@ def _turned_away_in_private(evidence: Evidence, request: Request) -> Iterator[Br
             continue
         if any(words in text for text in all_texts(message) for words in _TURNED_AWAY):
             yield Broken("a rejection is private", request, where(message))
-
-
-def _finished_before_cancel(evidence: Evidence, request: Request) -> Iterator[Broken]:
-    calls = evidence.story.world.comfydeploy.call_log.cancel_calls
-    if len(request.runs) != 1 or not cancelled(evidence, request) or was_removed(evidence, request):
-        return
-    run = request.runs[0]
-    first = min((call.at for call in calls if call.run_id == run.id), default=None)
-    if run.status != "success" or run.ended_at is None or first is None or run.ended_at.timestamp() > first:
-        return
-    if run.faults.get_status is not None or run.faults.success_after_cancel:
-        return
-    told = [m for m in evidence.outcomes(request) if "ancelled" in text_of(m.body)]
-    late = [m for m in told if m.created < monotonic(first) + 100]
-    if late:
-        yield Broken("a result finished before Cancel is shown", request, text_of(late[0].body)[:60])
