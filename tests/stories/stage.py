@@ -363,24 +363,33 @@ class Person:
         await sent.wait_answer(_ANSWER)
         self._stage._note("suggestions:", [str(choice["name"]) for choice in sent.choices])
 
-    async def presses(self, label: str, *, beside: str = "") -> None:
-        """Press the newest visible button with this label; the text before it contains `beside`."""
+    async def presses(self, label: str, *, beside: str = "", **fields: object) -> None:
+        """Press the newest visible button with this label; the text before it contains `beside`.
+
+        With fields, also send the form that opens, which the transcript leaves out.
+        """
         self._stage.tells(
             f"{self.user.name} presses {label}{f' beside “{beside}”' if beside else ''}", apart=False
         )
         message, found = self._find(
             lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label
         )
-        await self._answered(await self._discord.click(self.user, message, found["custom_id"]))
+        sent = await self._discord.click(self.user, message, found["custom_id"])
+        if not fields:
+            await self._answered(sent)
+            return
+        with self._stage.unseen():
+            await self._answered(sent)
+        await self.fills_in(**fields)
 
-    async def presses_more(self, label: str, *, beside: str = "") -> None:
+    async def presses_more(self, label: str, *, beside: str = "", **fields: object) -> None:
         """Press ⋯ More, and a button behind it. The transcript has only what the second press shows."""
         with self._stage.unseen():
             await self.presses("⋯ More", beside=beside)
         self._stage.tells(
             f"{self.user.name} presses ⋯ More{f' beside “{beside}”' if beside else ''}", apart=False
         )
-        await self.presses(label)
+        await self.presses(label, **fields)
 
     async def forges(self, label: str, of: Person, *, beside: str = "") -> None:
         """Press a button that only somebody else sees, from an own message, as a modified client can."""

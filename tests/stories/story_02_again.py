@@ -5,8 +5,7 @@ from tests.stories.stage import Stage
 
 async def story(stage: Stage) -> None:
     alice, bob = stage.person("alice"), stage.person("bob")
-    await alice.types("/generate picture", prompt="a fox", seed=7)
-    await stage.until_done()
+    await alice.gets(prompt="a fox", seed=7)
     await alice.presses("Again")
     await stage.until_done()
     await bob.presses("Edit")

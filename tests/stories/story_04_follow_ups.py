@@ -5,8 +5,7 @@ from tests.stories.stage import Stage
 
 async def story(stage: Stage) -> None:
     alice, bob = stage.person("alice"), stage.person("bob")
-    await alice.types("/generate picture", prompt="a fox")
-    await stage.until_done()
+    await alice.gets(prompt="a fox")
     await alice.presses("Upscale")
     await stage.until_done()
     await bob.presses("Animate", beside="a fox")
@@ -19,5 +18,4 @@ async def story(stage: Stage) -> None:
     await stage.until_done()
     await bob.uses("Upscale", on="a fox at night")
     await stage.until_done()
-    await bob.types("/generate upscale", image=bob.picture("cat.png"), scale=3)
-    await stage.until_done()
+    await bob.gets("upscale", image=bob.picture("cat.png"), scale=3)

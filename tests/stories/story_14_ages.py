@@ -6,16 +6,14 @@ from tests.stories.stage import Stage
 async def story(stage: Stage) -> None:
     alice = stage.person("alice")
     await alice.types("/generate restricted", prompt="a fox")
-    await alice.at("adult").types("/generate restricted", prompt="a fox")
-    await stage.until_done()
+    await alice.at("adult").gets("restricted", prompt="a fox")
     await alice.presses("⋯ More")
     await alice.presses("Use as input")
     await alice.chooses("Upscale")
     await alice.fills_in(scale="3")
     await stage.until_done()
     await alice.at("pictures").types("/runs")
-    await alice.at("adult").types("/generate picture", prompt="an owl")
-    await stage.until_done()
+    await alice.at("adult").gets(prompt="an owl")
     stage.tells("#adult loses its mark in Discord")
     stage.channel("adult").nsfw = False
     await alice.presses("Upscale", beside="an owl")

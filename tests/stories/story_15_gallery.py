@@ -6,8 +6,7 @@ from tests.stories.stage import Stage
 async def story(stage: Stage) -> None:
     alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
     await mona.sets("Results", gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
-    await alice.types("/generate picture", prompt="a fox")
-    await stage.until_done()
+    await alice.gets(prompt="a fox")
     await alice.presses("⋯ More", beside="a fox")
     await alice.presses("Share")
     await alice.fills_in()

@@ -5,8 +5,7 @@ from tests.stories.stage import Stage
 
 async def story(stage: Stage) -> None:
     alice = stage.person("alice")
-    await alice.types("/generate picture", prompt="a fox")
-    await stage.until_done()
+    await alice.gets(prompt="a fox")
     await alice.types("/preset save", name="Fox")
     await alice.types("/privacy export")
     await alice.types("/privacy delete")

@@ -18,7 +18,6 @@ async def story(stage: Stage) -> None:
     channel.bot_permissions = MEMBER & ~SEND_MESSAGES
     await stage.until_done()
     channel.bot_permissions = MEMBER
-    await alice.types("/generate picture", prompt="a heron")
-    await stage.until_done()
+    await alice.gets(prompt="a heron")
     await alice.deletes("a heron")
     await alice.types("/runs")

@@ -12,8 +12,7 @@ async def story(stage: Stage) -> None:
     file = stage.world.folder / "deployments.toml"
     file.write_text(file.read_text().replace('title = "Picture"', 'title = "Painting"'))
     await owner.types("/reload")
-    await alice.types("/generate picture", prompt="a fox")
-    await stage.until_done()
+    await alice.gets(prompt="a fox")
     file.write_text("deployments = 3")
     await owner.types("/reload")
     await alice.types("/pause")

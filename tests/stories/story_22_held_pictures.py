@@ -25,16 +25,14 @@ async def story(stage: Stage) -> None:
 async def _parts(stage: Stage, mona: Person) -> None:
     """Flag one of the four pictures of a batch, then one of a run."""
     alice = stage.person("alice")
-    await alice.types("/generate picture", prompt="hills", count=4, seed=7)
-    await stage.until_done()
+    await alice.gets(prompt="hills", count=4, seed=7)
     await alice.presses("2", beside="hills")
     await mona.presses("Post as spoiler", beside="hills")
     await stage.until_done()
     await alice.types("/runs")
     await alice.presses("⋯ More", beside="hills")
     await stage.until_done()
-    await alice.types("/generate several", prompt="robots", seed=7)
-    await stage.until_done()
+    await alice.gets("several", prompt="robots", seed=7)
     await alice.types("/runs")
     await alice.presses("⋯ More", beside="robots")
     await alice.presses("Details")
@@ -45,24 +43,19 @@ async def _parts(stage: Stage, mona: Person) -> None:
 async def _others(stage: Stage, mona: Person) -> None:
     """Play a forbidden text, a private result, a moderator's own, a block, and an attached picture."""
     alice, bob, mike = stage.person("alice"), stage.person("bob"), stage.person("mike")
-    await alice.types("/generate text", prompt="a fox")
-    await stage.until_done()
+    await alice.gets("text", prompt="a fox")
     await mona.presses("Delete", beside="a fox")
     await stage.until_done()
-    await alice.types("/generate picture", prompt="a lurid secret", private=True)
-    await stage.until_done()
+    await alice.gets(prompt="a lurid secret", private=True)
     await stage.passes(16 * 60)  # longer than Discord lets an interaction live
     await mona.presses("Post", beside="a lurid secret")
     await stage.until_done()
-    await mona.types("/generate picture", prompt="a lurid tower")
-    await stage.until_done()
+    await mona.gets(prompt="a lurid tower")
     await mona.presses("Post", beside="a lurid tower")
     await mike.presses("Delete", beside="a lurid tower")
     await stage.until_done()
-    await bob.types("/generate picture", prompt="a lurid owl")
-    await stage.until_done()
-    await mike.presses("Block", beside="a lurid owl")
-    await mike.fills_in(reason="Enough", duration="1 day")
+    await bob.gets(prompt="a lurid owl")
+    await mike.presses("Block", beside="a lurid owl", reason="Enough", duration="1 day")
     await stage.until_done()
     stage.world.checker.marker = b""  # flags every picture
     await alice.types("/generate animate", image=alice.picture(), prompt="a square", motion="pan")
@@ -73,19 +66,16 @@ async def _at_once(stage: Stage, mona: Person) -> None:
     """Let two moderators decide at once, delete one result beside another, share a spoiler, and be late."""
     carol, mike = stage.person("carol"), stage.person("mike")
     with stage.unseen():
-        await carol.types("/generate picture", prompt="a lurid mill")
-        await stage.until_done()
+        await carol.gets(prompt="a lurid mill")
     await asyncio.gather(
         mona.presses("Post as spoiler", beside="a lurid mill"), mike.presses("Delete", beside="a lurid mill")
     )
     await stage.until_done()
     await mona.sets("Results", gallery_channel=["#gallery"])
-    await carol.presses_more("Share", beside="a lurid mill")
-    await carol.fills_in(show_the_prompt=True)
+    await carol.presses_more("Share", beside="a lurid mill", show_the_prompt=True)
     stage.world.checker.marker = rb"\(seed 8\)|lurid"
     with stage.unseen():
-        await carol.types("/generate picture", prompt="plains", count=2, seed=7)
-        await stage.until_done()
+        await carol.gets(prompt="plains", count=2, seed=7)
         await carol.presses("1", beside="plains")
     await carol.presses("Delete", beside="plains")
     await mona.presses("Post", beside="plains")
@@ -100,21 +90,18 @@ async def _at_once(stage: Stage, mona: Person) -> None:
 async def _while_it_waits(stage: Stage, mona: Person) -> None:
     """Delete the requester's data, which leaves what waits; change the rules; let it expire."""
     alice = stage.person("alice")
-    await alice.types("/generate picture", prompt="a lurid letter")
-    await stage.until_done()
+    await alice.gets(prompt="a lurid letter")
     await alice.types("/privacy delete")
     await alice.presses("Delete my data")
     await mona.presses("Delete", beside="a lurid letter")
     await stage.until_done()
-    await alice.types("/generate picture", prompt="a lurid moor")
-    await stage.until_done()
+    await alice.gets(prompt="a lurid moor")
     await mona.sets("Picture check", flagged_results=["Not checked"])
     await mona.sets("Approval", review_channel=[])
     await mona.deletes("Reason: explicit")
     await stage.passes(25 * 3600)
     await mona.sets("Picture check", flagged_results=["Held for the moderators"])
-    await alice.types("/generate picture", prompt="a lurid barn")
-    await stage.until_done()
+    await alice.gets(prompt="a lurid barn")
 
 
 async def _checker_away(stage: Stage, mona: Person) -> None:
@@ -122,8 +109,7 @@ async def _checker_away(stage: Stage, mona: Person) -> None:
     alice = stage.person("alice")
     await mona.sets("Approval", review_channel=["#reports"])
     stage.world.checker.mood = Mood.AWAY
-    await alice.types("/generate picture", prompt="a grey barn")
-    await stage.until_done()
+    await alice.gets(prompt="a grey barn")
     await alice.types("/generate animate", image=alice.picture(), prompt="a square", motion="pan")
 
 
@@ -132,10 +118,8 @@ async def _operator(stage: Stage, mona: Person) -> None:
     alice = stage.person("alice")
     stage.world.layout = {ALONE: {"PICTURE_CHECK_FAILS": "show", "PICTURE_CHECK": "hide"}}
     await stage.restart()
-    await alice.types("/generate picture", prompt="a green barn")
-    await stage.until_done()
+    await alice.gets(prompt="a green barn")
     stage.world.checker.mood = Mood.WELL
     await mona.sets("Picture check", flagged_results=["Posted as a spoiler"])
-    await alice.types("/generate picture", prompt="a lurid barn")
-    await stage.until_done()
+    await alice.gets(prompt="a lurid barn")
     await mona.types("/audit")

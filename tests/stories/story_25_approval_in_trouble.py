@@ -36,8 +36,7 @@ async def _places(stage: Stage, alice: Person, mona: Person) -> None:
     """Close the requester's direct messages and the review channel."""
     await alice.types("/generate picture", prompt="a rude owl")
     with stage.closed("dm:alice"):
-        await mona.presses("Reject", beside="a rude owl")
-        await mona.fills_in(reason="Please be kind.")
+        await mona.presses("Reject", beside="a rude owl", reason="Please be kind.")
         await stage.until_done()
     await alice.presses_more("Details", beside="Not approved")
     await stage.person("bob", "requests").presses("⋯ More", beside="Not approved")
@@ -45,8 +44,7 @@ async def _places(stage: Stage, alice: Person, mona: Person) -> None:
     await bob.types("/generate picture", prompt="a rude hen")
     stage.tells("Discord deletes nothing for a while")
     rule = stage.world.discord.faults.add(DELETE, Fault.answer(503), times=None)
-    await mona.presses("Reject", beside="a rude hen")
-    await mona.fills_in(reason="Please be kind.")
+    await mona.presses("Reject", beside="a rude hen", reason="Please be kind.")
     await stage.passes(300)
     stage.world.discord.faults.remove(rule)
     await stage.passes(300)

@@ -25,6 +25,5 @@ async def story(stage: Stage) -> None:
     stage.world.discord.faults.clear()
     stage.marks("requests")
     await alice.types("/generate upscale", image=alice.picture("dog.png"), scale=2)
-    await mona.presses("Reject", beside="dog.png")
-    await mona.fills_in(reason="Not here")
+    await mona.presses("Reject", beside="dog.png", reason="Not here")
     await stage.until_done()

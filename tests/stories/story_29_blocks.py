@@ -49,5 +49,4 @@ async def _cards(stage: Stage) -> None:
         await stage.until_done()
     await mona.types("/audit", person=bob.user)
     await mike.types("/generate picture", prompt="a tower")
-    await mona.presses("Block", beside="a tower")
-    await mona.fills_in(reason="that", duration="1 day")
+    await mona.presses("Block", beside="a tower", reason="that", duration="1 day")

@@ -17,8 +17,7 @@ async def story(stage: Stage) -> None:
     await stage.passes(3)
     await stage.lets_runs_go_on()
     stage.next_run("The next run ends, and no webhook tells of it", webhook_drop=True)
-    await alice.types("/generate picture", prompt="a heron")
-    await stage.until_done()
+    await alice.gets(prompt="a heron")
     stage.next_run(
         "The next run ends unheard, and can't be asked about",
         hold_at="running",

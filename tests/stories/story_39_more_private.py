@@ -6,8 +6,7 @@ from tests.stories.stage import Stage
 async def story(stage: Stage) -> None:
     alice, mona = stage.person("alice"), stage.person("mona")
     await mona.sets("Results", private_results="Allowed")
-    await alice.types("/generate trouble", prompt="a fox", private=True)
-    await stage.until_done()
+    await alice.gets("trouble", prompt="a fox", private=True)
     await stage.passes(30)
     await alice.makes(prompt="a secret", private=True, count=2)
     await alice.presses("2", beside="a secret")

@@ -9,18 +9,20 @@ async def story(stage: Stage) -> None:
     await alice.makes(prompt="a spider", count=2)
     await bob.presses("⋯ More", beside="a spider")
     await mona.sets("Approval", review_channel=["#reports"])
-    await bob.presses_more("Report", beside="a spider")
-    await bob.fills_in(what_is_wrong_with_it="Hurts or harasses somebody", note=" That is *me* @everyone")
-    await bob.presses_more("Report", beside="a spider")
-    await bob.fills_in(what_is_wrong_with_it="Something else")
+    await bob.presses_more(
+        "Report",
+        beside="a spider",
+        what_is_wrong_with_it="Hurts or harasses somebody",
+        note=" That is *me* @everyone",
+    )
+    await bob.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
     await carol.presses("2", beside="a spider")
-    await carol.presses("Report", beside="a spider")
-    await carol.fills_in(what_is_wrong_with_it="Sexual or violent", note="Look closer")
+    await carol.presses(
+        "Report", beside="a spider", what_is_wrong_with_it="Sexual or violent", note="Look closer"
+    )
     await mona.presses("Dismiss")
-    await bob.presses_more("Report", beside="a spider")
-    await bob.fills_in(what_is_wrong_with_it="Something else")
-    await mona.presses_more("Report", beside="a spider")
-    await mona.fills_in(what_is_wrong_with_it="Something else")
+    await bob.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
+    await mona.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
     await alice.presses_more("Delete", beside="a spider")
     await mona.presses("Delete", beside="Reported")
     await mona.types("/audit", action="report")
@@ -30,10 +32,8 @@ async def story(stage: Stage) -> None:
     await bob.presses("Delete my data")
     await mona.types("/audit", action="report")
     await alice.at("adult").makes(prompt="a wolf")
-    await bob.at("adult").presses_more("Report", beside="a wolf")
-    await bob.fills_in(what_is_wrong_with_it="Something else")
-    await mona.presses("Block", beside="a wolf")
-    await mona.fills_in(reason="Wolves", duration="1 hour")
+    await bob.at("adult").presses_more("Report", beside="a wolf", what_is_wrong_with_it="Something else")
+    await mona.presses("Block", beside="a wolf", reason="Wolves", duration="1 hour")
     await alice.makes(prompt="a bear")
     stage.tells("#reports is deleted in Discord")
     stage.world.discord.delete_channel(stage.channel("reports"))

@@ -48,8 +48,7 @@ async def _runs(stage: Stage) -> None:
 async def _forms(stage: Stage, alice: Person, bob: Person) -> None:
     for person, prompt in ((alice, "a wolf"), (alice, "a wolf"), (alice, "a lion"), (bob, "a wolf")):
         with stage.unseen():
-            await person.presses("Edit", beside="a fox")
-        await person.fills_in(prompt=prompt)
+            await person.presses("Edit", beside="a fox", prompt=prompt)
     await _runs(stage)
 
 

@@ -48,8 +48,7 @@ async def _is_marked(stage: Stage, alice: Person, mona: Person) -> None:
     await stage.lets_runs_go_on()
     await alice.presses_more("Share", beside="an elk")
     stage.marks("gallery")
-    await alice.presses_more("Share", beside="an elk")
-    await alice.fills_in()
+    await alice.presses_more("Share", beside="an elk", show_the_prompt=True)
     await stage.reloads('title = "Picture"\nage_restricted = true', 'title = "Picture"')
 
 

@@ -43,8 +43,7 @@ async def _automod(stage: Stage, alice: Person) -> None:
     stage.tells("A moderator changes the AutoMod rule")
     discord.gateway.dispatch("AUTO_MODERATION_RULE_UPDATE", rule, guild_id=guild.id, intents=1 << 20)
     for prompt in ("a forbidden fox", "a firefox"):
-        await alice.types("/generate picture", prompt=prompt)
-    await stage.until_done()
+        await alice.gets(prompt=prompt)
 
 
 async def _commands(stage: Stage) -> None:
