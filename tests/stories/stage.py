@@ -1,15 +1,19 @@
-"""The stage of a story: people who act, and a transcript of what everybody sees."""
+"""The stage of a story: people who act, and a transcript of what everybody sees.
+
+A story gets the stage, and people by the names of its parameters.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import mimetypes
 import random
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,7 @@ from tests.simulation.setup import sqlite_url
 from tests.simulation.world import ALONE, World
 from tests.stories.render import BUTTON, LABEL, RADIO_GROUP, SELECTS, TEXT, Renderer
 
-Story = Callable[["Stage"], Awaitable[None]]
+Story = Callable[..., Awaitable[None]]
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 # An answer may take Discord's three seconds; what follows at once is a part of it.
 _ANSWER = 4.0
@@ -38,6 +42,8 @@ _PATIENCE = 300.0
 _LONG = 5
 # The last line of a status message, which takes one line of a transcript.
 _STATUS = "┃ [Cancel]"
+# Where people are when a story begins, unless it says otherwise.
+_PLACES = {"owner": "dm:owner", "stranger": "outside"}
 # A transcript cuts what people type after so many characters.
 _LONGEST = 200
 # If more seconds pass, the clocks jump over all but the last minute.
@@ -59,8 +65,8 @@ class Stage:
         self._renderer = Renderer(world.discord.world)
         self._shown: dict[int, list[str]] = {}
 
-    def person(self, name: str, where: str = "pictures") -> Person:
-        return Person(self, self.world.person(name), where)
+    def person(self, name: str, where: str = "") -> Person:
+        return Person(self, self.world.person(name), where or _PLACES.get(name, "pictures"))
 
     def channel(self, name: str) -> Channel:
         return self.world.channel(name)
@@ -78,6 +84,15 @@ class Stage:
         left_out += self.lines[kept:]
         del self.lines[kept:]
 
+    @asynccontextmanager
+    async def outcome(self) -> AsyncIterator[None]:
+        """Wait until what this block does is done, and note only what came of it, not each step."""
+        before = dict(self._shown)
+        with self.unseen():
+            yield
+            await self.until_done()
+        self._shown = before
+
     def key(self, text: str) -> str:
         """Return the key of the first run that the newest message with this text has a button of."""
         messages = self.world.discord.request_log.messages
@@ -86,8 +101,10 @@ class Stage:
         ]
         return ids[-1].split(":")[1]
 
-    def inputs(self) -> None:
-        """Note what ComfyDeploy was asked for last: the deployment's inputs and the GPU."""
+    async def inputs(self) -> None:
+        """Wait until all requests are done, and note the inputs and the GPU that ComfyDeploy got last."""
+        with self.unseen():
+            await self.until_done()
         body = self.world.comfydeploy.call_log.queue_calls[-1].body
         given = body["inputs"] | ({"gpu": body["gpu"]} if body.get("gpu") else {})
         told = (f"{name}: {'⟨file⟩' if 'http' in str(value) else value}" for name, value in given.items())
@@ -190,6 +207,16 @@ class Stage:
 
     # Trouble.
 
+    def discord_fails(self, told: str, route: str, fault: Fault, times: int | None = 1) -> None:
+        """Let Discord fail at the next calls of a route, or without `times`, until faults are cleared."""
+        self.tells(told)
+        self.world.discord.faults.add(route, fault, times=times)
+
+    def loses(self, name: str) -> None:
+        """Delete a channel in Discord."""
+        self.tells(f"#{name} is deleted in Discord")
+        self.world.discord.delete_channel(self.channel(name))
+
     @contextmanager
     def away(self, service: str = "ComfyDeploy") -> Iterator[None]:
         """Let ComfyDeploy or Discord answer every call inside the block with an error."""
@@ -236,7 +263,7 @@ class Stage:
         assert old in text
         file.write_text(text.replace(old, new), encoding="utf-8")
         self.tells(f"The operator changes deployments.toml: {old!r} is {new!r} now".replace("\n", "; "))
-        await self.person("owner", "dm:owner").types("/reload")
+        await self.person("owner").types("/reload")
 
     def next_run(self, told: str, **faults: object) -> None:
         """Set the faults of the next run, as `Faults` names them, and tell the reader of them."""
@@ -325,18 +352,34 @@ class Person:
 
     async def makes(self, command: str = "picture", **options: object) -> None:
         """Send a command, or /generate for a deployment. The transcript has only what was typed."""
-        command = command if command.startswith("/") else f"/generate {command}"
         with self._stage.unseen():
-            await self.types(command, **options)
+            await self.types(_generate(command), **options)
             await self._stage.until_done()
-        self._stage.tells(f"{self.user.name} makes in {self._place}: {command}{_typed(options)}")
+        self._stage.tells(f"{self.user.name} makes in {self._place}: {_generate(command)}{_typed(options)}")
 
     async def gets(self, command: str = "picture", **options: object) -> None:
         """Send a command, or /generate for a deployment. The transcript has what comes of it."""
-        stage, before = self._stage, dict(self._stage._shown)
-        await self.makes(command, **options)
-        stage._shown = before
-        stage.look()
+        async with self._stage.outcome():
+            await self.types(_generate(command), **options)
+        self._stage.tells(f"{self.user.name} makes in {self._place}: {_generate(command)}{_typed(options)}")
+        self._stage.look()
+
+    async def gets_by(self, label: str, *, beside: str = "", **fields: object) -> None:
+        """Press a button, and send its form if it has one. The transcript has what comes of it."""
+        async with self._stage.outcome():
+            await self.presses(label, beside=beside, **fields)
+        sent = f" and sends{_typed(fields)}" if fields else ""
+        self._stage.tells(f"{self.user.name} presses {label}{_beside(beside)}{sent}", apart=False)
+        self._stage.look()
+
+    async def begins(self, command: str = "picture", **options: object) -> None:
+        """Send a command whose run is held until `lets_runs_go_on`."""
+        self._stage.world.next_faults({"hold_at": "running"})
+        with self._stage.unseen():
+            await self.types(_generate(command), **options)
+            await self._stage.passes(5)
+        told = f"begins a long run in {self._place}: {_generate(command)}{_typed(options)}"
+        self._stage.tells(f"{self.user.name} {told}")
 
     async def sets(self, section: str, of: str = "", **fields: object) -> None:
         """Change fields of a section of /settings, or of one entry of it. The transcript has one line."""
@@ -368,9 +411,7 @@ class Person:
 
         With fields, also send the form that opens, which the transcript leaves out.
         """
-        self._stage.tells(
-            f"{self.user.name} presses {label}{f' beside “{beside}”' if beside else ''}", apart=False
-        )
+        self._stage.tells(f"{self.user.name} presses {label}{_beside(beside)}", apart=False)
         message, found = self._find(
             lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label
         )
@@ -386,20 +427,8 @@ class Person:
         """Press ⋯ More, and a button behind it. The transcript has only what the second press shows."""
         with self._stage.unseen():
             await self.presses("⋯ More", beside=beside)
-        self._stage.tells(
-            f"{self.user.name} presses ⋯ More{f' beside “{beside}”' if beside else ''}", apart=False
-        )
+        self._stage.tells(f"{self.user.name} presses ⋯ More{_beside(beside)}", apart=False)
         await self.presses(label, **fields)
-
-    async def forges(self, label: str, of: Person, *, beside: str = "") -> None:
-        """Press a button that only somebody else sees, from an own message, as a modified client can."""
-        with self._stage.unseen():
-            await self.types("/help")
-        self._stage.tells(f"{self.user.name} forges a press of {of.user.name}'s {label}")
-        _, found = of._find(lambda item: item["type"] == BUTTON and item.get("label") == label, beside, label)
-        await self._answered(
-            await self._discord.forge_press(self.user, self._visible()[-1], found["custom_id"])
-        )
 
     async def chooses(self, *labels: str, beside: str = "") -> None:
         """Choose options of the newest visible select that has them.
@@ -548,6 +577,14 @@ def _place(channel: str) -> str:
     return "direct messages" if channel.startswith("dm:") else f"#{channel}"
 
 
+def _beside(text: str) -> str:
+    return f" beside “{text}”" if text else ""
+
+
+def _generate(command: str) -> str:
+    return command if command.startswith("/") else f"/generate {command}"
+
+
 def _duration(seconds: float) -> str:
     for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length and seconds % length == 0:
@@ -620,7 +657,8 @@ async def _play(stage: Stage, story: Story) -> None:
     try:
         assert await stage.world.start(), stage.world.log
         await asyncio.sleep(1)
-        await story(stage)
+        names = [name for name in inspect.signature(story).parameters if name != "stage"]
+        await story(stage, *map(stage.person, names))
         await stage.world.stop()
     finally:
         await stage.world.close()

@@ -1,10 +1,9 @@
 """A picture: the command, its progress, the result, and its details."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice = stage.person("alice")
+async def story(stage: Stage, alice: Person) -> None:
     await alice.types("/help")
     await alice.completes("/generate picture", "preset", "", prompt="a fox")
     await alice.types("/generate picture", prompt="a fox in the snow", style="watercolour", size="portrait")

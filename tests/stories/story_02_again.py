@@ -1,10 +1,9 @@
 """From a result to the next: Again, 4 more and Edit, also from somebody else's result."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob = stage.person("alice"), stage.person("bob")
+async def story(stage: Stage, alice: Person, bob: Person) -> None:
     await alice.gets(prompt="a fox", seed=7)
     await alice.presses("Again")
     await stage.until_done()

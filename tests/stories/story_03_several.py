@@ -1,10 +1,9 @@
 """Several pictures with one request: numbers, Post, and Cancel, which keeps the finished ones."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice = stage.person("alice")
+async def story(stage: Stage, alice: Person) -> None:
     await alice.types("/generate picture", prompt="a fox", count=3, seed=7)
     await stage.until_done()
     await alice.presses("2")

@@ -1,13 +1,11 @@
 """A picture goes on: follow-ups, Use as input, and the menu of any message with a picture."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob = stage.person("alice"), stage.person("bob")
+async def story(stage: Stage, alice: Person, bob: Person) -> None:
     await alice.gets(prompt="a fox")
-    await alice.presses("Upscale")
-    await stage.until_done()
+    await alice.gets_by("Upscale")
     await bob.presses("Animate", beside="a fox")
     await bob.fills_in(motion="pan")
     await stage.until_done()

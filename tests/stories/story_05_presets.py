@@ -1,10 +1,9 @@
 """Presets: save a result's inputs, use them, share them, and make them a default."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, mona = stage.person("alice"), stage.person("mona")
+async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await alice.gets(prompt="a fox, in ink", style="ink")
     await alice.presses("⋯ More")
     await alice.presses("Save preset")
@@ -12,7 +11,8 @@ async def story(stage: Stage) -> None:
     await alice.types("/preset list")
     await alice.gets(prompt="an owl", preset="Ink")
     await alice.types("/preset default", name="Ink")
-    await alice.gets(prompt="a heron")
+    await alice.types("/generate picture", prompt="a heron")
+    await stage.until_done()
     await alice.types("/preset default", name="Ink", clear=True)
     await mona.types("/preset save", name="House", server=True)
     await mona.gets(prompt="a house")

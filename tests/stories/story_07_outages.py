@@ -1,10 +1,9 @@
 """ComfyDeploy and the bot itself are away for a while, and nothing is lost or made twice."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob = stage.person("alice"), stage.person("bob")
+async def story(stage: Stage, alice: Person, bob: Person) -> None:
     plan = stage.world.comfydeploy.world.plan
     plan.away = True
     stage.tells("ComfyDeploy answers nothing but errors")

@@ -1,10 +1,9 @@
 """The queue: several requests at once, /queue, /runs and /usage, and Cancel."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob = stage.person("alice"), stage.person("bob")
+async def story(stage: Stage, alice: Person, bob: Person) -> None:
     for number in range(4):
         await alice.types("/generate slow", prompt=f"snail {number}")
     await bob.types("/generate slow", prompt="a hare")

@@ -1,10 +1,9 @@
 """Words: AutoMod rules and the bot's own list refuse requests, and the audit log names the word."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, mona = stage.person("alice"), stage.person("mona")
+async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await alice.types("/generate picture", prompt="a forbidden fox")
     await mona.sets("Words", words_and_phrases_to_add="badger*\nhoney bun")
     await alice.types("/generate picture", prompt="two B.A.D.G.E.R.S")

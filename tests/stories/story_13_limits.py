@@ -1,10 +1,9 @@
 """Limits: runs a day, GPUs for roles, weights, and how members see what is left."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, mona = stage.person("alice"), stage.person("mona")
+async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await mona.types("/settings")
     await mona.presses("Change", beside="**Limits per member**")
     await mona.fills_in(runs_at_once="many", runs_per_day="3")
@@ -16,8 +15,7 @@ async def story(stage: Stage) -> None:
     await mona.presses("Back")
     await alice.types("/generate picture", prompt="a fox", gpu="H100")
     await alice.types("/generate picture", prompt="a fox", count=4)
-    await alice.presses("Make 3 instead")
-    await stage.until_done()
+    await alice.gets_by("Make 3 instead")
     await alice.types("/generate picture", prompt="an owl")
     await alice.types("/usage")
     await mona.types("/usage", person=alice.user)

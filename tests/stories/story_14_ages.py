@@ -1,10 +1,9 @@
 """Age restriction: where restricted deployments run, and where their results may go."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice = stage.person("alice")
+async def story(stage: Stage, alice: Person) -> None:
     await alice.types("/generate restricted", prompt="a fox")
     await alice.at("adult").gets("restricted", prompt="a fox")
     await alice.presses("⋯ More")
@@ -16,5 +15,4 @@ async def story(stage: Stage) -> None:
     await alice.at("adult").gets(prompt="an owl")
     stage.tells("#adult loses its mark in Discord")
     stage.channel("adult").nsfw = False
-    await alice.presses("Upscale", beside="an owl")
-    await stage.until_done()
+    await alice.gets_by("Upscale", beside="an owl")

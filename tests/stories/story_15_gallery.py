@@ -1,10 +1,9 @@
 """The gallery: members share results there, others start from them, and copies can be removed."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.sets("Results", gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
     await alice.gets(prompt="a fox")
     await alice.presses("⋯ More", beside="a fox")
@@ -16,7 +15,6 @@ async def story(stage: Stage) -> None:
     await alice.presses("⋯ More", beside="a fox")
     await alice.presses("Share")
     await mona.presses("⋯ More", beside="Open the original")
-    await mona.presses("Delete")
-    await stage.until_done()
+    await mona.gets_by("Delete")
     await alice.presses("⋯ More", beside="a fox")
     await alice.presses("Share")

@@ -1,10 +1,9 @@
 """Privacy: a person gets what the bot keeps about them, and has it deleted."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice = stage.person("alice")
+async def story(stage: Stage, alice: Person) -> None:
     await alice.gets(prompt="a fox")
     await alice.types("/preset save", name="Fox")
     await alice.types("/privacy export")

@@ -1,18 +1,26 @@
-"""The bot's operator: pauses the bot, changes deployments.toml, and looks at the usage."""
+"""The bot's operator: pauses it, changes deployments.toml, and reads of trouble that only they can end."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, owner = stage.person("alice"), stage.person("owner", "dm:owner")
+async def story(stage: Stage, alice: Person, owner: Person) -> None:
     await owner.types("/help")
     await owner.types("/pause", reason="Back at noon")
     await alice.types("/generate picture", prompt="a fox")
     await owner.types("/resume")
-    file = stage.world.folder / "deployments.toml"
-    file.write_text(file.read_text().replace('title = "Picture"', 'title = "Painting"'))
-    await owner.types("/reload")
+    await stage.reloads('title = "Picture"', 'title = "Painting"')
     await alice.gets(prompt="a fox")
-    file.write_text("deployments = 3")
-    await owner.types("/reload")
+    await stage.reloads('title = "Painting"', "title = 3")
     await alice.types("/pause")
+    stage.tells("The account at ComfyDeploy runs out of credits")
+    stage.world.next_faults({"queue_status": 402, "queue_starts": 0})
+    await alice.types("/generate picture", prompt="a fox")
+    await stage.passes(130)
+    stage.tells("It has credits again")
+    await alice.gets(prompt="an owl")
+    await stage.passes(500)
+    stage.tells("Half an hour later, the credits run out again, for a moment")
+    stage.world.next_faults({"queue_status": 402, "queue_starts": 0})
+    await alice.types("/generate picture", prompt="a heron")
+    await alice.types("/generate picture", prompt="an elk")
+    await stage.passes(500)

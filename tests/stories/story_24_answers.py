@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.fakediscord.faults import Fault
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 DEFERRAL = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 EDIT = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
@@ -11,32 +11,27 @@ POST = "POST /channels/{channel_id}/messages"
 CLEANUP = "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
 
 
-async def story(stage: Stage) -> None:
-    alice = stage.person("alice")
-    faults = stage.world.discord.faults
-    stage.tells("Discord refuses the next answer")
-    faults.add(DEFERRAL, Fault.answer(404))
+async def story(stage: Stage, alice: Person) -> None:
+    stage.discord_fails("Discord refuses the next answer", DEFERRAL, Fault.answer(404))
     await alice.types("/generate picture", prompt="a fox")
     await stage.passes(60)
-    stage.tells("Discord takes the next answer, but its reply is lost")
-    faults.add(DEFERRAL, Fault.lose_reply())
+    stage.discord_fails("Discord takes the next answer, but its reply is lost", DEFERRAL, Fault.lose_reply())
     await alice.gets(prompt="an owl")
-    stage.tells("Discord can't change the next answer for a while")
-    rule = faults.add(EDIT, Fault.answer(500), times=None)
+    stage.discord_fails("Discord can't change answers for a while", EDIT, Fault.answer(500), times=None)
     stage.world.next_faults({"hold_at": "running"})
     await alice.types("/generate picture", prompt="a heron")
     await stage.passes(30)
-    faults.remove(rule)
+    stage.world.discord.faults.clear()
     await stage.passes(30)
     await stage.lets_runs_go_on()
-    stage.tells("The owner pauses the bot while Discord delays an answer")
-    faults.add(DEFERRAL, Fault.delay(2.0))
+    told = "The owner pauses the bot while Discord delays an answer"
+    stage.discord_fails(told, DEFERRAL, Fault.delay(2.0))
     asked = asyncio.create_task(alice.types("/generate picture", prompt="an elk"))
     await asyncio.sleep(1)
-    await stage.person("owner", "dm:owner").types("/pause", reason="Back at noon")
+    await stage.person("owner").types("/pause", reason="Back at noon")
     await asked
     await stage.until_done()
-    await stage.person("owner", "dm:owner").types("/resume")
+    await stage.person("owner").types("/resume")
     for route, told, done in (
         (POST, "The bot dies after its next post, before it has stored that", True),
         (POST, "The bot dies before its next post", False),

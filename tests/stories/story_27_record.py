@@ -1,10 +1,9 @@
 """The record: moderators page through /audit, filter it, and download it; nobody else reads it."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.sets("Words", words_and_phrases_to_add="badger*")
     await mona.sets("Results", private_results="Allowed")
     await bob.makes("/generate picture", prompt="a *red* fox")
@@ -20,7 +19,7 @@ async def story(stage: Stage) -> None:
     await mona.presses("Newer")
     await mona.presses("CSV file")
     await bob.types("/audit")
-    await bob.forges("Older", mona)
+    await bob.sends_forged("audit:0:0::0:0:0:0:1")
     await mona.types("/audit", person=bob.user, outcome="succeeded", since_days=2)
     await mona.types("/audit", by=mona.user, deployment="nothing")
     await mona.types("/audit", since_days=3, until_days=3)

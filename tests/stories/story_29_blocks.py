@@ -3,8 +3,7 @@
 from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.sets("Limits per member", runs_at_once="1", runs_per_day="3")
     await _what_waits(stage, alice, mona)
     await mona.types("/block", user=bob.user, reason="spam", duration="hour")

@@ -1,16 +1,14 @@
 """How runs end: cancelled by whom, stopped at the deadline, and found after all."""
 
 from demo.fake_comfydeploy.faults import Faults
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     stage.next_run("The next run takes a while", hold_at="running")
     await alice.types("/generate picture", prompt="a fox")
     await bob.presses("Cancel")
-    await mona.presses("Cancel")
-    await stage.until_done()
+    await mona.gets_by("Cancel")
     stage.next_run("The next run can't be stopped", hold_at="running", cancel_supported=False)
     await alice.types("/generate picture", prompt="an owl")
     await alice.presses("Cancel")

@@ -1,23 +1,20 @@
 """Deployments that change: what still fits is kept, what doesn't is named, and renames are found."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, mona = stage.person("alice"), stage.person("mona")
+async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await alice.makes("/generate picture", prompt="a fox", style="ink", gpu="H100")
     with stage.unseen():
         await alice.types("/preset save", name="Ink")
     await stage.reloads('gpus = ["A10G", "H100"]', 'gpus = ["A10G"]')
     await stage.reloads("inputs.hires]\nhidden = true", 'inputs.style]\nchoices = ["photo", "neon"]')
     await alice.presses("Again")
-    await stage.until_done()
-    stage.inputs()
+    await stage.inputs()
     await alice.types("/preset use", name="Ink")
     await stage.until_done()
     await stage.reloads("deployments.picture", "deployments.painting")
-    await alice.presses("Again", beside="a fox")
-    await stage.until_done()
+    await alice.gets_by("Again", beside="a fox")
     await mona.sets("Approval", review_channel=["#reports"], who_waits_for_approval=["Everybody"])
     for prompt in ("an owl", "a heron", "an elk"):
         with stage.unseen():
@@ -36,13 +33,11 @@ async def story(stage: Stage) -> None:
     with stage.unseen():
         await stage.lets_runs_go_on()
     await stage.reloads('title = "Picture"', 'title = "Picture"\nage_restricted = true')
-    await mona.presses("Approve", beside="a heron")
-    await stage.until_done()
+    await mona.gets_by("Approve", beside="a heron")
     await stage.reloads('title = "Picture"\nage_restricted = true', 'title = "Picture"')
     await stage.reloads("0a5e0001", "0a5e0003")
     await stage.reloads("deployments.painting", "deployments.video")
-    await mona.presses("Approve", beside="an elk")
-    await stage.until_done()
+    await mona.gets_by("Approve", beside="an elk")
     await alice.presses("Again", beside="a fox")
     await alice.presses("Edit", beside="a fox")
     await alice.types("/preset use", name="Ink")

@@ -1,6 +1,6 @@
 """What ComfyDeploy refuses, and its outages: each has its sentence, and nothing is started twice."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 REFUSALS = {
     "ComfyDeploy refuses the bot's API key": {"queue_status": 401},
@@ -11,8 +11,7 @@ REFUSALS = {
 }
 
 
-async def story(stage: Stage) -> None:
-    alice, bob = stage.person("alice"), stage.person("bob")
+async def story(stage: Stage, alice: Person, bob: Person) -> None:
     for told, faults in REFUSALS.items():
         stage.next_run(told, **faults)
         await alice.types("/generate picture", prompt="a fox")
@@ -44,9 +43,7 @@ async def story(stage: Stage) -> None:
     with stage.away("ComfyDeploy"):
         await stage.passes(120)
     await stage.passes(60)
-    stage.next_run("A run takes a while", hold_at="running")
-    await alice.types("/generate picture", prompt="a snail")
-    await stage.passes(5)
+    await alice.begins(prompt="a snail")
     with stage.away("ComfyDeploy"):
         stage.world.comfydeploy.release()
         await stage.passes(3600)

@@ -1,10 +1,9 @@
-"""Copies of results: each is deleted alone, and what a moderator deletes isn't shared again."""
+"""Copies of results: what they hide, who goes on from them, and how each is deleted."""
 
 from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.sets("Results", gallery_channel=["#gallery"])
     await alice.makes("/generate picture", prompt="a fox", count=2)
     await _posts(alice)
@@ -28,6 +27,45 @@ async def story(stage: Stage) -> None:
     await stage.until_done()
     stage.counts()
     stage.counts("gallery")
+    await stage.passes(60)
+    await alice.makes(prompt="a secret fox", negative="fog", style="ink")
+    await mona.sets("Approval", review_channel=["#reports"])
+    with stage.closed("gallery"):
+        await alice.presses_more("Share", beside="a secret fox")
+    await alice.presses_more("Share", beside="a secret fox", show_the_prompt=False)
+    bob.at("gallery")
+    await bob.presses("⋯ More", beside="Open the original")
+    await bob.presses("Edit", beside="Open the original")
+    await bob.fills_in(prompt="a badger")
+    await stage.inputs()
+    await bob.presses("Use as input", beside="Open the original")
+    await bob.chooses("Picture")
+    await bob.fills_in(prompt="a stoat")
+    await stage.inputs()
+    await bob.presses_more("Report", beside="Open the original", what_is_wrong_with_it="Something else")
+    await mona.presses("Dismiss")
+    await mona.deletes("Open the original")
+    await alice.presses_more("Share", beside="a secret fox")
+    await alice.makes(prompt="a heron", count=2)
+    await alice.presses("2", beside="a heron")
+    await alice.presses("Share", show_the_prompt=True)
+    stage.loses("gallery")
+    await alice.presses("Share", beside="a heron")
+    await mona.sets("Results", gallery_channel=["#pictures"])
+    await alice.presses_more("Share", beside="a secret fox")
+    await alice.presses("Share", beside="a heron", show_the_prompt=True)
+    await alice.presses("Post", beside="a heron")
+    await bob.at("pictures").presses("2", beside="a heron")
+    await alice.types("/privacy delete")
+    await alice.presses("Delete my data")
+    await alice.presses_more("Delete", beside="×2")
+    await stage.until_done()
+    await alice.makes("text", prompt="a badger")
+    await mona.sets("Words", words_and_phrases_to_add="badger")
+    await alice.presses_more("Share", beside="a badger", show_the_prompt=False)
+    await alice.at("adult").makes(prompt="a wolf")
+    await alice.presses_more("Share", beside="a wolf")
+    await mona.types("/audit", action="share")
 
 
 async def _posts(alice: Person) -> None:

@@ -1,10 +1,9 @@
 """Countdowns to results, and forms that keep what was typed after a refusal."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     with stage.unseen():
         for _ in range(6):
             await bob.makes("/generate slow", prompt="a snail")
@@ -18,8 +17,7 @@ async def story(stage: Stage) -> None:
     await alice.types("/generate picture", prompt="a fox", style="ink", seed=7, gpu="H100")
     await alice.presses("Edit and try again")
     await alice.fills_in(gpu="A10G")
-    await stage.until_done()
-    stage.inputs()
+    await stage.inputs()
     await alice.types("/generate picture", prompt="\u200b")
     await stage.restart()
     await alice.presses("Edit and try again")

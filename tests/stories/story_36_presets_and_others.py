@@ -1,10 +1,9 @@
 """Presets and other people: taken names, the server's presets, and those of somebody else's result."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.makes("/generate picture", prompt="a fox", style="ink", negative="fog", seed=7)
     await alice.types("/preset save", name="Noir")
     await alice.makes("/generate picture", prompt="an owl", style="neon", size="portrait")
@@ -27,24 +26,24 @@ async def story(stage: Stage) -> None:
     await bob.presses("Edit and try again", name="Night", prompt="{prompt} at night")
     await bob.types("/preset use", name="night")
     await bob.makes("/preset use", name="night", prompt="a cat")
-    stage.inputs()
+    await stage.inputs()
     await bob.makes("/generate picture", prompt="a cat", preset="night", style="pastel", seed=8)
-    stage.inputs()
+    await stage.inputs()
     await bob.types("/generate several", prompt="a cat", preset="night")
     await mona.presses_more("Save preset", beside="a cat", name="Noir", for_this_server=True)
     await bob.completes("/generate picture", "preset", "", prompt="x")
     await bob.completes("/generate several", "preset", "", prompt="x")
     await alice.types("/preset list")
     await alice.makes("/preset use", name="NOIR", prompt="a bear")
-    stage.inputs()
+    await stage.inputs()
     await mona.types("/preset default", name="Noir", channel=True)
     await alice.types("/preset default", name="Noir")
     await alice.makes("/generate picture", prompt="a stoat")
-    stage.inputs()
+    await stage.inputs()
     await bob.makes("/generate picture", prompt="a heron", preset="night")
-    stage.inputs()
+    await stage.inputs()
     await bob.makes("/generate picture", prompt="a lynx")
-    stage.inputs()
+    await stage.inputs()
     await mona.sets("Words", words_and_phrases_to_add="night")
     await bob.types("/generate picture", prompt="a goose", preset="night")
     await alice.types("/preset save", name="noir", prompt="a secret")

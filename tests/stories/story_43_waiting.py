@@ -3,9 +3,7 @@
 from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, mona = stage.person("alice"), stage.person("mona")
-    owner = stage.person("owner", "dm:owner")
+async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> None:
     await stage.configures(RUN_DEADLINE_SECONDS="7200")
     await mona.sets("Limits per member", runs_at_once="1")
     await _waits(stage, alice, "a fox")
@@ -23,8 +21,7 @@ async def story(stage: Stage) -> None:
     stage.marks("adult", restricted=False)
     await stage.lets_runs_go_on()
     await _waits(stage, alice, "a crow")
-    stage.tells("#adult is deleted in Discord")
-    stage.world.discord.delete_channel(stage.channel("adult"))
+    stage.loses("adult")
     await stage.lets_runs_go_on()
     await _waits(stage, alice.at("pictures"), "a wolf", "a stoat")
     await owner.types("/pause", reason="Until tomorrow")

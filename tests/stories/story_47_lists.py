@@ -1,10 +1,9 @@
 """/runs: its pages, pictures, states and deletions, and Cancel in it."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.types("/runs")
     await bob.makes(prompt="a secret")
     for number in range(5):
@@ -24,7 +23,6 @@ async def story(stage: Stage) -> None:
     await stage.restart()
     await alice.presses("Older")
     await alice.presses("Newer")
-    await alice.presses("Cancel", beside="a snail")
-    await stage.until_done()
+    await alice.gets_by("Cancel", beside="a snail")
     await alice.types("/runs", state="failed")
     await alice.types("/runs", state="running")

@@ -1,10 +1,9 @@
 """Who may do how much: roles for GPUs and deployments, a pace for everybody, and what /help says of it."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.makes(prompt="a fox", gpu="H100")
     await mona.sets("GPUs", of="H100", open_to_everybody=False, who_may_use_it=["@role of bob"])
     await mona.sets("Deployments", of="Picture", open_to_everybody=False, who_may_use_it=["@role of alice"])

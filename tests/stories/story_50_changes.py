@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID, InputNode, picture
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 SIZES = "choices = { square = [768, 768], portrait = [624, 912] }"
 
 
-async def story(stage: Stage) -> None:
-    alice, mona = stage.person("alice"), stage.person("mona")
-    owner = stage.person("owner", "dm:owner")
+async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> None:
     file = stage.world.folder / "deployments.toml"
     text = file.read_text()
     await alice.makes(prompt="a fox", size="portrait", style="ink")
@@ -21,16 +19,12 @@ async def story(stage: Stage) -> None:
     file.write_text(changed.replace("[deployments.picture.inputs.hires]", hidden))
     await owner.types("/reload")
     await alice.makes("/preset use", name="Tall", prompt="an owl")
-    stage.inputs()
+    await stage.inputs()
     await alice.presses("Again", beside="a fox")
-    with stage.unseen():
-        await stage.until_done()
-    stage.inputs()
+    await stage.inputs()
     await alice.presses("Edit", beside="an owl")
     await alice.fills_in()
-    with stage.unseen():
-        await stage.until_done()
-    stage.inputs()
+    await stage.inputs()
     stage.tells("The operator names the deployment differently")
     file.write_text(text.replace("[deployments.picture", "[deployments.paint"))
     await owner.types("/reload")
@@ -51,7 +45,7 @@ async def story(stage: Stage) -> None:
     stage.world.comfydeploy.world.deployments[PICTURE_ID] = found
     await stage.passes(11 * 60)
     await alice.makes(prompt="a portrait", artist="Dürer")
-    stage.inputs()
+    await stage.inputs()
     with stage.away():
         await stage.passes(3600)
         await owner.types("/reload")

@@ -1,15 +1,15 @@
-"""Age-restricted channels: what is made from their results is restricted, too, in whichever way it starts."""
+"""Age-restricted channels: what is made there stays restricted, and waits for a marked channel."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice", "adult"), stage.person("bob", "adult"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
+    alice.at("adult")
+    bob.at("adult")
     await alice.makes(prompt="a fox")
     await alice.makes(prompt="an owl", count=2)
     with stage.unseen():
-        await alice.presses("Upscale", beside="a fox")
-        await stage.until_done()
+        await alice.gets_by("Upscale", beside="a fox")
         await alice.presses("2", beside="an owl")
     stage.marks("adult", restricted=False)
     await alice.presses("Upscale", beside="**Picture**\n> a fox")
@@ -19,24 +19,43 @@ async def story(stage: Stage) -> None:
     await bob.uses("Use as input", on="**Picture**\n> a fox")
     await bob.chooses("Upscale")
     await bob.fills_in()
-    stage.marks("adult", restricted=True)
+    stage.marks("adult")
     await bob.gets("/generate restricted", prompt="an elk")
     await bob.at("pictures").types("/runs")
-    stage.next_run("The next run takes long, and the channel loses its mark meanwhile", hold_at="running")
-    with stage.unseen():
-        await alice.types("/generate picture", prompt="a crow")
-        await stage.passes(5)
+    await alice.begins(prompt="a crow")
     stage.marks("adult", restricted=False)
     await stage.lets_runs_go_on()
     await alice.presses("Post", beside="an owl")
     await alice.presses("Post it here", beside="a crow")
     await alice.at("pictures").types("/runs", state="undelivered")
     await alice.presses("Post it here", beside="a crow")
-    stage.marks("adult", restricted=True)
+    stage.marks("adult")
     await alice.at("adult").types("/runs", state="undelivered")
-    await alice.presses("Post it here", beside="a crow")
-    await stage.until_done()
+    await alice.gets_by("Post it here", beside="a crow")
     await mona.sets("Results", gallery_channel=["#adult"], spoilers=["In all-ages channels"])
     await alice.presses_more("Share", beside="a crow")
     stage.marks("adult", restricted=False)
     await alice.fills_in()
+    stage.marks("adult")
+    await alice.begins("restricted", prompt="a fox")
+    stage.marks("adult", restricted=False)
+    await stage.lets_runs_go_on()
+    await alice.presses("Post it here")
+    stage.marks("adult")
+    await alice.gets_by("Post it here")
+    await alice.begins("restricted", prompt="an owl")
+    alice.answer_expires()
+    with stage.closed("adult"):
+        await stage.lets_runs_go_on()
+    await alice.at("pictures").types("/runs")
+    await alice.presses("Post it here")
+    await alice.at("adult").types("/runs")
+    await alice.gets_by("Post it here")
+    stage.tells("What anything makes in a marked channel is restricted, too")
+    await mona.sets("Results", private_results="Allowed")
+    await alice.makes("/generate picture", prompt="a secret", private=True)
+    await alice.at("pictures").types("/runs")
+    await alice.presses("Open")
+    with stage.unseen():
+        await mona.types("/audit")
+    await mona.presses("Open")

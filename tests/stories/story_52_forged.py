@@ -11,8 +11,7 @@ CARD = ("approve", "reject", "block", "delete", "clear", "dismiss", "show", "hid
 EMPTY, OFF, NOT_PRIVATE = "1271cf25", "83504cd6", "d1e359f5"
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     eve = stage.person("stranger", "outside")
     await alice.makes(prompt="a fox", count=2)
     public = stage.key("a fox")

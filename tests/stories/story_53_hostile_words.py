@@ -1,6 +1,6 @@
 """Prompts that would ping people, look like the bot's own text or hide a link stay what they are: a quote."""
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 PROMPTS = (
     "@everyone @here <@&{role}> <@{bob}>",
@@ -12,8 +12,7 @@ PROMPTS = (
 )
 
 
-async def story(stage: Stage) -> None:
-    alice, bob = stage.person("alice"), stage.person("bob")
+async def story(stage: Stage, alice: Person, bob: Person) -> None:
     for prompt in PROMPTS:
         typed = prompt.replace("{bob}", str(bob.user.id)).replace("{role}", str(bob.user.id))
         await alice.gets("text", prompt=typed)

@@ -9,8 +9,7 @@ from tests.stories.stage import Person, Stage
 ANSWER = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 
 
-async def story(stage: Stage) -> None:
-    alice, bob = stage.person("alice"), stage.person("bob")
+async def story(stage: Stage, alice: Person, bob: Person) -> None:
     await alice.makes(prompt="a fox")
     with stage.unseen():
         await alice.presses("Again", beside="a fox")
@@ -23,8 +22,7 @@ async def story(stage: Stage) -> None:
     await _runs(stage)
     await _together(stage, alice, lambda person: person.presses("4 more", beside="a fox"))
     await _runs(stage)
-    stage.tells("A press whose answer Discord refuses doesn't count")
-    stage.world.discord.faults.add(ANSWER, Fault.answer(404))
+    stage.discord_fails("A press whose answer Discord refuses doesn't count", ANSWER, Fault.answer(404))
     for _ in range(2):
         with stage.unseen():
             await alice.presses("Again", beside="a fox")

@@ -3,14 +3,12 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from tests.stories.stage import Stage
+from tests.stories.stage import Person, Stage
 
 Act = Callable[[], Awaitable[None]]
 
 
-async def story(stage: Stage) -> None:
-    alice, mona = stage.person("alice"), stage.person("mona")
-    owner = stage.person("owner", "dm:owner")
+async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> None:
     await alice.makes(prompt="a fox", style="ink")
     with stage.unseen():
         await alice.types("/preset save", name="noir")

@@ -10,8 +10,7 @@ STYLES = '[deployments.picture.inputs.style]\nchoices = ["photo", "neon"]\n'
 HIRES = "[deployments.picture.inputs.hires]"
 
 
-async def story(stage: Stage) -> None:
-    alice, bob, mona = stage.person("alice"), stage.person("bob"), stage.person("mona")
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.sets("Limits of the server", runs_at_once="1")
     stage.next_run("The next run takes long, and two more wait for it", hold_at="running")
     with stage.unseen():
@@ -40,10 +39,7 @@ async def _is_marked(stage: Stage, alice: Person, mona: Person) -> None:
     """Mark a deployment as age-restricted after one of its runs, and during another."""
     await mona.sets("Results", gallery_channel=["#gallery"])
     await alice.makes(prompt="an elk")
-    stage.next_run("The next run takes long", hold_at="running")
-    with stage.unseen():
-        await alice.types("/generate picture", prompt="a crane")
-        await stage.passes(5)
+    await alice.begins(prompt="a crane")
     await stage.reloads('title = "Picture"', 'title = "Picture"\nage_restricted = true')
     await stage.lets_runs_go_on()
     await alice.presses_more("Share", beside="an elk")
@@ -54,10 +50,7 @@ async def _is_marked(stage: Stage, alice: Person, mona: Person) -> None:
 
 async def _repeats(stage: Stage, alice: Person) -> None:
     """Repeat what changes nothing more; the audit log gets no second entry."""
-    stage.next_run("The next run takes long", hold_at="running")
-    with stage.unseen():
-        await alice.types("/generate text", prompt="a stork")
-        await stage.passes(5)
+    await alice.begins("text", prompt="a stork")
     key = stage.key("a stork")
     with stage.unseen():
         presses = (alice.sends_forged(f"run:{key}:cancel", on="a stork") for _ in range(3))

@@ -9,8 +9,7 @@ SERVER = "PUT /applications/{application_id}/guilds/{guild_id}/commands"
 LIMITS = ("required", "min_value", "max_value", "min_length", "max_length", "autocomplete")
 
 
-async def story(stage: Stage) -> None:
-    alice = stage.person("alice")
+async def story(stage: Stage, alice: Person) -> None:
     await _one_request(stage, alice)
     await _automod(stage, alice)
     await _commands(stage)
@@ -60,12 +59,11 @@ async def _commands(stage: Stage) -> None:
     _tell_commands(stage)
     await stage.configures()
     _tell_commands(stage)
-    stage.tells("The server's commands can't be changed for a while")
-    rule = discord.faults.add(SERVER, Fault.answer(503), times=None)
+    stage.discord_fails("The server's commands can't be changed for a while", SERVER, Fault.answer(503), None)
     await stage.configures(COMMAND_GUILD_IDS=str(guild.id))
     await stage.passes(700)
     _tell_commands(stage)
-    discord.faults.remove(rule)
+    discord.faults.clear()
     await stage.passes(700)
     _tell_commands(stage)
 
