@@ -19,6 +19,8 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.presses("Newer")
     await mona.presses("CSV file")
     await bob.types("/audit")
+    with stage.unseen():
+        await bob.types("/help")
     await bob.sends_forged("audit:0:0::0:0:0:0:1")
     await mona.types("/audit", person=bob.user, outcome="succeeded", since_days=2)
     await mona.types("/audit", by=mona.user, deployment="nothing")
