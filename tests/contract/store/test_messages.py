@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef
 from bot.domain.runs import RunState
 from bot.store import Store
@@ -58,3 +60,14 @@ async def test_a_late_success_after_an_attempt_to_post_has_its_own_message(store
     await release(store, again, NOW, shown=True)
     own = await claimed(store)
     assert (own.message.kind, own.key, own.results) == (Kind.LATE, batch[0].key, [own.run])
+
+
+async def test_a_post_without_the_lease_is_deleted_together_with_what_was_stale_before(store: Store) -> None:
+    key = (await brought_to(store, RunState.SUCCEEDED)).key
+    claim = await claimed(store)
+    earlier, posted = MessageRef(HERE, 50), MessageRef(HERE, 51)
+    claim = claim.changed(stale=(earlier,))
+    assert await store.messages.begin(claim, SOON)
+    late = replace(claim.with_part(part_of(claim, posted)), lease="lost")
+    await release(store, late, SOON, shown=True)
+    assert (await store.messages.of_request(key))[Kind.OUTCOME, 0].stale == (earlier, posted)

@@ -209,3 +209,10 @@ def test_a_run_starts_if_its_values_are_still_taken(inputs: dict[str, Any], code
 def test_a_gpu_is_refused_once_it_is_not_offered(gpu: str, pinned: str | None, code: str | None) -> None:
     refusal = removed_since(TODAY.model_copy(update={"pinned_gpu": pinned}), made_run(gpu=gpu))
     assert (refusal and refusal.code) == code
+
+
+@pytest.mark.parametrize(("gpu", "is_kept"), [("A10G", True), ("T4", True), ("H100", False)])
+def test_the_default_gpu_of_a_preset_is_kept_without_being_offered(gpu: str, is_kept: bool) -> None:
+    stored = preset(gpu, mood="calm")
+    found = merge(TODAY, [{}], [stored], draw_seed=drawn)
+    assert (found.sources.get(GPU), found.dropped) == ((stored, ()) if is_kept else (None, ("gpu",)))

@@ -124,6 +124,7 @@ def test_how_discord_comes_to_show_it(posted: tuple[Part, ...], wanted: Shows, a
 
 
 PRIVATE = {"private": True}
+CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,9 @@ PRIVATE = {"private": True}
         # Its requester is looking at the answer.
         (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW}, Place.IN_PLACE),
         (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW - timedelta(minutes=3)}, Place.CHANNEL),
-        (Kind.OUTCOME, {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}, Place.IN_PLACE),
+        (Kind.OUTCOME, CANCELLED, Place.IN_PLACE),
+        # What a cancelled run had made is new to its requester.
+        (Kind.OUTCOME, {**CANCELLED, "partial": True}, Place.CHANNEL),
         # A private result never has a channel.
         (Kind.OUTCOME, PRIVATE, Place.ANSWER),
         (Kind.LATE, PRIVATE, Place.DIRECT),

@@ -18,6 +18,7 @@ from bot.domain.settings.fields import (
     form_of,
     key_of,
     keys_of,
+    refilled,
     without_missing,
 )
 from bot.domain.settings.kinds import Names, SettingsContext
@@ -104,6 +105,13 @@ WORDS, OLD_WORD = blocking("bad", "red fox"), blocking("a*b")
             "approval",
             {"exempt_roles": ["2"]},
             approving(exempt_roles=[900, 2]),
+        ),
+        # After 25 roles there is a field for more.
+        (
+            approving(exempt_roles=[*range(1, 26)]),
+            "approval",
+            {"exempt_roles_1": ["30"]},
+            approving(exempt_roles=[*range(1, 26), 30]),
         ),
         # A GPU for nobody is not open to everybody.
         ({}, "gpus", {"gpu_roles": ["5"]}, STAFF_ONLY),
@@ -241,6 +249,25 @@ def test_any_input_changes_the_rules_or_is_refused(section: str, data: st.DataOb
 def test_a_form_of_another_version_is_refused(form: Typed) -> None:
     with pytest.raises(RefusedError, match="settings_stale"):
         apply_form(SECTIONS["approval"], None, form, RULES, AROUND)
+
+
+@pytest.mark.parametrize(
+    ("section", "typed", "refilled_with"),
+    [
+        ("results", {"gallery_channel_id": ("101",)}, ("101",)),
+        ("results", {"gallery_channel_id": ("999",)}, ()),
+        ("approval", {"reviewer_role_id": ("5",)}, ("5",)),
+        ("approval", {"reviewer_role_id": ("900",)}, ()),
+        ("record", {"retention_days": ("4000",)}, ("4000",)),
+    ],
+)
+def test_a_refused_form_comes_back_with_all_that_still_exists(
+    section: str, typed: Typed, refilled_with: Sequence[str]
+) -> None:
+    form, (path,) = submitted(RULES, section, typed), typed
+    fields = form_of(SECTIONS[section], key_in(section), RULES, AROUND, whole=True)
+    (field,) = [each for each in fields if path in each.name]
+    assert refilled(field, form, AROUND).values == refilled_with
 
 
 def test_a_name_comes_back_from_its_custom_id() -> None:
