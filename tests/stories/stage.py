@@ -634,7 +634,7 @@ def play(name: str, story: Story, folder: Path) -> str:
     """Play a story in a new world, and return its transcript."""
     TIME.restart()
     entropy.restart(name)
-    STATEMENTS.restart()
+    STATEMENTS.strike = None
     folder.mkdir()
     shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
     loop = VirtualLoop(random.Random(name))
