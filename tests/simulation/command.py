@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         database = DATABASES[given.database](folder / "preparation")
         play = Player(folder, database)
-        # Some modules of the bot are imported on first use, which exceeds the time limit of a callback.
+        # The first round must not differ from later ones because it imports modules on first use.
         play("warm-up", [])
         # Imported modules stay for ever, so exclude them from the collection after each round.
         gc.freeze()

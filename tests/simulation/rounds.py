@@ -209,7 +209,6 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
     finally:
         result.seconds = TIME.monotonic - 1000 - SINCE_PREPARATION
         result.broken += [f"an error in the loop: {error}" for error in loop.errors]
-        result.broken += [f"a callback took too long: {slow}" for slow in loop.slow_callbacks]
         result.log = [str(entry) for entry in world.log]
         loop.bury()
         database.take_back(world)

@@ -11,7 +11,6 @@ import math
 import random
 import socket
 import sys
-import time
 import traceback
 import warnings
 from asyncio import events
@@ -28,8 +27,6 @@ from tests.simulation.engine.patches import TIME
 if TYPE_CHECKING:
     from tests.simulation.engine.postgres_connections import Traffic
 
-# Processor seconds that one callback of the bot may take, without its SQL statements.
-LONGEST_CALLBACK = 0.05
 _KEPT = 1000
 
 
@@ -84,12 +81,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.network = Network()
         self.postgres: Traffic | None = None
         """The connections to PostgreSQL; None on SQLite."""
-        self.slow_callbacks: list[str] = []
         self.errors: list[str] = []
         self.collecting = False
         self.steps = 0
-        self.not_counted = 0.0
-        """Processor seconds that SQL statements took in the current callback."""
         self.executor_delay: Callable[[Life, str], float] = lambda _life, _name: 0.0
         self._serials = itertools.count(1)
         self._kept: list[SimTask] = []
@@ -179,24 +173,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if handle._cancelled or (life is not None and life.dead):
             return
         self.steps += 1
-        if life is None:
-            handle._run()
-            return
-        self.not_counted = 0.0
-        began = time.thread_time()
         handle._run()
-        took = time.thread_time() - began - self.not_counted
-        if took > LONGEST_CALLBACK:
-            self.slow_callbacks.append(f"{took * 1000:.0f} ms in {handle!r}")
-
-    @contextmanager
-    def uncounted(self) -> Iterator[None]:
-        """Don't count the block's processor time as that of the current callback."""
-        began = time.thread_time()
-        try:
-            yield
-        finally:
-            self.not_counted += time.thread_time() - began
 
     def jump(self, seconds: float) -> None:
         """Advance all clocks at once, as on a machine that slept; overdue timers run afterwards."""
@@ -232,11 +209,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future: Future[Any] = Future()
         if life is not None and life.dead:
             return future
-        with self.uncounted():
-            try:
-                finish: Callable[[], None] = _result(future, func(*args))
-            except BaseException as error:
-                finish = _error(future, error)
+        try:
+            finish: Callable[[], None] = _result(future, func(*args))
+        except BaseException as error:
+            finish = _error(future, error)
         if life is not None and life.dead:
             return future
         delay = self.executor_delay(life, name) if life is not None else 0.0

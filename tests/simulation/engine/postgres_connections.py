@@ -173,8 +173,7 @@ class Traffic:
         task = self.server.loop.create_task(work)
         statement = Statement(connection, sql, task, self.loop.create_future(), deadline)
         self.in_flight.append(statement)
-        with self.loop.uncounted():
-            self._settle()
+        self._settle()
         return statement
 
     def cancel(self, statement: Statement) -> None:
@@ -289,8 +288,7 @@ async def connect(*arguments: Any, **options: Any) -> SimulatedConnection:
     assert isinstance(loop, VirtualLoop)
     assert loop.postgres is not None
     await asyncio.sleep(LATENCY)
-    with loop.uncounted():
-        return loop.postgres.connect(*arguments, **{"server_settings": {}} | options)
+    return loop.postgres.connect(*arguments, **{"server_settings": {}} | options)
 
 
 asyncpg.connect = connect  # type: ignore[assignment]
