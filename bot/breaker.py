@@ -16,9 +16,9 @@ _LONGEST_ASKED = 3600.0
 class Breaker:
     """Blocks calls after a failure until a cheap probe is answered. Times are seconds of a monotonic clock.
 
-    A breaker is closed, open or, if it is neither, half open. While it is open, only probes are made. An
-    answered probe opens it half: one call per lane is admitted at a time, until one succeeds. `reason` is the
-    caller's code for the failure, `name` what the breaker guards, and `asks_for` what a probe needs.
+    A breaker is closed, open or half open. While it is open, only probes are made. An answered probe opens it
+    half: one call per lane is admitted at a time, until one succeeds. `reason` is the caller's code for the
+    failure, `name` what the breaker guards, and `asks_for` what a probe needs.
     """
 
     def __init__(self, random: Random, name: str | None = None) -> None:
@@ -30,12 +30,20 @@ class Breaker:
         self._failed_at = 0.0
         self._pause = _FIRST_PAUSE
         self._probe_at = 0.0
-        self.is_closed, self.is_open = True, False
+        self._is_half_open = False
         self._trying: dict[str, str] = {}
+
+    @property
+    def is_closed(self) -> bool:
+        return self._since is None
+
+    @property
+    def is_open(self) -> bool:
+        return self._since is not None and not self._is_half_open
 
     def admits(self, lane: str = "") -> bool:
         """Return whether another call may be started in a lane."""
-        return self.is_closed or not (self.is_open or lane in self._trying.values())
+        return self.is_closed or (self._is_half_open and lane not in self._trying.values())
 
     def lasts(self, now: float) -> float:
         """Return for how many seconds no call has succeeded. It is 0 if the breaker is closed."""
@@ -59,8 +67,7 @@ class Breaker:
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         pause = max(self._pause, min(retry_after or 0.0, _LONGEST_ASKED))
         self._probe_at = max(self._probe_at, now + pause + self._random.uniform(0, _JITTER))
-        self._failed_at, self.reason = now, reason
-        self.is_closed, self.is_open = False, True
+        self._failed_at, self.reason, self._is_half_open = now, reason, False
 
     def probe_in(self, now: float) -> float:
         """Return the seconds until a probe is due, or infinity unless the breaker is open."""
@@ -68,7 +75,7 @@ class Breaker:
 
     def answered(self) -> None:
         """Open half, because a probe was answered."""
-        self.is_open = False
+        self._is_half_open = self._since is not None
 
     def succeed(self, began: float) -> None:
         """Close, because a call that began at `began` succeeded. If the last failure is later, stay open."""
@@ -77,5 +84,5 @@ class Breaker:
 
     def close(self) -> None:
         """Close, because the failure was another party's."""
-        self._since, self.is_closed, self.is_open = None, True, False
+        self._since, self._is_half_open = None, False
         self._trying.clear()

@@ -292,8 +292,7 @@ def _prepared(run: Run, number: int, path: Path, extension: str, content_type: s
     kind = kind_of(content_type)
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
-    is_described = kind is FileKind.IMAGE and run.prompt is not None
-    alt = shorten(strip_invisible(run.prompt or ""), _ALT_TEXT) if is_described else None
+    alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if kind is FileKind.IMAGE and run.prompt else None
     return PreparedFile(path, filename, kind, alt, path.stat().st_size, content_type)
 
 

@@ -284,7 +284,7 @@ async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, Inpu
         return run.inputs
     if len(keys) > 1 and not items.keys() >= set(keys):
         raise RefusedError("attachment_expired", "the order of the inputs isn't known any more")
-    renewed_urls = iter(await _cardlinks_of(app, run, len(old)))
+    renewed_urls = iter(await _card_urls(app, run, len(old)))
     renewed = dict(run.inputs)
     for key in keys:
         value = run.inputs[key]
@@ -293,7 +293,7 @@ async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, Inpu
     return renewed
 
 
-async def _cardlinks_of(app: App, run: Run, count: int) -> list[str]:
+async def _card_urls(app: App, run: Run, count: int) -> list[str]:
     """Return fresh links to the `count` attachments of a batch, from its review card.
 
     The numbers in the card's file names follow the order of the deployment's inputs. If the card has more
