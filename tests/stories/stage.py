@@ -86,7 +86,7 @@ class Stage:
 
     @asynccontextmanager
     async def outcome(self) -> AsyncIterator[None]:
-        """Wait until what this block does is done, and note only what came of it, not each step."""
+        """Wait until all requests of this block are done, and note only the outcome, not each step."""
         before = dict(self._shown)
         with self.unseen():
             yield
@@ -365,7 +365,7 @@ class Person:
         self._stage.look()
 
     async def gets_by(self, label: str, *, beside: str = "", **fields: object) -> None:
-        """Press a button, and send its form if it has one. The transcript has what comes of it."""
+        """Press a button, and send the form if one opens. The transcript shows only the outcome."""
         async with self._stage.outcome():
             await self.presses(label, beside=beside, **fields)
         sent = f" and sends{_typed(fields)}" if fields else ""

@@ -18,6 +18,7 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await mona.gets(prompt="a house")
     await mona.types("/preset save", name="House", server=True)
     await mona.types("/preset default", name="House", channel=True)
-    await alice.gets(prompt="a bridge")
+    await alice.types("/generate picture", prompt="a bridge")
+    await stage.until_done()
     await alice.types("/preset delete", name="Ink")
     await alice.types("/preset use", name="Ink")

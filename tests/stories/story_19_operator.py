@@ -1,4 +1,4 @@
-"""The bot's operator: pauses it, changes deployments.toml, and reads of trouble that only they can end."""
+"""The bot's operator: pauses it, changes deployments.toml, and is told of trouble that only they can end."""
 
 from tests.stories.stage import Person, Stage
 
@@ -11,6 +11,9 @@ async def story(stage: Stage, alice: Person, owner: Person) -> None:
     await stage.reloads('title = "Picture"', 'title = "Painting"')
     await alice.gets(prompt="a fox")
     await stage.reloads('title = "Painting"', "title = 3")
+    stage.tells("The operator replaces deployments.toml by one line: deployments = 3")
+    (stage.world.folder / "deployments.toml").write_text("deployments = 3", encoding="utf-8")
+    await owner.types("/reload")
     await alice.types("/pause")
     stage.tells("The account at ComfyDeploy runs out of credits")
     stage.world.next_faults({"queue_status": 402, "queue_starts": 0})

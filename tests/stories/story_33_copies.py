@@ -1,4 +1,4 @@
-"""Copies of results: what they hide, who goes on from them, and how each is deleted."""
+"""Copies of results: what they hide, who starts from them, and how each is deleted."""
 
 from tests.stories.stage import Person, Stage
 
@@ -7,7 +7,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.sets("Results", gallery_channel=["#gallery"])
     await alice.makes("/generate picture", prompt="a fox", count=2)
     await _posts(alice)
-    await alice.presses_more("Share", beside="**Picture**", show_the_prompt=True)
+    await alice.presses_more("Share", beside="**Picture**", show_the_prompt=False)
     await bob.presses("⋯ More", beside="Open the original")
     await alice.presses_more("Delete", beside="Open the original")
     await alice.presses_more("Delete", beside="**Picture**")
@@ -16,7 +16,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.presses("2", beside="a fox")
     await alice.presses("Post")
     await alice.makes("/generate picture", prompt="an owl")
-    await alice.presses_more("Share", beside="an owl", show_the_prompt=True)
+    await alice.presses_more("Share", beside="an owl", show_the_prompt=False)
     await mona.presses_more("Delete", beside="Open the original")
     await alice.presses_more("Share", beside="an owl")
     await alice.types("/runs")
@@ -30,8 +30,9 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await stage.passes(60)
     await alice.makes(prompt="a secret fox", negative="fog", style="ink")
     await mona.sets("Approval", review_channel=["#reports"])
+    await alice.presses_more("Share", beside="a secret fox")
     with stage.closed("gallery"):
-        await alice.presses_more("Share", beside="a secret fox")
+        await alice.fills_in()
     await alice.presses_more("Share", beside="a secret fox", show_the_prompt=False)
     bob.at("gallery")
     await bob.presses("⋯ More", beside="Open the original")
@@ -48,12 +49,12 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.presses_more("Share", beside="a secret fox")
     await alice.makes(prompt="a heron", count=2)
     await alice.presses("2", beside="a heron")
-    await alice.presses("Share", show_the_prompt=True)
+    await alice.presses("Share", show_the_prompt=False)
     stage.loses("gallery")
     await alice.presses("Share", beside="a heron")
     await mona.sets("Results", gallery_channel=["#pictures"])
     await alice.presses_more("Share", beside="a secret fox")
-    await alice.presses("Share", beside="a heron", show_the_prompt=True)
+    await alice.presses("Share", beside="a heron", show_the_prompt=False)
     await alice.presses("Post", beside="a heron")
     await bob.at("pictures").presses("2", beside="a heron")
     await alice.types("/privacy delete")

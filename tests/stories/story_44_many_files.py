@@ -35,7 +35,7 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     stage.world.discord.faults.add(POST, Fault.drop_before(), times=None, where=closes)
     await alice.fills_in()
     stage.world.discord.grant(gallery, "send_messages")
-    await alice.presses_more("Share", beside="a small picture", show_the_prompt=True)
+    await alice.presses_more("Share", beside="a small picture", show_the_prompt=False)
     await alice.presses_more("Delete", beside="> a small picture")
     await stage.until_done()
     addresses = {"a.png": "https://minio:s3cret@storage.example/a", "b.png": "http://169.254.169.254/meta"}

@@ -51,7 +51,7 @@ async def _forms(stage: Stage, alice: Person, bob: Person) -> None:
 
 
 async def _posted_pictures(stage: Stage, alice: Person, bob: Person) -> None:
-    """Use the pictures of messages by their menu, and by what the menu offers."""
+    """Use pictures through the menu of their messages, and through what it offers."""
     stage.tells("bob posts a picture, and two pictures in a message")
     for names in (("owl.png",), ("cat.png", "dog.png")):
         message = stage.world.discord.post(bob.user, stage.channel("pictures"), " and ".join(names))

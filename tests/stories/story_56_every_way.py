@@ -1,4 +1,4 @@
-"""Every way to start a run obeys the same rules, also a form that was opened before the rule was set."""
+"""Every way to start a run obeys the same rules, even a form that was opened before the rule was set."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
