@@ -7,37 +7,17 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import aiohttp
 
 from bot.comfydeploy.wire import WebhookSigner
-from bot.domain.runs import Run, RunState
-from demo.fake_comfydeploy.deployments import PICTURE_ID
+from bot.domain.runs import Run
 from tests.databases import file_away
 from tests.harness import AppRunner
 from tests.questions import runs
 
 SECRET = "a-secret-of-the-operators-own-0123456789"
-
-
-def queued_run(now: datetime) -> Run:
-    return Run(
-        key="abcdefghij234567",
-        request_key="abcdefghij234567",
-        state=RunState.QUEUED,
-        created_at=now,
-        requester_id=2,
-        guild_id=3,
-        channel_id=4,
-        deployment="default",
-        deployment_id=PICTURE_ID,
-        inputs={},
-        status_message_id=5,
-        run_id="0c9d6a1e-1111-4000-8000-000000000000",
-        submitted_at=now,
-    )
 
 
 @dataclass

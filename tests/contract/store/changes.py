@@ -17,9 +17,9 @@ from tests.contract.store.runs import NOW, PERSON, request
 
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 NAMES = {GUILD: "the server", PERSON.id: "the person", MOD: "a moderator", MOD + 1: "another", BOB: "bob"}
-# What is random, says only when a row was written, or is part of its name.
+# Columns that are random, only say when a row was written, or are part of its name.
 IGNORED = {"claim_id", "since", "updated_at", "request_key", "kind", "action", "actor_id"}
-# Numbers of which the difference is shown.
+# Numbers whose difference is shown.
 COUNTED = {
     "wanted_rev",
     "shown_rev",
@@ -29,9 +29,10 @@ COUNTED = {
     "weighted_seconds",
     "given_back",
     "checks",
+    "submissions",
+    "virtual_time",
 }
-COUNTED |= {"virtual_time", "submissions"}
-# What isn't worth a word in a new row.
+# Values that aren't worth mentioning in a new row.
 TIMES = dict.fromkeys(("at", "due_at", "set_at"), NOW)
 PERSONS = dict.fromkeys(("subject_id", "created_by"), PERSON.id)
 USUAL: Mapping[str, Any] = {**asdict(request(key="x")), **TIMES, **PERSONS, "wanted_rev": 1}
