@@ -145,7 +145,7 @@ PAGE_SIZE = 10
 
 
 def first_page(found: Sequence[T]) -> tuple[Sequence[T], bool]:
-    """Return the entries of a page, and whether more follow. `found` has one entry too many, if there are."""
+    """Return the entries of a page, and whether more follow: then `found` has one entry more than a page."""
     return found[:PAGE_SIZE], len(found) > PAGE_SIZE
 
 

@@ -1,4 +1,4 @@
-"""Before an interaction is handled: where a component was pressed, its user's allowance, and who waits."""
+"""Checks before an interaction is handled: where a component was pressed, its user's allowance, who waits."""
 
 from __future__ import annotations
 
@@ -146,7 +146,8 @@ def count_command(interaction: discord.Interaction[Any]) -> None:
 class Unanswered:
     """Counts the requests without a first answer, for which Discord waits only three seconds.
 
-    When many people ask at once, each is answered before any request is stored, which takes most of the time.
+    Storing a request takes longer than answering it. So when many people ask at once, all of them are
+    answered before any request is stored.
     """
 
     def __init__(self) -> None:
@@ -165,7 +166,7 @@ class Unanswered:
                 self._none.set()
 
     async def none(self) -> None:
-        """Wait until all are answered, but not for long."""
+        """Wait until all are answered, but not for longer than a second."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await self._none.wait()

@@ -71,6 +71,7 @@ async def back_up_before_migration(settings: Settings, database: Database, now: 
     try:
         await back_up(database, path, now)
     except (BackupError, StoreUnavailable) as error:
+        # An expected error needs no traceback.
         log.error("no backup before the migration: %s", error)  # noqa: TRY400
 
 
@@ -116,6 +117,7 @@ class DailyBackup:
         except (BackupError, StoreUnavailable, OSError) as error:
             self._failed.set(1)
             self._app.troubles.set(Trouble.BACKUP)
+            # An expected error needs no traceback.
             log.error("the daily backup failed, and is tried again in an hour: %s", error)  # noqa: TRY400
             return
         await self._app.store.key_values.put(_NEXT, (now + _DAY).isoformat())

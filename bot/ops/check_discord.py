@@ -19,7 +19,7 @@ from bot.ops.findings import Finding, ok, problem, warning
 from bot.outside import Outside
 
 T = TypeVar("T")
-TOKEN_REFUSED = "Discord doesn't accept DISCORD_TOKEN."  # noqa: S105
+TOKEN_REFUSED = "Discord doesn't accept DISCORD_TOKEN."  # noqa: S105  # no secret
 TOKEN, CLOCK, SERVERS = "Discord token", "Clock", "Servers"
 ERRORS: Final = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError)
 # discord.py repeats a call for up to half a minute, and waits for rate limits.

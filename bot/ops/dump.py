@@ -78,7 +78,7 @@ async def snapshot(database: Database, work: Callable[[Connection], T]) -> T:
         return await database.read(work)
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415  # takes 10 MiB
 
-    from bot.database.postgres import CONNECT_SECONDS, asyncpg_url  # noqa: PLC0415
+    from bot.database.postgres import CONNECT_SECONDS, asyncpg_url  # noqa: PLC0415  # the same
 
     engine = create_async_engine(
         asyncpg_url(database.url),

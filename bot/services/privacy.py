@@ -76,6 +76,7 @@ def _append(file: Path, line: str) -> None:
             opened.flush()
             os.fsync(opened.fileno())
     except OSError as error:
+        # An expected error needs no traceback.
         log.error("a restored backup won't repeat an erasure, because %s can't be written: %s", file, error)  # noqa: TRY400
 
 

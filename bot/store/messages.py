@@ -206,7 +206,7 @@ def _keep(connection: Connection, claim: Claim, **values: object) -> bool:
 
 
 def ask_about_pictures(connection: Connection, key: str, now: datetime, **channel: int | None) -> None:
-    """Have a new card about what waits of a request replace the earlier one."""
+    """Replace the card about a request's waiting pictures with a new one."""
     card = messages_of(connection, key).get((Kind.PICTURES, 0))
     stale = (*card.stale, *card.refs) if card is not None else ()
     values = {**FRESH, "posted": (), "stale": stale, "attempt": None, **channel}

@@ -24,7 +24,7 @@ from bot.ui.message_parts import Content, button, fitting, framed
 _MESSAGE_LENGTH = 4000
 # Our limits, which leave space for the sections.
 _NEWS_LENGTH, _WARNINGS_LENGTH, _CHANGE_LENGTH = 800, 800, 250
-# As many sections leave space for a message's other components: each takes three of the 40.
+# So many sections leave room for a message's other components: each takes three of its 40.
 _SECTIONS = 11
 
 

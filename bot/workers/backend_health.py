@@ -46,8 +46,8 @@ class _Answer(NamedTuple):
 class BackendHealth:
     """The breakers of this process, which the submitter and the reconciler share.
 
-    While that of the `service` is open, the backend doesn't answer, so no run is started, polled or given up.
-    It is closed if the backend as a whole has answered its last queue call.
+    While the breaker `service` is open, the backend doesn't answer, so no run is started, polled or given up.
+    While it is closed, the backend as a whole has answered its last queue call.
     """
 
     def __init__(self, app: App) -> None:

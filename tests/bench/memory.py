@@ -57,7 +57,7 @@ def _peak(pid: int) -> float:
 
 
 async def _live(home: BotProcess, persons: Iterator[User], places: Sequence[Channel], count: int) -> None:
-    """Play `count` runs to their results, a few at a time, by other people each time."""
+    """Play `count` runs to their results, a few at a time, by different people each time."""
     for start in range(0, count, AT_ONCE):
         number = min(AT_ONCE, count - start)
         await ask(home, [*islice(persons, number)], places, number)

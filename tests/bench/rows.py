@@ -1,6 +1,6 @@
 """Measure a start and queries on a store with many rows; the baseline is a transaction that updates one row.
 
-Each figure is the fastest of several runs, because other load can only slow them down.
+Each figure is the fastest of a few runs, because other load only slows them down.
 """
 
 from __future__ import annotations

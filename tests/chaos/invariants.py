@@ -46,7 +46,7 @@ class Round:
 
 
 class Invariants:
-    """What was found so far: descriptions by what happened to a run (`lost`, `twice`, …) and its key."""
+    """The violations found so far, each described, by kind (`lost`, `twice`, …) and run key."""
 
     def __init__(self, seen: Environment | Cluster) -> None:
         self._seen = seen
@@ -75,7 +75,7 @@ class Invariants:
         return not any(self._hidden(await self._new_runs(), stored, rounds))
 
     async def judge(self, rounds: Sequence[Round], say: Callable[[str], None]) -> None:
-        """Check every run that is new since the last call, and tell the evidence of each violation.
+        """Check each run that is new since the last call, and print the evidence for each violation.
 
         All runs have settled, or had the time to.
         """
@@ -133,7 +133,7 @@ class Invariants:
         elif not ends and not any(message.state == "undelivered" for message in outcomes):
             yield "lost", "no outcome to be seen:"
         if len(ends) > 1 + sum(bool(message.ids) for message in late):
-            # If its channel closed after a post that got no reply, the bot can't check whether it exists.
+            # The bot can't look for a post that got no reply if the channel has closed since.
             unseeable = any(self._out_of_reach(run, message) for message in ends[:-1])
             yield UNSEEABLE if unseeable else "twice", f"{len(ends)} outcomes: {told}"
         elif any(not self._out_of_reach(run, message) for message in cancels):

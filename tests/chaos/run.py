@@ -91,7 +91,7 @@ async def _becomes(world: Environment, condition: Callable[[], Awaitable[bool]],
 
 
 async def _answered(world: Environment, rounds: Sequence[Round]) -> None:
-    """Wait until each request is answered or too old for an answer; only then its row is sure to exist."""
+    """Wait until each request is answered or too old for an answer; only then is its row sure to exist."""
 
     def is_shown(asked: Interaction) -> bool:
         return asked.shown

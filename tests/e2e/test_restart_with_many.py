@@ -24,8 +24,8 @@ from tests.unit.factories import made_run
 
 MANY = 1000
 PLACES = 100
-# In a second: the checks that the reconciler allows itself, and Discord's limit. Two of their windows may
-# meet in one of our seconds.
+# The most checks that the reconciler makes in a second, and Discord's limit of calls. Parts of two of their
+# seconds may fall into one of ours.
 CHECKS = 20
 DISCORD_CALLS = 50
 

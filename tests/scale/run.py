@@ -132,7 +132,7 @@ async def _replacements(cluster: Cluster) -> None:
 
 
 async def _settle(cluster: Cluster, few: int, is_over: Callable[[], bool]) -> None:
-    """Wait until at most `few` runs and messages are left, or `is_over`, or so long that they are lost."""
+    """Wait until at most `few` runs and messages are left or `is_over`; later, they are lost."""
     deadline = time.monotonic() + SETTLE_WITHIN + 60 * few
     while not is_over() and time.monotonic() < deadline:
         if (await unsettled(cluster.database)).in_progress <= few:

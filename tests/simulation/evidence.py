@@ -150,7 +150,7 @@ class Evidence:
         groups = _Groups()
         for message in self.messages:
             about = self.is_about_a_request(message)
-            # A list has buttons of several requests, so buttons don't show that runs belong together. Files
+            # A list has buttons for many requests, so buttons don't show that runs belong together. Files
             # do: a private result may need several messages, with the files of different runs.
             groups.join(keys_of(message) if about else file_keys_of(message))
         calls = defaultdict(list)

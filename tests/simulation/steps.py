@@ -48,7 +48,7 @@ class Draw:
         self._arguments = step.arguments
 
     def __call__(self, **choices: Choice) -> Any:
-        """Return the value of an argument, or a list with those of several.
+        """Return the value of an argument, or a list if there is more than one.
 
         A value is chosen from a sequence, by the weights of a mapping or by calling a function; a number is
         the probability of True. An argument that the step already has keeps its value.
@@ -69,7 +69,7 @@ def _chosen(chance: random.Random, choice: Choice) -> Any:
 
 
 def sample(values: Sequence[Any], *sizes: int) -> Choice:
-    """Return a choice of several different values."""
+    """Return a choice of different values, as many as one of `sizes`."""
     return lambda chance: chance.sample(values, chance.choice(sizes))
 
 

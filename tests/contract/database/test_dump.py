@@ -151,7 +151,7 @@ async def test_a_restore_brings_back_every_row_and_repeats_nothing(
     if is_file:
         assert await rows_in(sqlite_url(kept)) == old
     assert ".before-restore-2." in await restored(url, file)
-    # The bot goes on with new ids, and shows what comes after all.
+    # The bot carries on with new ids, and shows a result that arrives late.
     again = await stores.open(rules=None)
     assert later.key not in await run_keys(again)
     await again.runs.finish((await accepted(again)).key, RunState.REFUSED, NOW, code="internal")

@@ -42,7 +42,7 @@ async def test_a_request_is_read_as_it_was_stored(store: Store) -> None:
     asked = request(inputs=inputs, seed=2**53 - 1, gpu="A100-80GB", parent_key="abc", deadline_seconds=90)
     run = await accept(store, asked)
     assert run == await fetch(store, asked.key)
-    # What the decision and the ledger add.
+    # Columns that the decision and the ledger add.
     terms = ("requester_roles", "reserved_seconds", "charged_seconds", "charged_on")
     assert run == replace(asked, **{name: getattr(run, name) for name in terms})
 

@@ -204,7 +204,7 @@ async def use_own_picture(story: Story, who: str, name: str) -> None:
 
 
 async def add_upscaled(story: Story, parent: Ask, answer: Interaction | None) -> None:
-    """Record a request by the message command, for which one of several pictures may have to be chosen."""
+    """Record a request made with the message command, after choosing a picture if the message has more."""
     shown = answer.original if answer is not None else None
     sent = answer
     if answer is not None and shown is not None and shown.ephemeral and "1" in labels_of(shown):

@@ -81,7 +81,7 @@ async def copy_and_delete(story: Story, draw: Draw) -> None:
 
 
 async def _move_gallery(story: Story, *, deletes: bool = False) -> str:
-    """Create a channel and make it the gallery, perhaps after the deletion of the earlier one."""
+    """Create a channel and make it the gallery, perhaps after deleting the earlier one."""
     if deletes:
         delete_channel(story, "gallery")
     world = story.world

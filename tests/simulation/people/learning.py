@@ -32,7 +32,7 @@ _DEADLINE, _GRACE = 125.0, 26.0
 
 
 class Doubt(NamedTuple):
-    """What the bot can't learn of a run: the run's faults, and the seconds until it is released.
+    """What keeps the bot from learning how a run ended: its faults, and the seconds until it is released.
 
     The clocks jump over them if `jumps`. The last webhooks arrive afterwards.
     """

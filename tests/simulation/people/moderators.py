@@ -101,7 +101,7 @@ _TROUBLES: dict[str, Callable[[Story, int], Rule | None]] = {
 
 @action("reports", weight=9)
 async def decide_in_trouble(story: Story, draw: Draw) -> None:
-    """Decide about requests while something goes wrong, perhaps again on a client that shows the buttons."""
+    """Decide about requests while something goes wrong, perhaps again where the buttons still stand."""
     who, moderator, count = draw(who=MEMBERS, moderator=("mike", "rita", "mona"), count=(1, 1, 2, 3))
     label = draw(label=("Approve", "Approve", "Reject", "Reject", "Block"))
     trouble, nth = draw(trouble=("none", "none", *_TROUBLES), nth=(1, 2, 3, 3))

@@ -114,7 +114,7 @@ _CHOICES = (
 
 @action("forge", weight=3)
 async def forge_choice(story: Story, draw: Draw) -> None:
-    """Press a button in a list of others, confirm their erasure, or choose in a menu of theirs."""
+    """Press a button in somebody else's list, confirm their erasure, or choose from their menu."""
     asked, key, message = await _target(story, *draw(**_FORGED))
     who, (custom_id, *values) = draw(who=_OUTSIDERS, what=_CHOICES)
     custom_id = custom_id.format(key=key, person=story.world.person(asked.who).id)

@@ -1,4 +1,4 @@
-"""Downloads from servers that answer well, badly, slowly or not at all, and of the beginnings of files."""
+"""Downloads of files and of their beginnings, from servers that answer well, badly, slowly or not at all."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ async def silent(request: web.Request) -> web.StreamResponse:
 
 
 async def compressed(request: web.Request) -> web.StreamResponse:
-    """Answer with what may be gigabytes after unpacking."""
+    """Answer with a body that unpacks to far more than it sends."""
     return web.Response(body=gzip.compress(CLEAN, mtime=0), headers={"Content-Encoding": "gzip"})
 
 

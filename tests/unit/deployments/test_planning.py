@@ -53,7 +53,7 @@ input_configs = st.builds(InputSettings, required=_required, hidden=st.booleans(
 @st.composite
 def deployments(draw: st.DrawFn) -> Deployment:
     """Draw any deployment that ComfyDeploy might describe, configured in any way."""
-    # Lists of hypothesis are short by themselves; what is to be seen begins past 25.
+    # Left alone, hypothesis draws short lists, and paging begins past 25.
     count = draw(st.integers(0, 40))
     found = tuple(draw(st.lists(nodes, min_size=count, max_size=count, unique_by=lambda item: item.key)))
     found += tuple(draw(st.lists(nodes, max_size=3)))

@@ -160,7 +160,7 @@ def succeeded(**columns: Any) -> Change:
         # The first report adds the id, which a cancel call needs.
         (run(S.SUBMITTING, **NEW), webhook(), Change(S.SUBMITTING, {"run_id": "r"})),
         (replace(CANCELLING, **NEW), webhook(), Change(S.RUNNING, {"run_id": "r", "due_at": NOW})),
-        # A run that was put back had been accepted after all, whatever the word.
+        # A run that was put back had been accepted after all, whatever its report says.
         (run(S.WAITING, **NEW), webhook(), shown(S.QUEUED, run_id="r", submitted_at=NOW)),
         # A run that awaits approval was never sent, and nothing changes a run that has ended.
         (run(S.AWAITING_APPROVAL, **NEW), webhook(S.RUNNING), None),

@@ -94,8 +94,8 @@ async def found(cache: AutomodCache, text: str = "a cat", **words: Any) -> str |
     return hit.keyword if hit is not None else None
 
 
-# How often the rules are read, while seconds pass (or the rules change), Discord would answer this, and a
-# request with "cat" gets that.
+# How often the rules are read, and the steps: after so many seconds, or after a change of the rules, Discord
+# would give this answer, and a request with "cat" gets that.
 HISTORIES = {
     "rules are kept for five minutes": (2, "0 cats cat, 240 none cat, 60 none fine"),
     "a refusal is kept for half a minute": (2, "0 forbidden forbidden, 29 cats forbidden, 1 cats cat"),

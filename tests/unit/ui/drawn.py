@@ -73,7 +73,7 @@ STATES: Mapping[str, Collection[RunState]] = {
 
 
 def rules_of(many: int) -> ServerRules:
-    """Return rules that name so many roles, deployments and GPUs, and some that are gone."""
+    """Return rules that name this many roles, deployments and GPUs, and some that are gone."""
     roles, deployments, gpus = ROLES[:many], DEPLOYMENTS[:many], GPUS[:many]
     limits = {"runs_a_day": 10**6, "gpu_seconds_a_day": 10**6, "at_once": 10**6}
     return ServerRules.model_validate(
@@ -108,7 +108,7 @@ def fields_of(kind: type) -> Mapping[str, Any]:
 
 
 def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
-    """Return what fields and parameters of a name hold that is no text as somebody wrote it."""
+    """Return the values of fields and parameters that aren't free text, by their names."""
     escaped = escape_line(said, 300)
     return {
         **dict.fromkeys(("key", "request_key", "parent_key", "run_key"), KEYS),
@@ -208,7 +208,7 @@ class Drawer:
         }
 
     def call(self, build: Callable[..., Any]) -> Any:
-        """Call a function with arguments of its parameters' types."""
+        """Call a function with arguments drawn from the types of its parameters."""
         self.states = sorted(STATES.get(build.__name__, FINAL))
         hints = get_type_hints(build)
         return build(**{name: self.of(hints[name], name) for name in inspect.signature(build).parameters})
@@ -340,7 +340,7 @@ def settings_form(section: Section, rules: ServerRules, context: SettingsContext
     return settings.settings_modal(section, key, title, form_of(section, key, rules, context, whole=True))
 
 
-# They get texts that others have finished, or what has to fit together.
+# Their arguments are finished texts, or have to match each other.
 COMPOSED = (start_page, examples_page, limits_page, greeting, detailed, draft_form, settings_form)
 _INSIDE = {
     *("framed", "layout_of", "modal_of", "remark_messages", "help_layout", "greeting_layout", "details"),
