@@ -113,7 +113,7 @@ class RegisteredCommands:
         synced = await store.with_prefix(prefix)
         away: DiscordAway | None = None
         try:
-            # Other scopes' commands are removed only when Discord has those that replace them.
+            # While Discord answers nothing for the new scope, the earlier ones keep their commands.
             for scope in dict.fromkeys([*map(str, self.guild_ids), _GLOBAL, *synced]):
                 guild = None if scope == _GLOBAL else discord.Object(int(scope))
                 commands = [command.to_dict(tree) for command in tree.get_commands(guild=guild)]
