@@ -269,7 +269,7 @@ def take_using(chrome: Browser, links: Mapping[str, str], folder: Path) -> None:
     shoot(page, folder, "edit")
     page.keyboard.press("Escape")
     press_in_more(page, "Details")
-    shown(page, "To run the same again")
+    shown(page, "Details: ")
     shoot(page, folder, "details")
     send(page, "preset save", "island")
     shown(page, "Saved as")
