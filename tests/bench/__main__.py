@@ -15,8 +15,6 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "requests": requests.measure,
     "webhooks": webhooks.measure,
     "delivery": delivery.measure,
-    "check": delivery.measure_check,
-    "channels": delivery.measure_channels,
     "memory": memory.measure,
     "lag": lag.measure,
     "rows": rows.measure,
@@ -26,7 +24,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure speed and memory.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all")
-    parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` plays")
+    parser.add_argument("--runs", type=int, default=200, help="runs that `memory` plays after the first 200")
     parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows`")
     options = parser.parse_args()
     if unknown := set(options.sections) - SECTIONS.keys():

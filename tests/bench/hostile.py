@@ -1,13 +1,11 @@
-"""Inputs that are slow to handle: texts, word rules, webhooks, descriptions and pictures of maximum size."""
+"""Inputs that are slow to handle: texts, word rules, webhooks and descriptions of maximum size."""
 
 from __future__ import annotations
 
-import io
 import json
 import random
 from collections.abc import Iterator
-
-from PIL import Image
+from uuid import uuid4
 
 from bot.words.rules import WordRule
 
@@ -44,9 +42,9 @@ def long_texts(length: int) -> Iterator[str]:
         yield "".join(randomly.choices(PIECES, k=length))[:length]
 
 
-def webhook_bodies(run_id: str) -> Iterator[bytes]:
+def webhook_bodies() -> Iterator[bytes]:
     """Yield webhooks of 1 MiB: deeply nested, or with many values, huge numbers, many texts or many files."""
-    head = f'{{"run_id":"{run_id}","status":"running","progress":0.5,'
+    head = f'{{"run_id":"{uuid4()}","status":"running","progress":0.5,'
     for unit in ("[],", "{},", "1,", '" ",', '"a",', '{"a":1},', "[" * 99 + "]" * 99 + ",", '{"url":"x"},'):
         items = unit * ((MIB - 500) // len(unit))
         yield f'{head}"outputs":[{items}0]}}'.encode()
@@ -63,6 +61,17 @@ def webhook_bodies(run_id: str) -> Iterator[bytes]:
 
 def _webhook(head: str, kind: str, items: object) -> bytes:
     return f'{head}"outputs":{json.dumps([{"data": {kind: items}}], ensure_ascii=False)}}}'.encode()
+
+
+def each_kind_of_input() -> bytes:
+    """Return the description of a deployment that has an input of each kind, one with 200 choices."""
+    nodes = [
+        _node("prompt"),
+        _node("size", "Enum", enum_options=[str(64 * size) for size in range(1, 201)]),
+        _node("strength", "NumberSlider", min_value=0, max_value=1),
+        _node("tiling", "Boolean"),
+    ]
+    return json.dumps({"id": "x", "input_types": nodes}).encode()
 
 
 def descriptions() -> Iterator[bytes]:
@@ -82,20 +91,3 @@ def descriptions() -> Iterator[bytes]:
 
 def _node(key: str, kind: str = "Text", **more: object) -> dict[str, object]:
     return {"input_id": key, "class_type": f"ComfyUIDeployExternal{kind}", **more}
-
-
-def pictures() -> Iterator[bytes]:
-    """Yield pictures of each format: whole, truncated and with flipped bytes; then a huge one."""
-    randomly = random.Random(2)
-    noise = Image.frombytes("RGB", (900, 900), randomly.randbytes(900 * 900 * 3))
-    for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF"):
-        target = io.BytesIO()
-        noise.save(target, kind)
-        whole = target.getvalue()
-        broken = bytearray(whole)
-        for _ in range(20):
-            broken[randomly.randrange(len(broken))] ^= 0xFF
-        yield from (whole, whole[: len(whole) // 2], bytes(broken))
-    target = io.BytesIO()
-    Image.new("RGB", (7000, 7000)).save(target, "PNG")
-    yield target.getvalue()

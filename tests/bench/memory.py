@@ -6,7 +6,6 @@ import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
-from pathlib import Path
 
 import psutil
 
@@ -22,38 +21,28 @@ PLACES = 25
 
 
 async def measure(options: Namespace) -> list[Figure]:
-    count = max(options.runs, AT_ONCE)
     imports = float(await run_program("imports"))
     # Without rate limits, because only the number of runs matters.
     async with scene(rate_limits=False) as home:
         places = channels(home, PLACES)
         # Each may send ten commands a minute.
-        persons = cycle(people(home, (WARM + count) // 5))
+        persons = cycle(people(home, (WARM + options.runs) // 5))
         await home.start()
         await asyncio.sleep(5)
-        rest, resident = _peak(pid_of(home)), []
-        for runs in (WARM, count // 2, count - count // 2):
+        memory = [_resident(home)]
+        for runs in (WARM, options.runs):
             await _live(home, persons, places, runs)
-            resident.append(float(psutil.Process(pid_of(home)).memory_info().rss / MIB))
-        limit = _peak(pid_of(home))
-    before, half, after = resident
+            memory.append(_resident(home))
+    rest, before, after = memory
     return [
-        Figure("memory", "peak at rest, against the imports alone", rest, "MiB", imports, "≤ 120 MiB"),
-        Figure("memory", f"resident after {WARM} runs", before, "MiB", imports),
-        Figure("memory", f"resident after {WARM + count // 2:,} runs", half, "MiB", before, "flat"),
-        Figure("memory", f"resident after {WARM + count:,} runs", after, "MiB", half, "flat"),
-        Figure("memory", "added per thousand runs", (after - before) / count * 1000, "MiB"),
-        Figure("memory", "peak of it all", limit, "MiB"),
+        Figure("memory", "at rest, against the imports alone", rest, "MiB", imports, "≤ 120 MiB"),
+        Figure("memory", f"after {WARM} runs", before, "MiB", imports),
+        Figure("memory", f"after {WARM + options.runs:,} runs", after, "MiB", before, "flat"),
     ]
 
 
-def _peak(pid: int) -> float:
-    """Return a process's peak resident memory in MiB, or the current one without /proc."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        return float(psutil.Process(pid).memory_info().rss / MIB)
-    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return int(lines["VmHWM"].split()[0]) / 1024
+def _resident(home: BotProcess) -> float:
+    return float(psutil.Process(pid_of(home)).memory_info().rss / MIB)
 
 
 async def _live(home: BotProcess, persons: Iterator[User], places: Sequence[Channel], count: int) -> None:

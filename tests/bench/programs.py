@@ -1,10 +1,7 @@
 """The other processes of a benchmark: `python -m tests.bench.programs NAME [ARGUMENT…]`.
 
-Each prints a line of JSON. All but `hammer` are the simplest programs that do the same as a part of the bot.
-`imports` prints the peak MiB of a process that only imports the libraries. `fetch URL TIMES` prints the
-seconds of plain fetches. `posts URL TOKEN FILE` posts a picture to the channels that standard input lists, as
-fast as discord.py can, and prints the time of the start. `web` serves a handler that parses JSON, and prints
-its port.
+Each prints a line of JSON. `imports` prints the MiB of a process that only imports the libraries. `web`
+serves the simplest handler that parses JSON, and prints its port.
 
 `hammer PORT SECONDS PAUSE` sends requests to a local server. Standard input is a JSON list of lanes. Each
 lane is a list of raw requests, which are sent one after the other over one connection: once if SECONDS is 0,
@@ -21,10 +18,9 @@ import random
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-import aiohttp
+import psutil
 
 
 def _say(found: Any) -> None:
@@ -35,48 +31,7 @@ def _say(found: Any) -> None:
 async def imports() -> None:
     for name in ("discord.ext.commands", "aiohttp.web", "sqlalchemy"):
         importlib.import_module(name)
-    # Not getrusage: it counts what the parent had when it forked.
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()  # noqa: ASYNC240
-    peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-    _say(int(peak) / 1024)
-
-
-async def fetch(url: str, times: str) -> None:
-    seconds = []
-    async with aiohttp.ClientSession() as session:
-        for _ in range(int(times)):
-            began = time.perf_counter()
-            async with session.get(url) as response:
-                response.raise_for_status()
-                await response.read()
-            seconds.append(time.perf_counter() - began)
-    _say(seconds)
-
-
-async def posts(url: str, token: str, file: str) -> None:
-    import discord  # noqa: PLC0415  # `imports` measures it
-
-    from tests.fakediscord.patch import point_discord_at  # noqa: PLC0415
-
-    point_discord_at(url)
-
-    async def post(channel_id: int) -> None:
-        channel = client.get_partial_messageable(channel_id)
-        while True:
-            try:
-                await channel.send(file=discord.File(file))
-            except discord.HTTPException as error:
-                # After five 429s in a row, discord.py gives up.
-                if error.status != 429:
-                    raise
-            else:
-                return
-
-    async with discord.Client(intents=discord.Intents(guilds=True)) as client:
-        await client.login(token)
-        began = time.perf_counter()
-        await asyncio.gather(*map(post, json.load(sys.stdin)))
-    _say(began)
+    _say(psutil.Process().memory_info().rss / 1024 / 1024)
 
 
 async def web() -> None:
@@ -132,5 +87,5 @@ async def _status(reader: asyncio.StreamReader) -> str:
 
 
 if __name__ == "__main__":
-    programs = {program.__name__: program for program in (imports, fetch, posts, web, hammer)}
+    programs = {program.__name__: program for program in (imports, web, hammer)}
     asyncio.run(programs[sys.argv[1]](*sys.argv[2:]))

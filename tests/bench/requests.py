@@ -45,7 +45,6 @@ async def measure(_options: Namespace) -> list[Figure]:
     return [
         Figure("requests", what, each, "ms", plain_each, "ratio ≤ 3"),
         *latencies("requests", "first answer", answers, plain_answers, "p99: ratio ≤ 1.5"),
-        Figure("requests", "the slowest of all", max(answers) * 1000, "ms", aim="≤ 3,000 ms"),
     ]
 
 

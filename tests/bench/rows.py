@@ -9,6 +9,7 @@ import argparse
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, insert, text, update
 
@@ -55,8 +56,9 @@ async def _measure(database: str, count: int) -> list[Figure]:
         found = {name: await _least(ask) for name, ask in _questions(store, now).items()}
         start = await _start(home)
         await _wait(home, now)
-        for name, ask in _questions_about_waiting(store, now).items():
-            found[f"{name}, {WAITING:,} waiting"] = await _least(ask)
+        soon = now + timedelta(minutes=3)
+        claim = partial(store.claims.claim_submission, lambda _: None, now, soon)
+        found[f"claim, {WAITING:,} waiting"] = await _least(claim)
         await store.close()
     figures = [Figure(section, name, seconds * 1000, "ms", bare * 1000) for name, seconds in found.items()]
     answered = f"the first /generate is answered, {count:,} ended runs"
@@ -115,26 +117,11 @@ async def _wait(home: BotProcess, now: datetime) -> None:
 
 def _questions(store: Store, now: datetime) -> dict[str, Question]:
     """Return the queries of the running bot."""
-    page = store.history.page
     return {
-        "/runs, first page": lambda: page(0, RunFilter.ALL, limit=5),
-        "/runs, only what was kept": lambda: page(0, RunFilter.UNDELIVERED, limit=5),
+        "/runs, first page": lambda: store.history.page(0, RunFilter.ALL, limit=5),
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), now, limit=11),
-        "today's use, before a request": lambda: store.figures.today(0, 0, now),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
-        "claim of a message to show": lambda: store.messages.turn([], ["bench"], (), now, now),
-        "claim of what is too old": lambda: store.retention.claim(now),
-    }
-
-
-def _questions_about_waiting(store: Store, now: datetime) -> dict[str, Question]:
-    claims, soon = store.claims, now + timedelta(minutes=3)
-    return {
-        "claim": lambda: claims.claim_submission(lambda _: None, now, soon),
-        "positions": lambda: claims.update_queue_positions(now),
-        "in flight, for estimates": store.figures.in_flight,
-        "/queue": lambda: store.history.server_queue(BUSY_SERVER, limit=11),
     }
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,8 +28,6 @@ from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import opened
 from tests.databases import migrate
 from tests.e2e.bot_process import ANSWER_WITHIN, PROJECT, BotProcess
-from tests.fakediscord.errors import Json
-from tests.fakediscord.faults import Fault, Faults
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
@@ -39,21 +36,7 @@ from tests.questions import insert_runs
 
 SECRET = "the-bench-s-own-webhook-secret-0001"
 AT_ONCE = 1000
-POST = "POST /channels/{channel_id}/messages"
 FILE = "outputs/runs/bench/ComfyUI_00001_.png"
-
-
-class Arrivals(Faults):
-    """Records when the first post to each channel reached the fake Discord, before its body was read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.posts: dict[int, float] = {}
-
-    def draw(self, route: str, params: Json) -> Fault | None:
-        if route == POST:
-            self.posts.setdefault(int(params["channel_id"]), time.perf_counter())
-        return super().draw(route, params)
 
 
 class PlainBot(BotProcess):
@@ -80,19 +63,17 @@ async def scene(
     comfydeploy: FakeComfyDeploy | None = None,
     rate_limits: bool = True,
     database: str = "sqlite",
-    **settings: Any,
 ) -> AsyncIterator[BotProcess]:
-    """Set up a bot's process without starting it. `settings` are further environment variables."""
+    """Set up a bot's process without starting it."""
     more = {"WEBHOOK_SECRET": SECRET, "POLL_INTERVAL_SECONDS": "15", "SUBMIT_GRACE_SECONDS": "180"}
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         stored = await stack.enter_async_context(opened(database, folder))
         await migrate(stored.url)
         discord = FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN)
-        discord.faults = Arrivals()
         await stack.enter_async_context(discord)
         fake = await stack.enter_async_context(comfydeploy or backend())
-        home = kind(folder, discord, fake, more | settings, database=stored)
+        home = kind(folder, discord, fake, more, database=stored)
         try:
             yield home
         finally:
@@ -117,24 +98,13 @@ def channels(home: BotProcess, count: int) -> list[Channel]:
     return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(count)]
 
 
-def servers(home: BotProcess, count: int) -> list[Channel]:
-    """Add servers of one channel each, and return the channels."""
-    guilds = [home.discord.add_guild(f"server-{number}") for number in range(count)]
-    return [home.discord.add_text(guild, "pictures") for guild in guilds]
-
-
 def people(home: BotProcess, count: int) -> list[User]:
     return [home.discord.add_user(f"person-{number}", home.guild) for number in range(count)]
 
 
-async def seed(
-    home: BotProcess, state: RunState, places: Sequence[Channel], *, to_check: bool = False
-) -> list[Run]:
+async def seed(home: BotProcess, state: RunState, places: Sequence[Channel]) -> list[Run]:
     """Store runs in flight, one for each channel, as an earlier process would have left them."""
-    seeded = [
-        made_run(state, home.alice.id, (place.guild or home.guild).id, place.id, to_check=to_check)
-        for place in places
-    ]
+    seeded = [made_run(state, home.alice.id, home.guild.id, place.id) for place in places]
     await insert_runs(home.database, *seeded, due_at=datetime.now(UTC) + timedelta(hours=1))
     return seeded
 
@@ -197,14 +167,11 @@ def body(run_id: str, status: str, progress: float, **more: object) -> bytes:
     return json.dumps(event).encode()
 
 
-def paint() -> bytes:
-    return paint_png(scene_of({"prompt": "a fox", "seed": 1, "width": 768, "height": 768}), None)
-
-
 def put_picture(home: BotProcess) -> str:
     """Put a picture into ComfyDeploy's bucket, and return its link."""
     bucket = home.comfydeploy.world.bucket
-    bucket.put(FILE, paint(), "image/png")
+    picture = scene_of({"prompt": "a fox", "seed": 1, "width": 768, "height": 768})
+    bucket.put(FILE, paint_png(picture, None), "image/png")
     return bucket.plain_link(FILE)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench.__main__ import SECTIONS
 
-QUICK = ("requests", "webhooks", "delivery", "check", "lag")
+QUICK = ("requests", "webhooks", "delivery", "lag")
 
 
 @pytest.mark.slow

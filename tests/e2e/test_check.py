@@ -189,13 +189,6 @@ async def test_addresses_that_lead_to_another_server(home: BotProcess) -> None:
         await finds(home, "error", "PUBLIC_URL", *told, PUBLIC_URL=url, WEB_PORT=port)
 
 
-async def test_options_that_discord_cant_have(home: BotProcess) -> None:
-    inputs = "".join(f'[deployments.mine.inputs.i{n}]\nkind = "image"\n' for n in range(30))
-    write_file(home, described(mine=PICTURE_ID) + inputs)
-    said = await finds(home, "error", "Options", "file inputs", "correct deployments.toml", **OWN_FILE)
-    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "its options below")
-
-
 async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess) -> None:
     async with opened("postgres", home.folder) as database:
         settings = {"ROLES": "web", "DATABASE_URL": database.url, **NOTHING}

@@ -101,16 +101,6 @@ async def test_a_move_to_a_database_named_in_the_environment(home: BotProcess) -
     assert "All rows have arrived unchanged" in said.out
 
 
-async def test_help_names_the_commands(home: BotProcess) -> None:
-    said = await home.command("--help")
-    assert said.code == 0
-    assert all(
-        word in said.out
-        for word in ("setup", "check", "export", "backup", "restore", "move-database", "Exit codes")
-    )
-    assert (await home.command("chekc")).code == 2
-
-
 def test_what_an_option_prints_reaches_a_pipe() -> None:
     # -E: as pipx starts it, and with a buffer, whatever PYTHONUNBUFFERED says.
     command = [sys.executable, "-E", "-m", "bot", "--version"]

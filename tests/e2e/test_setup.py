@@ -120,9 +120,7 @@ async def test_somebody_answers_three_questions(home: BotProcess) -> None:
     assert env_file(home) == dict(zip(NAMES, values, strict=True))
 
 
-async def test_a_service_that_is_away_may_be_asked_later(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_service_that_is_away_may_be_asked_later(home: BotProcess) -> None:
     more = {"COMFYDEPLOY_API_URL": f"http://127.0.0.1:{free_port()}/api"}
     terminal = Terminal(home, **more)
     await terminal.start()
@@ -136,11 +134,6 @@ async def test_a_service_that_is_away_may_be_asked_later(
     await terminal.answers("Write it anyway? [y/N] ", "y")
     assert await terminal.ended() == 0
     assert env_file(home)["COMFYDEPLOY_API_KEY"] == "another-key"
-    said = await said_without_terminal(home, monkeypatch, *options(home), **more)
-    assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (1, "another-key")
-    assert "Nothing was written. With --anyway it is written unchecked." in said.err
-    said = await said_without_terminal(home, monkeypatch, *options(home), "--anyway", **more)
-    assert (said.code, env_file(home)["COMFYDEPLOY_API_KEY"]) == (0, home.comfydeploy.api_key)
 
 
 async def test_ctrl_c_at_a_question_changes_nothing(home: BotProcess) -> None:

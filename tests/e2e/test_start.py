@@ -7,7 +7,6 @@ import re
 import pytest
 
 from tests.e2e.bot_process import BotProcess
-from tests.e2e.test_signals import silent_server
 from tests.fakediscord.faults import Fault
 from tests.ports import free_port
 
@@ -43,15 +42,6 @@ async def test_a_mistake_in_the_settings(
     await ends(
         home, code, sentence, **{name: text.format(port=free_port()) for name, text in settings.items()}
     )
-
-
-async def test_a_database_server_that_never_answers(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.database.postgres.CONNECT_SECONDS", 0.2)
-    async with silent_server() as (port, _):
-        url = POSTGRES.format(port=port)
-        await ends(home, LATER, r"PostgreSQL can't be reached \(no answer in time\).", DATABASE_URL=url)
 
 
 async def test_a_file_that_is_no_database(home: BotProcess) -> None:
