@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import delivery, lag, memory, requests, rows, webhooks
+from tests.bench import channels, delivery, lag, memory, requests, rows, webhooks
 from tests.bench.figures import Figure, table
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "requests": requests.measure,
     "webhooks": webhooks.measure,
     "delivery": delivery.measure,
+    "channels": channels.measure,
     "memory": memory.measure,
     "lag": lag.measure,
     "rows": rows.measure,

@@ -104,7 +104,7 @@ def people(home: BotProcess, count: int) -> list[User]:
 
 async def seed(home: BotProcess, state: RunState, places: Sequence[Channel]) -> list[Run]:
     """Store runs in flight, one for each channel, as an earlier process would have left them."""
-    seeded = [made_run(state, home.alice.id, home.guild.id, place.id) for place in places]
+    seeded = [made_run(state, home.alice.id, (place.guild or home.guild).id, place.id) for place in places]
     await insert_runs(home.database, *seeded, due_at=datetime.now(UTC) + timedelta(hours=1))
     return seeded
 
