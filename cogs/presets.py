@@ -10,7 +10,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import BotError
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bot.context import App
 from bot.delivery.checking import applies, hides
-from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages.decide import MAX_FAILURES, Act
 from bot.domain.messages.records import CARDS, COPIES, Claim, Form, Kind, Part, Place, Shows, result_ref

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE
@@ -24,6 +24,10 @@ VARY_COUNT = 4
 
 # The gap in a preset's prompt, which the prompt of the next request fills.
 GAP = "{prompt}"
+# Possessive quantifiers keep matching linear: users may enter 6,000 characters.
+_PAIR = re.compile(r'([^=,]*+)=\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|((?!")[^,]*+))(?:,|\Z)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_CURLY = str.maketrans({"“": '"', "”": '"', "„": '"'})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,33 @@ def with_more(deployment: Deployment, layer: Typed) -> Typed:
             raise InputError("input_twice", option=item.option)
         found[item.option] = text
     return found
+
+
+def parse_more(text: str) -> list[tuple[str, str]]:
+    r"""Return the pairs in the option `more`, which holds the inputs without an option of their own.
+
+        more  = [ pair *( "," pair ) [ "," ] ]
+        pair  = key "=" value                       spaces around both are ignored
+        key   = 1*( any character but "=" and "," )   option name or input key, any case
+        value = quoted / bare
+        quoted = DQUOTE *( "\" any / any but DQUOTE ) DQUOTE    \\ and \" are escapes
+        bare  = *( any character but "," )            doesn't start with a quote
+
+    A bare value may contain `=` and inner quotes. A value with a comma needs quotes. The curly quotes that
+    phones insert count as straight ones. Raises InputError.
+    """
+    text = text.translate(_CURLY)
+    pairs: list[tuple[str, str]] = []
+    position = 0
+    while text[position:].strip():
+        match = _PAIR.match(text, position)
+        if match is None or not match[1].strip():
+            rest = escape_line(text[position : position + 40], 40)
+            raise InputError("input_more_syntax", option="more", text=rest)
+        key, quoted, bare = match.groups()
+        pairs.append((key.strip(), bare.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted)))
+        position = match.end()
+    return pairs
 
 
 def _in_more(deployment: Deployment, key: str) -> Input:

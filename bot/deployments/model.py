@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from types import MappingProxyType
@@ -12,11 +12,12 @@ from uuid import UUID
 
 from bot.deployments.choices import input_of
 from bot.deployments.compile_inputs import Source, complete_input, find_prompt, is_called, join_sides
-from bot.deployments.inputs import Input
+from bot.deployments.files import linked_file, links_of
+from bot.deployments.inputs import Input, Values, shown_value
 from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings, InputSettings
 from bot.deployments.schema.field_types import COUNT, GPU, RESERVED, one_line, slug, unique
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
-from bot.domain.runs import Run
+from bot.domain.runs import Output, Run
 
 MAX_COUNT = 4
 PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
@@ -237,3 +238,35 @@ def _gpus(
     if pinned:
         return (pinned,), default
     return (known if default in (None, *known) else (*known, str(default))), default
+
+
+@dataclass(frozen=True, slots=True)
+class ShownInputs:
+    """Inputs for display: `values` as pairs of name and text, and `files` as outputs that can be fetched.
+
+    Both are in the deployment's order. `file_options` are the options that took the files.
+    """
+
+    values: tuple[tuple[str, str], ...]
+    files: tuple[Output, ...]
+    file_options: tuple[str, ...] = ()
+
+
+def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInputs:
+    """Return the inputs that the deployment offers. If `deployment` is None, return all of them by key."""
+    if deployment is None:
+        lists = {key: value if isinstance(value, list) else [value] for key, value in inputs.items()}
+        texts = {key: ", ".join(map(shown_value, each)) for key, each in lists.items()}
+        return ShownInputs(tuple(texts.items()), ())
+    values: list[tuple[str, str]] = []
+    files: list[Output] = []
+    options: list[str] = []
+    for item in deployment.offered:
+        if item.takes_file:
+            urls = links_of(inputs.get(item.key))
+            files += [Output(kind=item.kind, url=url, filename=linked_file(url).filename) for url in urls]
+            # An earlier run may have taken more files than the deployment takes today.
+            options += [*item.option_names, *[item.option] * len(urls)][: len(urls)]
+        elif item.own(inputs):
+            values.append((item.option, item.show(inputs)))
+    return ShownInputs(tuple(values), tuple(files), tuple(options))

@@ -11,7 +11,7 @@ from discord import ButtonStyle
 from discord.ui import Item, LayoutView, Section, Thumbnail
 from discord.utils import format_dt
 
-from bot.deployments.input_text import ShownInputs
+from bot.deployments.model import ShownInputs
 from bot.domain.fair_queue import PLACES
 from bot.domain.moderation import Block
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset

@@ -11,7 +11,7 @@ from discord import ButtonStyle, Colour
 from discord.ui import Button, File, Item, Modal
 from discord.utils import format_dt, snowflake_time
 
-from bot.deployments.input_text import ShownInputs
+from bot.deployments.model import ShownInputs
 from bot.domain.forms import FormField, Option, Shape
 from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
 from bot.domain.picture_check import labels_of

@@ -10,8 +10,7 @@ from discord import Colour
 from discord.ui import File, LayoutView
 from discord.utils import TimestampStyle, format_dt
 
-from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.deployments.model import Deployment
+from bot.deployments.model import Deployment, ShownInputs, displayed_inputs
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten

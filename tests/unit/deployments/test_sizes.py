@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.draft import Draft, changed
-from bot.deployments.input_text import displayed_inputs
 from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
-from bot.deployments.model import Deployment
+from bot.deployments.model import Deployment, displayed_inputs
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from tests.unit.deployments.made import deployment, node

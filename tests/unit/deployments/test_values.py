@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from bot.deployments.choices import input_of
 from bot.deployments.command_plan import suggestions
 from bot.deployments.files import check_content, check_file, linked_file, links_of, needs_content
-from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import Input
-from bot.deployments.merge import merge, seed_range
+from bot.deployments.merge import merge, parse_more, seed_range
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.strings import explain
