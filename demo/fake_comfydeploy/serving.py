@@ -94,6 +94,8 @@ async def _endless(request: web.Request, stored: StoredFile) -> web.StreamRespon
     await response.write(stored.content)
     while request.transport is not None:
         await response.write(bytes(CHUNK))
+        # In the simulation's network no writer has to wait, so that this would never end.
+        await asyncio.sleep(0.001)
     return response
 
 

@@ -8,24 +8,29 @@ that no other request has.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
 from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
-from tests.fakediscord.world import Message
-from tests.simulation.story import Ask, Story
+from tests.fakediscord.world import Attachment, Message
+from tests.simulation.engine.patches import EPOCH
+from tests.simulation.story import Ask, Press, Story
 
 # How the buttons beside the lines of /runs and /audit begin. A list is about nobody's request alone.
 _IN_LISTS = ("runs:", "auditopen:")
 _KEY = re.compile(r"(?<![a-z0-9])[a-z2-7]{16}(?![a-z0-9])")
-CARD_CHANNELS = ("cards", "reports")
-# The nonce of a post or share.
-_COPY = re.compile(r"[a-z2-7]{16}-[sg]")
+_NONCE = re.compile(r"([a-z2-7]{16})-([a-z])")
+_UPTIME = 1_000.0
+_CARD_CHANNELS = ("cards", "reports")
+# Letters of the kinds of messages in the bot's nonces.
+OUTCOMES = ("o", "l")
+POST, SHARE, REPORT_CARD, PICTURES_CARD = "s", "g", "p", "c"
+
+# Messages.
 
 
 def bodies(message: Message) -> Iterator[Json]:
@@ -40,16 +45,11 @@ def text_of(body: Json) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def custom_ids_in(body: object) -> Iterator[str]:
+def custom_ids_in(body: Json) -> Iterator[str]:
     """Yield all custom_ids in a message's JSON."""
-    if isinstance(body, dict):
-        if isinstance(body.get("custom_id"), str):
-            yield body["custom_id"]
-        for value in body.values():
-            yield from custom_ids_in(value)
-    elif isinstance(body, list):
-        for value in body:
-            yield from custom_ids_in(value)
+    for component in walk(body.get("components") or []):
+        if component.get("custom_id"):
+            yield str(component["custom_id"])
 
 
 def has_offered(message: Message, *endings: str) -> bool:
@@ -58,19 +58,21 @@ def has_offered(message: Message, *endings: str) -> bool:
 
 
 def whole_text(message: Message) -> str:
-    """Return every text that a message has ever shown, and its file names."""
-    names = [file.filename for file in message.attachments]
-    return "\n".join([*map(text_of, bodies(message)), *names])
+    """Return every text that a message has ever shown, its file names and what its text files contain."""
+    files = [f"{file.filename} {file.description or ''} {_text_in(file)}" for file in message.attachments]
+    return "\n".join([*map(text_of, bodies(message)), *files])
+
+
+def _text_in(file: Attachment) -> str:
+    is_text = file.filename.endswith((".txt", ".csv", ".jsonl", ".json", ".log"))
+    return (file.data or b"").decode("utf-8", "ignore") if is_text else ""
 
 
 def keys_of(message: Message) -> set[str]:
     """Return the keys in a message's own buttons, of all times, in its file names and in its nonce."""
-    found: set[str] = set(_KEY.findall(message.nonce or ""))
-    for body in bodies(message):
-        for component in walk(body.get("components") or []):
-            custom_id = str(component.get("custom_id") or "")
-            found.update(_KEY.findall(custom_id) if not custom_id.startswith(_IN_LISTS) else ())
-    return found | file_keys_of(message)
+    ids = [each for body in bodies(message) for each in custom_ids_in(body)]
+    shown = [each for each in ids if not each.startswith(_IN_LISTS)]
+    return set(_KEY.findall("\n".join([message.nonce or "", *shown]))) | file_keys_of(message)
 
 
 def file_keys_of(message: Message) -> set[str]:
@@ -78,24 +80,73 @@ def file_keys_of(message: Message) -> set[str]:
     return {key for file in message.attachments for key in _KEY.findall(file.filename)}
 
 
+def subject(message: Message) -> tuple[str, str]:
+    """Return the run key and the letter of the kind in a message's nonce, or two empty texts."""
+    found = _NONCE.match(message.nonce or "")
+    return (found[1], found[2]) if found else ("", "")
+
+
 def is_status(message: Message) -> bool:
     """Return whether a message shows an unfinished request: it offers Cancel, or is a deferred answer."""
     return message.loading or any(item.endswith(":cancel") for item in message.custom_ids)
 
 
+def reader_of(message: Message) -> str:
+    """Return the only reader of a message, or an empty text if several people may read it."""
+    if message.ephemeral and message.interaction is not None:
+        return message.interaction.user.name
+    recipient = message.channel.recipient
+    return recipient.name if recipient is not None else ""
+
+
+def where(message: Message) -> str:
+    place = message.channel.name or f"dm of {message.channel.recipient and message.channel.recipient.name}"
+    return f"#{place} {message.id}{' (ephemeral)' if message.ephemeral else ''}"
+
+
+# Calls and runs.
+
+
+def key_of(call: QueueCall) -> str:
+    """Return the run key in a queue call's webhook URL."""
+    found = _KEY.search(call.webhook or "")
+    return found[0] if found else ""
+
+
+def monotonic(wall: float) -> float:
+    """Convert a Unix time to the round's monotonic time."""
+    return wall - EPOCH + _UPTIME
+
+
+def ended(run: Run) -> float:
+    """Return the monotonic time of a run's end, or infinity."""
+    return float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())
+
+
+# Requests.
+
+
 @dataclass(eq=False)
 class Request:
-    """A request with its messages, queue calls and runs. `key` is the run key of its first run."""
+    """A request with its messages, queue calls and runs, one of which has each of the keys."""
 
-    key: str
-    keys: set[str] = field(default_factory=set)
+    keys: set[str]
     ask: Ask | None = None
     messages: list[Message] = field(default_factory=list)
     calls: list[QueueCall] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return f"request {self.ask.number if self.ask else '?'} ({self.key})"
+        return f"request {self.ask.number if self.ask else '?'} ({' '.join(sorted(self.keys))})"
+
+    @cached_property
+    def text(self) -> str:
+        """Everything that its messages have ever shown."""
+        return "\n".join(map(whole_text, self.messages))
+
+    @property
+    def prompts(self) -> set[str]:
+        return {f"{call.body.get('inputs', {}).get('prompt')}" for call in self.calls}
 
 
 class Evidence:
@@ -103,18 +154,16 @@ class Evidence:
 
     def __init__(self, story: Story) -> None:
         self.story = story
-        self.messages: list[Message] = list(story.world.discord.request_log.messages)
-        self._cards = {story.world.channel(name).id for name in CARD_CHANNELS}
-        self._answers = self._all_answers()
-        self.requests = self._requests()
-
-    def _all_answers(self) -> dict[int, Ask]:
-        """Return each message that answers a command or press, by its id, with the request."""
-        found: dict[int, Ask] = {}
-        for ask in self.story.asks:
+        self.world = story.world
+        self.messages: list[Message] = list(story.discord.request_log.messages)
+        self.calls = story.world.comfydeploy.call_log.queue_calls
+        self.keys = {message.id: keys_of(message) for message in self.messages}
+        self._cards = {story.world.channel(name).id for name in _CARD_CHANNELS}
+        self._answers: dict[int, Ask] = {}
+        for ask in story.asks:
             own = [ask.interaction.original, *ask.interaction.followups]
-            found |= {message.id: ask for message in own if message is not None}
-        return found
+            self._answers |= {message.id: ask for message in own if message is not None}
+        self.requests = self._requests()
 
     def is_card(self, message: Message) -> bool:
         """Return whether a message is, or was, a card for moderators, or has more of its files."""
@@ -129,10 +178,11 @@ class Evidence:
 
     def is_copy(self, message: Message) -> bool:
         """Return whether a message is a share, or a single result of a batch or private request."""
-        if _COPY.match(message.nonce or ""):
+        if subject(message)[1] in (POST, SHARE):
             return True
+        keys = self.keys[message.id]
         return any(
-            message.created >= press.at and keys_of(message) and keys_of(message) <= keys_of(press.message)
+            message.created >= press.at and keys and keys <= keys_of(press.message)
             for press in self.story.presses
             if press.label == "Post" and press.message.ephemeral
         )
@@ -147,122 +197,73 @@ class Evidence:
         return not message.ephemeral or has_offered(message, ":cancel") or is_result
 
     def _requests(self) -> list[Request]:
-        groups = _Groups()
+        groups: list[set[str]] = []
         for message in self.messages:
-            about = self.is_about_a_request(message)
             # A list has buttons for many requests, so buttons don't show that runs belong together. Files
             # do: a private result may need several messages, with the files of different runs.
-            groups.join(keys_of(message) if about else file_keys_of(message))
-        calls = defaultdict(list)
-        for call in self.story.world.comfydeploy.call_log.queue_calls:
-            key = key_of(call)
-            groups.join({key})
-            calls[key].append(call)
-        found: dict[str, Request] = {}
-        for key, lead in groups.leads().items():
-            request = found.setdefault(lead, Request(lead))
-            request.keys.add(key)
-            request.calls += calls[key]
-        for message in self.messages:
-            for lead in {groups.lead(key) for key in keys_of(message)} & found.keys():
-                found[lead].messages.append(message)
-        for request in found.values():
+            about = self.is_about_a_request(message)
+            _join(groups, self.keys[message.id] if about else file_keys_of(message))
+        for call in self.calls:
+            _join(groups, {key_of(call)})
+        found = [Request(keys) for keys in groups]
+        for request in found:
+            request.messages = [m for m in self.messages if self.keys[m.id] & request.keys]
+        for request in found:
             self._complete(request)
-        return _with_silent_runs(list(found.values()))
+        # Nothing names the later runs of a cancelled batch, so the batch that misses them gets them.
+        for silent in [request for request in found if not request.messages]:
+            alike = (each for each in found if each.messages and each.prompts & silent.prompts)
+            home = next((each for each in alike if each.ask and len(each.keys) < each.ask.count), None)
+            if home is not None:
+                home.keys |= silent.keys
+                self._complete(home)
+                found.remove(silent)
+        return found
 
     def _complete(self, request: Request) -> None:
-        """Find the runs of a request, and the command or press that made it."""
-        runs = self.story.world.comfydeploy.runs
-        ids = [run_id for call in request.calls for run_id in call.run_ids]
-        request.runs = [run for run_id in ids if (run := runs.get(run_id)) is not None]
-        for message in request.messages:
-            if message.id in self._answers:
-                request.ask = self._answers[message.id]
-                return
-        shown = "\n".join(whole_text(message) for message in request.messages)
-        prompts = "\n".join(str(call.body.get("inputs", {}).get("prompt")) for call in request.calls)
-        for ask in self.story.asks:
-            if re.search(rf"\b{ask.mark}\b", f"{shown}\n{prompts}"):
-                request.ask = ask
-                return
+        """Find the calls and runs of a request, and the command or press that made it."""
+        request.calls = [call for call in self.calls if key_of(call) in request.keys]
+        runs = (self.world.comfydeploy.runs.get(each) for call in request.calls for each in call.run_ids)
+        request.runs = [run for run in runs if run is not None]
+        answered = [self._answers[message.id] for message in request.messages if message.id in self._answers]
+        words = set(re.findall(r"\w+", f"{request.text} {request.prompts}"))
+        named = [ask for ask in self.story.asks if ask.mark in words]
+        request.ask = next(iter([*answered, *named]), None)
 
     def outcomes(self, request: Request) -> list[Message]:
         """Return the existing messages that show how a request ended."""
-        return [
-            message
-            for message in request.messages
-            if message.deleted_at is None and not is_status(message) and self.is_about_a_request(message)
-        ]
+        shown = [message for message in request.messages if message.deleted_at is None]
+        return [m for m in shown if not is_status(m) and self.is_about_a_request(m)]
 
     def statuses(self, request: Request) -> list[Message]:
         """Return the existing messages that show a request as unfinished."""
+        shown = [message for message in request.messages if message.deleted_at is None]
+        return [m for m in shown if is_status(m) and not self.is_card(m)]
+
+    def presses_about(self, request: Request) -> list[Press]:
+        """Return the presses below a request's messages, and its requester's in lists."""
+        who = request.ask.who if request.ask is not None else ""
         return [
-            message
-            for message in request.messages
-            if message.deleted_at is None and is_status(message) and not self.is_card(message)
+            press
+            for press in self.story.presses
+            if keys_of(press.message) & request.keys or (press.who == who and press.key in request.keys)
         ]
 
-    def told_no(self, ask: Ask) -> str:
-        """Return the text of the answer that refused a request, or an empty text."""
-        original = ask.interaction.original
-        if original is None or keys_of(original) or original.loading:
-            return ""
-        # The status of a held result has no button. It may be the first edit that reaches Discord.
-        return "" if "Waiting for a moderator" in ask.interaction.text else ask.interaction.text
+    def is_reachable(self, message: Message) -> bool:
+        """Return whether the bot can still edit a message, in its channel or by a valid token."""
+        if message.interaction is not None:
+            age = self.story.discord.world.clock.now() - message.interaction.created_at
+            if age < self.story.discord.interactions.token_lifetime:
+                return True
+        if message.ephemeral or message.channel.deleted:
+            return False
+        return bool(self.story.discord.world.bot_permissions(message.channel) & 1 << 10)
 
 
-def _with_silent_runs(requests: list[Request]) -> list[Request]:
-    """Give each batch the runs that no message names, such as those of a cancelled batch."""
-    kept = [request for request in requests if request.messages]
-    for silent in requests:
-        if silent.messages:
-            continue
-        home = next((batch for batch in kept if _misses(batch, silent)), None)
-        if home is None:
-            kept.append(silent)
-        else:
-            home.keys |= silent.keys
-            home.calls += silent.calls
-            home.runs += silent.runs
-    return kept
-
-
-def _misses(batch: Request, silent: Request) -> bool:
-    """Return whether a run without messages can belong to a batch that has fewer runs than it should."""
-    if batch.ask is None or len(batch.keys) >= batch.ask.count:
-        return False
-    return any(_sent(call) == _sent(other) for call in batch.calls for other in silent.calls)
-
-
-def _sent(call: QueueCall) -> tuple[Any, Any]:
-    """Return what all queue calls of a batch have in common: the deployment and the prompt."""
-    return call.body.get("deployment_id"), call.body.get("inputs", {}).get("prompt")
-
-
-def key_of(call: QueueCall) -> str:
-    """Return the run key in a queue call's webhook URL."""
-    found: list[Any] = _KEY.findall(call.webhook or "")
-    return str(found[0]) if found else ""
-
-
-class _Groups:
-    """Run keys grouped by request (a union-find): keys in one message belong to one request."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def lead(self, key: str) -> str:
-        while self._parent.get(key, key) != key:
-            key = self._parent[key]
-        return key
-
-    def join(self, keys: Iterable[str]) -> None:
-        ordered = sorted(keys)
-        for key in ordered:
-            self._parent.setdefault(key, key)
-        for key in ordered[1:]:
-            first, other = sorted((self.lead(ordered[0]), self.lead(key)))
-            self._parent[other] = first
-
-    def leads(self) -> dict[str, str]:
-        return {key: self.lead(key) for key in self._parent}
+def _join(groups: list[set[str]], keys: set[str]) -> None:
+    """Add keys that belong together to the groups of keys, joining those that they connect."""
+    for group in [group for group in groups if group & keys]:
+        groups.remove(group)
+        keys = keys | group
+    if keys:
+        groups.append(keys)

@@ -135,7 +135,7 @@ class SqliteDatabase:
         for name, data in self._files.items():
             (world.folder / name).write_bytes(data)
         world.database_url = sqlite_url(world.folder)
-        restore_commands(world, self._commands)
+        world.discord.commands.scopes = copy.deepcopy(dict(self._commands))
 
     def take_back(self, world: World) -> None:
         """Do nothing: the file is in the world's folder."""
@@ -161,7 +161,7 @@ class PostgresDatabase:
     def give(self, world: World) -> None:
         world.database_url = self._server.new_database()
         world.loop.postgres = Traffic(world.loop, self._server)
-        restore_commands(world, self._commands)
+        world.discord.commands.scopes = copy.deepcopy(dict(self._commands))
 
     def take_back(self, world: World) -> None:
         self._server.drop(world.database_url)
@@ -173,11 +173,6 @@ DATABASES: dict[str, Callable[[Path], Database]] = {"sqlite": SqliteDatabase, "p
 
 def sqlite_url(folder: Path) -> str:
     return f"sqlite:///{folder}/{_FILE}"
-
-
-def restore_commands(world: World, commands: Commands) -> None:
-    """Register the commands with Discord, because the database says that they were synced."""
-    world.discord.commands.scopes = copy.deepcopy(dict(commands))
 
 
 def play_preparation(folder: Path, database_url: str, server: Server | None = None) -> Commands:

@@ -6,7 +6,7 @@ The story has only facts; the modules of `promises` judge them.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -19,11 +19,12 @@ from tests.simulation.engine.patches import TIME
 from tests.simulation.world import World
 
 ANSWER_WITHIN = 4.0
-# A status message has Cancel. If its request ended at once, it has only the buttons of an outcome.
-_OWN_KEY = re.compile(r"run:([a-z0-9]{4,20}):cancel")
-_ANY_KEY = re.compile(r"run:([a-z0-9]{4,20}):")
-# The prefixes of custom_ids that contain a run key.
-_KEY = re.compile(r"(?:run|draft|pick|delete|form|share):([a-z0-9]{4,20}):")
+_KEY = re.compile(r"[a-z2-7]{16}")
+# The custom_ids of buttons about a run, which contain its key.
+_RUN = re.compile(r"run:([a-z2-7]{16}):")
+_ABOUT_RUN = re.compile(r"(?:run|draft|pick|delete):([a-z2-7]{16}):")
+# Where the custom_ids of some kinds of buttons name the action.
+_ACTIONS = {"run": 2, "runs": 3}
 
 
 @dataclass(eq=False, slots=True)
@@ -55,8 +56,7 @@ class Ask:
 class Press:
     """A press of a component, or a submitted form, which has `values` by custom_id.
 
-    `asks` are the numbers of the requests that the message was about, and `rights` the person's rights at
-    that moment (see `Story.rights`).
+    `moderates` tells whether the person was a moderator there at that moment.
     """
 
     who: str
@@ -65,11 +65,48 @@ class Press:
     interaction: Interaction
     at: float
     forged: bool = False
-    custom_id: str = ""
-    values: Mapping[str, Any] | None = None
-    chosen: tuple[str, ...] = ()
-    asks: tuple[int, ...] = ()
-    rights: frozenset[str] = frozenset()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    moderates: bool = False
+
+    @property
+    def custom_id(self) -> str:
+        return str(self.interaction.data.get("custom_id", ""))
+
+    @property
+    def key(self) -> str:
+        """The run key in the custom_id, or an empty text."""
+        return next((part for part in self.custom_id.split(":") if _KEY.fullmatch(part)), "")
+
+    @property
+    def action(self) -> str:
+        """What was pressed, such as `cancel`, below a request or in a list."""
+        parts = self.custom_id.split(":")
+        return parts[: _ACTIONS.get(parts[0], 0) + 1][-1]
+
+    @property
+    def meant(self) -> Message:
+        """The message that the press is about: the one whose More or number opened the pressed message."""
+        message = self.message
+        while (
+            message.ephemeral and message.interaction is not None and message.interaction.source is not None
+        ):
+            message = message.interaction.source
+        return message
+
+    @property
+    def reply(self) -> str:
+        """The first text of the answer, or an empty text without one."""
+        sent = self.interaction
+        if sent.answer_type in (Answer.MESSAGE, Answer.DEFERRED):
+            return first_text(sent)
+        edited = sent.original
+        if sent.answer_type is Answer.DEFERRED_UPDATE and edited is not None and edited.ephemeral:
+            return edited.text
+        return "\n".join(message.text for message in sent.followups)
+
+    @property
+    def answered(self) -> float:
+        return float("inf") if self.interaction.answered_at is None else self.interaction.answered_at
 
 
 class Command(NamedTuple):
@@ -78,10 +115,8 @@ class Command(NamedTuple):
     who: str
     name: str
     interaction: Interaction
-    where: str
     options: Mapping[str, Any]
     at: float
-    rights: frozenset[str]
 
 
 @dataclass
@@ -98,24 +133,12 @@ class Story:
     """Times and descriptions of the faults and other trouble so far."""
     reviewers: dict[str, str] = field(default_factory=lambda: {"rita": "reviewed"})
     """People with a reviewer role, and the server that has it."""
-    forged_webhooks: list[tuple[str, int]] = field(default_factory=list)
-    """For each forged webhook, how its secret was wrong, and the status of the answer."""
-    away: list[tuple[str, float, float]] = field(default_factory=list)
-    """The outages of services and the database: name, beginning and end."""
     flagged: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, "hold")])
     """What happens to flagged results on Studio, from a time on; an empty text if that isn't certain."""
-    thinking: list[int] = field(default_factory=list)
-    """Numbers of requests whose answer still showed "thinking…" a while after Discord had recovered."""
     lists: dict[str, list[str]] = field(default_factory=dict)
     """The texts of /runs at the end, by person."""
-    secrets_checked: int = 0
-    """Number of log lines that were already searched for secrets."""
-    metrics: str = ""
-    """The page /metrics at the end."""
-    gaps: list[str] = field(default_factory=list)
-    """The names of the known gaps in which requests ended."""
-    surprises: list[tuple[str, str]] = field(default_factory=list)
-    """Promises that an action saw broken, each with what it was about."""
+    surprises: list[str] = field(default_factory=list)
+    """Promises that actions saw broken, which only they can recognize."""
 
     @property
     def discord(self) -> FakeDiscord:
@@ -130,13 +153,13 @@ class Story:
         """Return whether the description of any fault so far has one of these words."""
         return any(word in what for _, what in self.struck for word in words)
 
+    def sets(self, *boxes: str) -> bool:
+        """Return whether anybody has sent a form with a box whose custom_id begins with one of these."""
+        return any(box.startswith(boxes) for press in self.presses for box in press.values)
+
     def skip(self, why: str) -> None:
         """Log why a step did nothing."""
         self.world.note("skip", why)
-
-    def surprise(self, promise: str, about: str) -> None:
-        """Record a broken promise that only the action itself can recognize."""
-        self.surprises.append((promise, about))
 
     def nth(self, number: int) -> Ask | None:
         """Return the request with this number, modulo the number of requests; None if there are none."""
@@ -160,66 +183,67 @@ class Story:
         if channel.deleted or not self.sees(who, channel):
             self.skip(f"{who} has no #{where}")
             return None
-        rights, more["user_install"] = self.rights(who, channel), _has_no_bot(channel)
+        more["user_install"] = _has_no_bot(channel)
         sending = self.discord.slash(self.world.person(who), channel, name, options, **more)
         sent = await self._sent(who, f"/{name} {_shown(options)} in {where}", sending)
         if sent is not None:
-            self.commands.append(Command(who, name, sent, where, options, TIME.monotonic, rights))
+            self.commands.append(Command(who, name, sent, options, TIME.monotonic))
         return sent
 
     async def use_on(self, who: str, message: Message, name: str) -> Interaction | None:
         """Use a message command; None if Discord's client doesn't offer it."""
-        place, options = self.world.place_of(message.channel), {"message": message.id}
-        rights, installed = self.rights(who, message.channel, message), _has_no_bot(message.channel)
+        installed = _has_no_bot(message.channel)
         sending = self.discord.use_on(self.world.person(who), message, name, user_install=installed)
-        sent = await self._sent(who, f"uses {name!r} on {message.text[:60]!r}", sending)
-        if sent is not None:
-            self.commands.append(Command(who, name, sent, place, options, TIME.monotonic, rights))
-        return sent
+        return await self._sent(who, f"uses {name!r} on {message.text[:60]!r}", sending)
 
     async def press(self, who: str, message: Message, label: str, *values: str) -> Interaction | None:
         """Press a component by its label or custom_id; None if the person can't see or use it."""
         if not self.sees(who, message.channel):
             return None
-        rights = self.rights(who, message.channel, message)
+        what = f"presses {label!r} {' '.join(values)} under {message.text[:60]!r}"
         sending = self.discord.click(self.world.person(who), message, label, *values)
-        sent = await self._sent(
-            who, f"presses {label!r} {' '.join(values)} under {message.text[:60]!r}", sending
-        )
-        if sent is not None:
-            self._add_press(who, label, message, sent, rights=rights, chosen=values)
-        return sent
+        return await self._press(who, label, message, what, sending)
 
     async def forge(
         self, who: str, message: Message, custom_id: str, *values: str, kind: int = 2
-    ) -> Interaction:
+    ) -> Interaction | None:
         """Press a component that the message doesn't have, or that the person can't see."""
-        person, rights = self.world.person(who), self.rights(who, message.channel, message)
-        sent = await self.discord.forge_press(person, message, custom_id, *values, kind=kind)
-        self.world.note(who, f"forges a press of {custom_id!r} under {message.text[:60]!r}")
-        self._add_press(who, custom_id, message, sent, rights=rights, forged=True, chosen=values)
-        return sent
+        what = f"forges a press of {custom_id!r} under {message.text[:60]!r}"
+        sending = self.discord.forge_press(self.world.person(who), message, custom_id, *values, kind=kind)
+        return await self._press(who, custom_id, message, what, sending, forged=True)
 
     async def forge_form(
         self, who: str, message: Message, custom_id: str, values: Mapping[str, str]
-    ) -> Interaction:
+    ) -> Interaction | None:
         """Submit a form that was never opened."""
-        person, rights = self.world.person(who), self.rights(who, message.channel, message)
-        sent = await self.discord.forge_form(person, message, custom_id, values)
-        self.world.note(who, f"forges the form {custom_id!r} with {dict(values)}")
-        self._add_press(who, custom_id, message, sent, rights=rights, forged=True, values=values)
-        return sent
+        what = f"forges the form {custom_id!r} with {dict(values)}"
+        sending = self.discord.forge_form(self.world.person(who), message, custom_id, values)
+        return await self._press(who, custom_id, message, what, sending, forged=True, values=values)
 
     async def submit(self, opened: Interaction | None, values: Mapping[str, Any]) -> Interaction | None:
         """Submit the form that an interaction opened; None if there is none or it refuses the values."""
         if opened is None or opened.modal is None:
             return None
         who, title = self.world.name_of(opened.user), opened.modal.get("title", "")
-        rights = self.rights(who, opened.channel, opened.source)
-        sending = self.discord.submit(opened, values)
-        sent = await self._sent(who, f"sends the form {title!r} with {_shown(values)}", sending)
-        if sent is not None and opened.source is not None:
-            self._add_press(who, title, opened.source, sent, rights=rights, values=values)
+        what, sending = f"sends the form {title!r} with {_shown(values)}", self.discord.submit(opened, values)
+        if opened.source is None:
+            return await self._sent(who, what, sending)
+        return await self._press(who, title, opened.source, what, sending, values=values)
+
+    async def _press(
+        self,
+        who: str,
+        label: str,
+        message: Message,
+        what: str,
+        sending: Awaitable[Interaction],
+        **facts: Any,
+    ) -> Interaction | None:
+        """Await a press, and record it with the rights that the person had before."""
+        facts["moderates"] = self.moderates(who, message.channel)
+        sent = await self._sent(who, what, sending)
+        if sent is not None:
+            self.presses.append(Press(who, label, message, sent, TIME.monotonic, **facts))
         return sent
 
     async def _sent(self, who: str, what: str, sending: Awaitable[Interaction]) -> Interaction | None:
@@ -239,11 +263,6 @@ class Story:
         self.asks.append(asked)
         return asked
 
-    def _add_press(self, who: str, label: str, message: Message, sent: Interaction, **facts: Any) -> None:
-        facts["custom_id"] = str(sent.data.get("custom_id", ""))
-        facts["asks"] = tuple(ask.number for ask in self.asks_of(message))
-        self.presses.append(Press(who, label, message, sent, TIME.monotonic, **facts))
-
     async def answer(self, sent: Interaction | None, within: float = ANSWER_WITHIN) -> Interaction | None:
         """Wait until an interaction shows more than "thinking…"; None if it got no answer at all."""
         if sent is None:
@@ -256,14 +275,11 @@ class Story:
 
     # Seeing.
 
-    def places(self) -> Iterator[Channel]:
-        yield from self.world.discord.world.channels.values()
-
     def visible(self, who: str) -> list[Message]:
         """Return the messages that a person can see now, oldest first."""
         person = self.world.person(who)
         found = []
-        for channel in self.places():
+        for channel in self.discord.world.channels.values():
             if self.sees(who, channel):
                 found += self.world.discord.messages(channel, person)
         return sorted(found, key=lambda message: message.id)
@@ -275,24 +291,13 @@ class Story:
             return channel.recipient is person or person in channel.members
         return bool(self.world.discord.world.member_permissions(channel, person) & 1 << 10)
 
-    def rights(self, who: str, channel: Channel, message: Message | None = None) -> frozenset[str]:
-        """Return the rights that a person has in a channel now.
-
-        Rights are `sees`, `manages_server`, `manages_messages`, `reviews` (has the reviewer role), `owner`
-        (of the bot) and, for a message, `requester` (of a request that it is about).
-        """
-        found = {"sees"} if self.sees(who, channel) else set()
-        if channel.guild is not None:
-            held = self.world.discord.world.member_permissions(channel, self.world.person(who))
-            found |= {"manages_server"} if held & 1 << 5 else set()
-            found |= {"manages_messages"} if held & 1 << 13 else set()
-            home = self.world.cast.guilds.get(self.reviewers.get(who, ""))
-            found |= {"reviews"} if home is channel.guild else set()
-        if who == "owner":
-            found.add("owner")
-        if message is not None and any(ask.who == who for ask in self.asks_of(message)):
-            found.add("requester")
-        return frozenset(found)
+    def moderates(self, who: str, channel: Channel) -> bool:
+        """Return whether a person is a moderator or reviewer in a channel now."""
+        if channel.guild is None:
+            return False
+        held = self.world.discord.world.member_permissions(channel, self.world.person(who))
+        is_reviewer = self.world.cast.guilds.get(self.reviewers.get(who, "")) is channel.guild
+        return is_reviewer or bool(held & (1 << 5 | 1 << 13))
 
     def of_ask(self, ask: Ask, who: str | None = None) -> list[Message]:
         """Return the messages about a request that a person, by default the requester, can see now.
@@ -321,17 +326,14 @@ class Story:
         shown = ask.interaction.original
         if shown is None or ask.interaction.answer_type in (Answer.UPDATE, Answer.DEFERRED_UPDATE):
             return None
-        texts = [str(body) for body in (*shown.history, shown.body)]
-        for pattern in (_OWN_KEY, _ANY_KEY):
-            for match in filter(None, map(pattern.search, texts)):
-                return match[1]
-        return None
+        found = _RUN.search(str([*shown.history, shown.body]))
+        return found[1] if found else None
 
 
 def keys_in(message: Message) -> set[str]:
     """Return the run keys in a message's buttons."""
     ids = (str(component.get("custom_id") or "") for component in message.components)
-    return {match[1] for match in map(_KEY.match, ids) if match}
+    return {match[1] for match in map(_ABOUT_RUN.match, ids) if match}
 
 
 def first_text(interaction: Interaction) -> str:

@@ -79,8 +79,3 @@ def test_a_post_that_outlives_its_lease_deletes_no_outcome(tmp_path: Path) -> No
     done = simulate(tmp_path, "--replay", str(file), "--database", "postgres")
     assert done.returncode == 0, done.stdout
     assert " requests=1 " in done.stdout
-
-
-def test_an_idle_bot_leaves_the_database_alone(tmp_path: Path) -> None:
-    done = simulate(tmp_path, "--idle")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -1,5 +1,7 @@
 """Only when needed: what the bot stores, the word rules that it reads, and the commands that it sends."""
 
+from collections import Counter
+
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
@@ -16,19 +18,24 @@ async def story(stage: Stage, alice: Person) -> None:
 
 
 async def _one_request(stage: Stage, alice: Person) -> None:
-    """Count the transactions that write, each of which is a step that must survive a crash."""
-    commits = 0
+    """Count the transactions that write, each of which is a step that must survive a crash.
+
+    An idle bot writes nothing, and looks only a few times a minute whether something is due.
+    """
+    executed = Counter[str]()
 
     def count(_life: object, sql: str, done: bool) -> None:
-        nonlocal commits
-        commits += done and sql == "COMMIT"
+        executed[sql.split(maxsplit=1)[0]] += done
 
     with stage.unseen():
         await stage.passes(60)
-    STATEMENTS.strike = count
+        STATEMENTS.strike = count
+        await stage.passes(600)
+    assert executed.keys() <= {"SELECT", "BEGIN", "ROLLBACK"}
+    assert executed.total() < 200
     await alice.makes(prompt="an owl")
     STATEMENTS.strike = None
-    stage.tells(f"The bot has stored {commits} times")
+    stage.tells(f"The bot has stored {executed['COMMIT']} times")
 
 
 async def _automod(stage: Stage, alice: Person) -> None:

@@ -8,6 +8,7 @@ from itertools import cycle
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
+from tests.simulation.evidence import subject
 from tests.simulation.people.asking import (
     MORE,
     fill_in,
@@ -21,7 +22,6 @@ from tests.simulation.people.asking import (
 from tests.simulation.people.buttons import add_upscaled, send_picture_form
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.people.settings import change_setting
-from tests.simulation.promises.facts import subject
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story

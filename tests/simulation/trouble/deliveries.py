@@ -71,7 +71,7 @@ async def deferral_fails(story: Story, draw: Draw) -> None:
     shown = asked.interaction.original
     thinks = shown is not None and shown.loading and shown.deleted_at is None
     if route == _EDIT and thinks and not story.discord.faults.rules:
-        story.thinking.append(asked.number)
+        story.surprises.append(f"an answer is shown once Discord has recovered: request {asked.number}")
 
 
 # A kill before the first COMMIT, after the deferral, leads to a known gap.

@@ -24,7 +24,10 @@ def delete_channel(story: Story, where: str) -> None:
     channel = story.world.channel(where)
     if channel.deleted:
         return
-    for place in (channel, *(each for each in story.places() if each.parent is channel)):
+    for place in (
+        channel,
+        *(each for each in story.discord.world.channels.values() if each.parent is channel),
+    ):
         story.removed += list(place.messages.values())
     story.discord.delete_channel(channel)
     story.strike("the thread is deleted" if where == "thread" else f"#{where} is deleted")

@@ -12,7 +12,6 @@ from demo.fake_comfydeploy.faults import CHAOS
 from demo.picture_check import Mood
 from tests.chaos.faults import ROUTES, RUN_FAULTS
 from tests.fakediscord.faults import Effect, Fault, Rule
-from tests.simulation.engine.patches import TIME
 from tests.simulation.steps import Draw, action
 from tests.simulation.story import Story
 
@@ -36,15 +35,14 @@ def watch(story: Story, route: str, act: Callable[[Any], object]) -> Rule:
 
 @contextmanager
 def away(story: Story, what: str) -> Iterator[None]:
-    """Record the block as an outage, in which ComfyDeploy answers 503 if it is the one that is away."""
-    since, plan = TIME.monotonic, story.world.comfydeploy.world.plan
+    """Make the block an outage, in which ComfyDeploy answers 503 if it is the one that is away."""
+    plan = story.world.comfydeploy.world.plan
     story.strike(f"{what} is away")
     plan.away = what == "ComfyDeploy"
     try:
         yield
     finally:
         plan.away = False
-        story.away.append((what, since, TIME.monotonic))
         story.strike(f"{what} is back")
 
 

@@ -74,7 +74,7 @@ async def die_after_a_refusal(story: Story, draw: Draw) -> None:
         jump(story, 130)
     await asyncio.sleep(40)
     if posts:
-        story.surprise("an attempt is finished in the place where it started", f"{len(posts)} posts")
+        story.surprises.append(f"an attempt is finished in the place where it started: {len(posts)} posts")
 
 
 # Leases, and several processes.
@@ -117,7 +117,7 @@ async def lease_runs_out(story: Story, draw: Draw) -> None:
     paths = [call.path for call in world.comfydeploy.call_log.answered if f"/{run.id}/" in call.path]
     downloads = [path for path in paths if path.startswith("/files/outputs/")]
     if len(world.layout) == 1 and len(downloads) > len({*downloads}):
-        story.surprise("a message in progress isn't started a second time", f"{run.id} was downloaded twice")
+        story.surprises.append(f"a message in progress isn't started a second time: {run.id}")
 
 
 @action("leases")
