@@ -35,6 +35,37 @@ async def dripping(request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(0.01)
 
 
+async def never(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def announcing(size: int, body: bytes, *, then_hangs_up: bool = False) -> Handler:
+    """Return a handler that announces a size, and sends only these bytes."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(size)})
+        await response.prepare(request)
+        await response.write(body)
+        assert request.transport is not None
+        if then_hangs_up:
+            request.transport.close()
+            return response
+        return await never(request)
+
+    return handler
+
+
+def endless(status: int = 200) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=status)
+        await response.prepare(request)
+        while True:
+            await response.write(bytes(64 * 1024))
+
+    return handler
+
+
 class Names(AbstractResolver):
     """A resolver that answers each name with its next set of addresses; the last one stays."""
 

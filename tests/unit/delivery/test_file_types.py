@@ -15,27 +15,19 @@ def picture(form: str) -> bytes:
     return target.getvalue()
 
 
-def video(form: str, codec: str) -> bytes:
+def recording(form: str, codec: str, frame: av.VideoFrame | av.AudioFrame) -> bytes:
+    """Return a frame in a container."""
     target = io.BytesIO()
     with av.open(target, "w", format=form) as container:
-        stream = container.add_stream(codec, rate=10)
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuv420p"
-        for packet in stream.encode(av.VideoFrame.from_image(Image.new("RGB", (64, 64), "red"))):
-            container.mux(packet)
-        container.mux(stream.encode())
-    return target.getvalue()
-
-
-def sound(form: str, codec: str) -> bytes:
-    target = io.BytesIO()
-    with av.open(target, "w", format=form) as container:
-        stream = container.add_stream(codec, rate=48000)
-        frame = av.AudioFrame(format="s16", layout="stereo", samples=9600)
-        frame.sample_rate = 48000
+        stream = container.add_stream(codec, rate=48_000 if isinstance(frame, av.AudioFrame) else 10)
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return target.getvalue()
+
+
+FRAME = av.VideoFrame(640, 480, "yuv420p")
+SOUND = av.AudioFrame(format="s16", layout="stereo", samples=9600)
+SOUND.sample_rate = 48_000
 
 
 @pytest.mark.parametrize(
@@ -46,14 +38,14 @@ def sound(form: str, codec: str) -> bytes:
         (picture("GIF"), ("image/gif", "gif")),
         (picture("WEBP"), ("image/webp", "webp")),
         (picture("AVIF"), ("image/avif", "avif")),
-        (video("mp4", "mpeg4"), ("video/mp4", "mp4")),
-        (video("mov", "mpeg4"), ("video/quicktime", "mov")),
-        (video("webm", "libvpx"), ("video/webm", "webm")),
-        (sound("mp3", "libmp3lame"), ("audio/mpeg", "mp3")),
-        (sound("wav", "pcm_s16le"), ("audio/wav", "wav")),
-        (sound("flac", "flac"), ("audio/flac", "flac")),
-        (sound("ogg", "libopus"), ("audio/ogg", "ogg")),
-        (sound("ipod", "aac"), ("audio/mp4", "m4a")),
+        (recording("mp4", "mpeg4", FRAME), ("video/mp4", "mp4")),
+        (recording("mov", "mpeg4", FRAME), ("video/quicktime", "mov")),
+        (recording("webm", "libvpx", FRAME), ("video/webm", "webm")),
+        (recording("mp3", "libmp3lame", SOUND), ("audio/mpeg", "mp3")),
+        (recording("wav", "pcm_s16le", SOUND), ("audio/wav", "wav")),
+        (recording("flac", "flac", SOUND), ("audio/flac", "flac")),
+        (recording("ogg", "libopus", SOUND), ("audio/ogg", "ogg")),
+        (recording("ipod", "aac", SOUND), ("audio/mp4", "m4a")),
         (b"glTF\x02\0\0\0" + bytes(40), ("model/gltf-binary", "glb")),
         (b"v/1\x01" + bytes(40), ("image/x-exr", "exr")),
         (b"<html><script>", ("text/plain", "txt")),

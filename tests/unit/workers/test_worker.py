@@ -1,13 +1,12 @@
-"""Workers: claimed items are handled when they are due, and faults lose nothing."""
+"""When a worker claims items and handles them, in virtual time, and that faults lose nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+import selectors
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,155 +14,150 @@ from bot.context import Wakeups
 from bot.domain.errors import StoreUnavailable
 from bot.workers.worker import Later, Schedule, Worker
 
-FOREVER = 3600.0
 NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
+AWAY, BUG = StoreUnavailable("away"), RuntimeError("a bug")
 
 
-class Bench:
-    """Work for a worker: items to claim, gates that hold claims and items, and what has been done."""
+class Instant(selectors.DefaultSelector):
+    """A selector that doesn't wait: time jumps to the next timer."""
 
-    def __init__(self) -> None:
-        self.items: deque[int] = deque()
-        self.faults: deque[Exception] = deque()
-        self.later: Later | None = None
-        self.claims = 0
-        self.begun: list[int] = []
-        self.done: list[int] = []
-        self.claiming, self.gate = asyncio.Event(), asyncio.Event()
-        self.claiming.set()
-        self.gate.set()
-        self.changed = asyncio.Condition()
+    now = 0.0
 
-    async def claim(self, room: int) -> Sequence[int] | Later | None:
-        self.claims += 1
-        found = [self.items.popleft() for _ in range(min(room, len(self.items)))]
-        await self._tell()
-        await self.claiming.wait()
-        if self.faults:
-            raise self.faults.popleft()
-        return found or self.later
-
-    async def handle(self, item: int) -> None:
-        self.begun.append(item)
-        await self._tell()
-        await self.gate.wait()
-        if item < 0:
-            raise StoreUnavailable("away") if item == -1 else ValueError(item)
-        self.done.append(item)
-        await self._tell()
-
-    async def _tell(self) -> None:
-        async with self.changed:
-            self.changed.notify_all()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(60), self.changed:
-            await self.changed.wait_for(condition)
-
-    async def turns(self) -> None:
-        """Give the worker time for everything that it could do at once."""
-        for _ in range(50):
-            await asyncio.sleep(0)
-
-    @asynccontextmanager
-    async def running(
-        self,
-        *,
-        longest: float = FOREVER,
-        width: int = 1,
-        rest: float = 0,
-        fault_pause: float = FOREVER,
-        claims_again: bool = False,
-    ) -> AsyncIterator[tuple[Worker[int], asyncio.Task[None]]]:
-        schedule = Schedule(width, longest, rest, fault_pause, claims_again)
-        worker = Worker("bench", self.claim, self.handle, schedule)
-        task = asyncio.create_task(worker.run())
-        try:
-            yield worker, task
-        finally:
-            worker.stop()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await worker.finish(5)
+    def select(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "the worker would sleep for ever"
+        self.now += max(timeout, 0)
+        return super().select(0)
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+class Item(NamedTuple):
+    due: float = 0
+    takes: float = 0
+    fault: Exception | None = None
 
 
-async def test_all_items_are_handled_before_it_sleeps(bench: Bench) -> None:
-    bench.items.extend([1, 2, 3])
-    async with bench.running():
-        await bench.until(lambda: bench.claims == 4)
-        assert bench.done == [1, 2, 3]
+class Played(NamedTuple):
+    """The seconds at which a worker claimed, and at which items were begun and done."""
+
+    claims: list[float]
+    begun: list[float]
+    done: list[float]
+    closed: list[float]
 
 
-@pytest.mark.parametrize("later", [None, Later(FOREVER)])
-async def test_a_wake_up_or_a_stop_ends_the_sleep(bench: Bench, later: Later | None) -> None:
-    bench.later = later
-    async with bench.running() as (worker, task):
-        await bench.until(lambda: bench.claims == 1)
-        bench.items.append(1)
-        worker.wake()
-        await bench.until(lambda: bench.done == [1] and bench.claims == 3)
+def play(
+    *items: Item,
+    announced: bool = True,
+    claim_takes: float = 0,
+    claim_fault: Exception | None = None,
+    wakes: Sequence[float] = (),
+    stops: float = 40,
+    patience: float = 10,
+    **schedule: Any,
+) -> Played:
+    """Run a worker, and stop it. With `announced`, a claim returns when the next item is due."""
+    played, waiting, faults = Played([], [], [], []), list(items), [claim_fault] if claim_fault else []
+    selector = Instant()
+    loop = asyncio.SelectorEventLoop(selector)
+    loop.time = lambda: selector.now  # type: ignore[method-assign]
+
+    def note(times: list[float]) -> None:
+        times.append(round(selector.now, 3))
+
+    async def claim(room: int) -> Sequence[Item] | Later | None:
+        note(played.claims)
+        found = [item for item in waiting if item.due <= selector.now][:room]
+        for item in found:
+            waiting.remove(item)
+        await asyncio.sleep(claim_takes)
+        if faults:
+            raise faults.pop()
+        return found or (Later(waiting[0].due - selector.now) if waiting and announced else None)
+
+    async def handle(item: Item) -> None:
+        note(played.begun)
+        await asyncio.sleep(item.takes)
+        if item.fault:
+            raise item.fault
+        note(played.done)
+
+    async def close() -> None:
+        note(played.closed)
+
+    async def live() -> None:
+        worker = Worker("worker", claim, handle, Schedule(**{"longest": 30, **schedule}), close)
+        running = asyncio.create_task(worker.run())
+        for at in wakes:
+            loop.call_at(at, worker.wake)
+        await asyncio.sleep(stops)
         worker.stop()
-        async with asyncio.timeout(60):
-            await task
-            await worker.finish(FOREVER)
+        await worker.finish(patience)
+        assert running.done()
 
-
-async def test_a_wake_up_during_a_claim_is_not_lost(bench: Bench) -> None:
-    bench.claiming.clear()
-    async with bench.running() as (worker, _):
-        await bench.until(lambda: bench.claims == 1)
-        worker.wake()
-        bench.items.append(1)
-        bench.claiming.set()
-        await bench.until(lambda: bench.done == [1])
-
-
-@pytest.mark.parametrize(("later", "longest"), [(None, 0), (Later(FOREVER), 0), (Later(0), FOREVER)])
-async def test_it_sleeps_until_an_item_is_due_but_no_longer_than_its_schedule_allows(
-    bench: Bench, later: Later | None, longest: float
-) -> None:
-    bench.later = later
-    async with bench.running(longest=longest):
-        await bench.until(lambda: bench.claims > 2)
-        bench.items.append(1)
-        await bench.until(lambda: bench.done == [1])
-
-
-async def test_a_wake_up_during_the_rest_waits_for_its_end(bench: Bench) -> None:
-    async with bench.running(rest=FOREVER) as (worker, _):
-        await bench.until(lambda: bench.claims == 1)
-        worker.wake()
-        await bench.turns()
-        assert bench.claims == 1
-
-
-async def test_it_rests_after_a_claim_that_took_long(bench: Bench) -> None:
-    bench.claiming.clear()
-    async with bench.running() as (worker, _):
-        await bench.until(lambda: bench.claims == 1)
-        bench.items.append(1)
-        worker.wake()
-        await asyncio.sleep(0.05)
-        bench.claiming.set()
-        await bench.turns()
-        assert bench.claims == 1
-        await bench.until(lambda: bench.done == [1])
+    loop.run_until_complete(live())
+    loop.close()
+    return played
 
 
 @pytest.mark.parametrize(
-    ("due_in", "seconds"), [(None, None), (timedelta(0), 0), (timedelta(hours=1), FOREVER)]
+    ("items", "more", "claims", "begun"),
+    [
+        # It claims until nothing is left, and sleeps until an item is due, at most as long as it may.
+        ([Item(), Item()], {}, [0, 0, 0, 30], [0, 0]),
+        ([Item(7), Item(39)], {}, [0, 7, 7, 37, 39, 39], [7, 39]),
+        ([Item(7)], {"announced": False}, [0, 30, 30], [30]),
+        # A wake-up ends the sleep, is not lost during a claim, and waits for the end of the rest, which
+        # is three times as long as a claim.
+        ([Item(7)], {"announced": False, "wakes": [7]}, [0, 7, 7, 37], [7]),
+        ([Item(1)], {"announced": False, "wakes": [1], "claim_takes": 2}, [0, 8, 16], [10]),
+        ([Item(3)], {"announced": False, "wakes": [3], "rest": 10}, [0, 10, 20], [10]),
+        # No more items are handled at once than its width allows.
+        ([Item(takes=1)] * 5, {"width": 3}, [0, 1, 1, 31], [0, 0, 0, 1, 1]),
+        # With `claims_again`, the end of an item may let others be claimed.
+        ([Item(takes=5), Item(5)], {"width": 2, "announced": False}, [0, 0, 30, 30], [0, 30]),
+        (
+            [Item(takes=5), Item(5)],
+            {"width": 2, "announced": False, "claims_again": True},
+            [0, 0, 5, 5, 5, 35],
+            [0, 5],
+        ),
+        # After a fault, it pauses before the next claim, and an item keeps its place for as long.
+        *(([Item(2)], {"claim_fault": fault}, [0, 2, 2, 32], [2]) for fault in (AWAY, BUG)),
+        *(([Item(fault=fault), Item()], {}, [0, 2, 2, 32], [0, 2]) for fault in (AWAY, BUG)),
+    ],
 )
+def test_when_items_are_claimed(
+    items: list[Item], more: dict[str, Any], claims: list[float], begun: list[float]
+) -> None:
+    played = play(*items, **more)
+    assert (played.claims, played.begun) == (claims, begun)
+    assert len(played.done) == sum(item.fault is None for item in items)
+
+
+@pytest.mark.parametrize(
+    ("more", "done", "closed"),
+    [
+        # What is under way when it stops is waited for, also a claim; nothing else is begun.
+        ({}, [5], [5]),
+        ({"claim_takes": 4, "patience": 20}, [9], [9]),
+        # An item that doesn't end in time is cancelled.
+        ({"patience": 2}, [], [4]),
+        # A failed item's pause ends with the stop.
+        ({"fault": BUG, "takes": 0, "fault_pause": 90}, [], [2]),
+    ],
+)
+def test_when_it_is_closed(more: dict[str, Any], done: list[float], closed: list[float]) -> None:
+    item = Item(takes=more.pop("takes", 5), fault=more.pop("fault", None))
+    played = play(item, Item(), stops=2, **more)
+    assert (played.done, played.closed) == (done, closed)
+
+
+@pytest.mark.parametrize(("due_in", "seconds"), [(None, None), (timedelta(0), 0), (timedelta(hours=1), 3600)])
 def test_a_claim_tells_how_long_to_sleep(due_in: timedelta | None, seconds: float | None) -> None:
     due_at = NOW + due_in if due_in is not None else None
     assert Later.at(due_at, NOW) == (Later(seconds) if seconds is not None else None)
 
 
-@pytest.mark.parametrize(("within", "told"), [(0, True), (29, True), (30, False), (3600, False)])
+@pytest.mark.parametrize(("within", "told"), [(29, True), (30, False)])
 def test_a_check_that_no_sleep_can_miss_wakes_nobody(within: int, told: bool) -> None:
     notified: list[str] = []
     woken: list[str] = []
@@ -171,112 +165,3 @@ def test_a_check_that_no_sleep_can_miss_wakes_nobody(within: int, told: bool) ->
     wakeups.on("check", lambda: woken.append("check"))
     wakeups.check_within(timedelta(seconds=within))
     assert notified == woken == (["check"] if told else [])
-
-
-async def test_no_more_than_its_width_at_once(bench: Bench) -> None:
-    bench.items.extend(range(7))
-    bench.gate.clear()
-    async with bench.running(width=3):
-        await bench.until(lambda: len(bench.begun) == 3)
-        assert len(bench.items) == 4
-        bench.gate.set()
-        await bench.until(lambda: len(bench.done) == 7)
-
-
-async def test_a_fault_in_one_item_does_not_stop_the_others(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    bench.items.extend([-1, -2, 3])
-    with caplog.at_level(logging.WARNING):
-        async with bench.running(fault_pause=0):
-            await bench.until(lambda: bench.done == [3])
-    assert "the database is unavailable" in caplog.text
-    assert "ValueError" in caplog.text
-
-
-@pytest.mark.parametrize("fault", [StoreUnavailable("away"), RuntimeError("a bug")])
-@pytest.mark.parametrize("pause", [0, FOREVER])
-async def test_a_claim_that_fails_is_repeated_after_the_pause_for_faults(
-    bench: Bench, fault: Exception, pause: float
-) -> None:
-    bench.faults.append(fault)
-    async with bench.running(fault_pause=pause):
-        await bench.until(lambda: bench.claims == (1 if pause else 2))
-        await bench.turns()
-        assert bench.claims == (1 if pause else 2)
-
-
-@pytest.mark.parametrize("item", [-1, -2], ids=["the database is away", "a bug"])
-async def test_an_item_that_fails_keeps_its_place_for_the_pause_for_faults(bench: Bench, item: int) -> None:
-    bench.items.extend([item, 2])
-    async with bench.running() as (worker, _):
-        await bench.until(lambda: bench.begun == [item])
-        worker.wake()
-        await bench.turns()
-        assert bench.claims == 1
-        worker.stop()
-        async with asyncio.timeout(60):
-            await worker.finish(FOREVER)
-
-
-async def test_draining_handles_all_items_and_counts_them(bench: Bench) -> None:
-    bench.items.extend([1, 2])
-    worker = Worker("bench", bench.claim, bench.handle, Schedule())
-    assert [await worker.drain() for _ in range(2)] == [2, 0]
-    assert bench.done == [1, 2]
-
-
-async def test_it_is_closed_after_its_last_item(bench: Bench) -> None:
-    closed: list[list[int]] = []
-
-    async def close() -> None:
-        closed.append(list(bench.done))
-
-    bench.items.append(1)
-    worker = Worker("bench", bench.claim, bench.handle, Schedule(longest=FOREVER), close)
-    task = asyncio.create_task(worker.run())
-    await bench.until(lambda: bench.done == [1])
-    worker.stop()
-    await worker.finish(FOREVER)
-    await task
-    assert closed == [[1]]
-
-
-@pytest.mark.parametrize("held", ["claim", "item"])
-async def test_stopping_takes_nothing_new_and_finishes_what_is_under_way(bench: Bench, held: str) -> None:
-    bench.items.extend([1, 2])
-    gate = bench.claiming if held == "claim" else bench.gate
-    gate.clear()
-    async with bench.running() as (worker, task):
-        await bench.until(lambda: bench.claims == 1 and (held == "claim" or bench.begun == [1]))
-        worker.stop()
-        finishing = asyncio.create_task(worker.finish(FOREVER))
-        await asyncio.sleep(0)
-        gate.set()
-        async with asyncio.timeout(60):
-            await finishing
-        assert task.done()
-    assert bench.done == [1]
-    assert list(bench.items) == [2]
-
-
-async def test_an_item_that_does_not_finish_in_time_is_cancelled(bench: Bench) -> None:
-    bench.items.append(1)
-    bench.gate.clear()
-    async with bench.running() as (worker, task):
-        await bench.until(lambda: bench.begun == [1])
-        worker.stop()
-        async with asyncio.timeout(60):
-            await worker.finish(0)
-        assert task.done()
-    assert bench.done == []
-
-
-async def test_a_finished_item_makes_it_look_for_those_that_were_held_back(bench: Bench) -> None:
-    bench.items.append(1)
-    bench.gate.clear()
-    async with bench.running(width=2, claims_again=True):
-        await bench.until(lambda: bench.claims == 2)
-        bench.items.append(2)
-        bench.gate.set()
-        await bench.until(lambda: bench.done == [1, 2])
