@@ -90,7 +90,7 @@ scale: .venv/.ready
 	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 snapshots: .venv/.ready
-	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui tests/stories
+	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui tests/stories tests/e2e/test_transcripts.py
 
 screenshots: .venv/.ready
 	$(BIN)/python -m tools.screenshots $(ARGS)

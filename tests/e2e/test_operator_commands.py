@@ -7,12 +7,9 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from bot import __version__
 from bot.ops.export import FIELDS
 from tests.e2e.bot_process import PROJECT, BotProcess
-from tests.questions import set_schema_version
 
 
 async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
@@ -46,25 +43,6 @@ async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
     assert len((await home.command("export", *limits)).out.splitlines()) == 2
 
 
-@pytest.mark.parametrize("edge", ["9999-12-31T23:59-23:00", "yesterday"])
-async def test_export_of_a_time_that_is_none(home: BotProcess, edge: str) -> None:
-    said = await home.command("export", "--since", edge)
-    assert (said.code, said.out) == (2, "")
-    assert "Traceback" not in said.err
-    assert f"argument --since: {edge!r} is " in said.err.splitlines()[-1]
-
-
-async def test_export_without_a_database_of_this_version(home: BotProcess) -> None:
-    await set_schema_version(home.database, "0001")
-    said = await home.command("export")
-    assert (said.code, "schema 0001" in said.err) == (2, True)
-    home.database_file.unlink()
-    said = await home.command("export")
-    assert said.code == 2
-    assert said.err == f"There is no database at {home.database_file}. Check DATABASE_URL.\n"
-    assert not home.database_file.exists()
-
-
 async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
     await home.start()
     first = next(line for line in home.log.splitlines() if "INFO" in line)
@@ -89,16 +67,6 @@ async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
     assert len(home.comfydeploy.call_log.queue_calls) == 3
     assert [message.text for message in home.discord.messages(home.channel)][: len(shown)] == shown
     assert len(home.discord.messages(home.channel)) == len(shown) + 1
-
-
-async def test_a_move_to_a_database_named_in_the_environment(home: BotProcess) -> None:
-    said = await home.command("move-database")
-    assert said.code == 2
-    assert said.err == "No target is named. Name it with --to or TARGET_DATABASE_URL.\n"
-    target = f"sqlite:///{home.folder}/other.db"
-    said = await home.command("move-database", TARGET_DATABASE_URL=target)
-    assert said.code == 0, said.err
-    assert "All rows have arrived unchanged" in said.out
 
 
 def test_what_an_option_prints_reaches_a_pipe() -> None:

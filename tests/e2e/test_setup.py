@@ -8,7 +8,6 @@ import os
 import pty
 import signal
 from contextlib import suppress
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -16,27 +15,12 @@ import pytest
 from bot.domain.errors import StartupError
 from bot.ops.setup import with_values, write_env_file
 from demo.fake_comfydeploy.deployments import PICTURE_ID
-from tests.e2e.bot_process import PROJECT, BotProcess, CommandResult
-from tests.fakediscord.faults import Fault
+from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.launch import command
 from tests.ports import free_port
 
 NAMES = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
 WRONG = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDe.no-such-token-at-all-0123456789"
-
-
-async def said_without_terminal(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch, *given: str, **more: str
-) -> CommandResult:
-    monkeypatch.setattr("sys.stdin", StringIO(f"{home.comfydeploy.api_key}\n"))
-    return await home.command("setup", *given, **dict.fromkeys(NAMES, ""), **more)
-
-
-def options(home: BotProcess, **more: str) -> list[str]:
-    token = home.folder / "token.txt"
-    token.write_text(f"{more.get('token', home.discord.token)}\n")
-    deployment = more.get("id", PICTURE_ID)
-    return ["--discord-token", str(token), "--comfydeploy-key", "-", "--deployment-id", deployment]
 
 
 class Terminal:
@@ -143,61 +127,6 @@ async def test_ctrl_c_at_a_question_changes_nothing(home: BotProcess) -> None:
     terminal.process.send_signal(signal.SIGINT)
     assert await terminal.ended() == 130
     assert not (home.folder / ".env").exists()
-
-
-async def test_only_the_three_lines_change(home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = "# mine\n\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
-    (home.folder / ".env").write_text(before)
-    said = await said_without_terminal(home, monkeypatch, *options(home))
-    assert said.code == 0, said.out + said.err
-    assert "Invite link: https://" in said.out
-    assert home.discord.token not in said.out
-    assert (home.folder / ".env").read_text() == (
-        f"# mine\n\nDISCORD_TOKEN={home.discord.token}\nLOG_LEVEL=DEBUG\n"
-        f"COMFYDEPLOY_API_KEY={home.comfydeploy.api_key}\nCOMFYDEPLOY_DEPLOYMENT_ID={PICTURE_ID}\n"
-    )
-    assert not (home.folder / ".env.new").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"token": WRONG}, "DISCORD_TOKEN wasn't accepted"),
-        ({"token": "no token"}, "or 'Bearer' before it. Nothing was written."),
-        ({"id": PICTURE_ID.replace("0", "f")}, "COMFYDEPLOY_DEPLOYMENT_ID wasn't accepted"),
-        ({"id": ""}, "COMFYDEPLOY_DEPLOYMENT_ID is missing. Give it with --deployment-id"),
-    ],
-)
-async def test_without_a_terminal_a_wrong_or_missing_answer_is_an_error(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], words: str
-) -> None:
-    said = await said_without_terminal(home, monkeypatch, *options(home, **change))
-    assert (said.code, words in said.err) == (2, True), said.out + said.err
-    assert not (home.folder / ".env").exists()
-
-
-async def test_a_secret_in_place_of_its_file_is_not_repeated(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = await said_without_terminal(home, monkeypatch, "--discord-token", WRONG)
-    told = "--discord-token can't be read (No such file or directory). It takes a file's name, "
-    assert (said.code, said.err) == (2, f"{told}or - for standard input.\n")
-
-
-async def test_the_example_is_the_template(home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither an unreadable list of servers nor a file of deployments is an error."""
-    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
-    (home.folder / ".env.example").write_text(example)
-    (home.folder / "deployments.toml").touch()
-    home.discord.faults.add("GET /users/@me/guilds", Fault.answer(404), times=None)
-    given = options(home, token=f"\ufeff{home.discord.token}\r")
-    said = await said_without_terminal(home, monkeypatch, *given)
-    assert said.code == 0, said.out + said.err
-    assert "Servers: the list can't be read: 404 Not Found." in said.out
-    assert "The bot doesn't read deployments.toml while COMFYDEPLOY_DEPLOYMENT_ID is set." in said.out
-    changed = zip(example.splitlines(), (home.folder / ".env").read_text().splitlines(), strict=True)
-    assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES)
-    assert env_file(home)["DISCORD_TOKEN"] == home.discord.token
 
 
 def test_what_cant_be_changed_safely_is_refused() -> None:

@@ -7,86 +7,82 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.fakediscord.components import walk as walk_components
-from tests.fakediscord.errors import Json, check_length, invalid
+from tests.fakediscord.errors import Json, Sizes, check_sizes, invalid
+from tests.fakediscord.world import Attachment, User
 
 COMMANDS = 100
 COMMAND_TEXT = 8000
 CHAT_INPUT, SUBCOMMAND, GROUP = 1, 1, 2
-STRING, INTEGER, NUMBER = 3, 4, 10
+STRING, INTEGER, BOOLEAN, USER, NUMBER, ATTACHMENT = 3, 4, 5, 6, 10, 11
 _NAME = re.compile(r"^[-_'\w]{1,32}$")
 _EXACT = 2**53
+_TYPES: dict[int, type | tuple[type, ...]] = {
+    STRING: str,
+    INTEGER: int,
+    BOOLEAN: bool,
+    USER: User,
+    NUMBER: (int, float),
+    ATTACHMENT: Attachment,
+}
+# The options' bounds, with the types that have them, and the least and largest value.
+_BOUNDS = (
+    ("min_value", (INTEGER, NUMBER), -_EXACT, _EXACT),
+    ("max_value", (INTEGER, NUMBER), -_EXACT, _EXACT),
+    ("min_length", (STRING,), 0, 6000),
+    ("max_length", (STRING,), 1, 6000),
+)
 
 
 def check_commands(commands: list[Json]) -> None:
     """Check a bulk overwrite."""
     chat = [c for c in commands if c.get("type", CHAT_INPUT) == CHAT_INPUT]
     if len(chat) > COMMANDS:
-        raise invalid(
-            "commands", "APPLICATION_COMMANDS_MAX", "Maximum number of application commands reached"
-        )
-    names = [(c.get("type", CHAT_INPUT), c["name"]) for c in commands]
-    if len(names) != len(set(names)):
-        raise invalid(
-            "name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Application command names must be unique"
-        )
+        raise invalid("commands", "Maximum number of application commands reached")
+    _check_unique("name", [(c.get("type", CHAT_INPUT), c["name"]) for c in commands])
     for number, command in enumerate(commands):
-        if command.get("type", CHAT_INPUT) == CHAT_INPUT:
+        if command in chat:
             _check_named(f"{number}", command)
-            _check_options(f"{number}", command.get("options") or [])
             _check_text(f"{number}", command)
         else:
-            check_length(f"{number}.name", command["name"], 32, 1)
-            check_length(f"{number}.description", command.get("description"), 0)
+            check_sizes(f"{number}", command, {"name": (1, 32), "description": (0, 0)})
+
+
+def _check_unique(field: str, names: list[Any]) -> None:
+    if len(names) != len(set(names)):
+        raise invalid(field, "Must be unique")
 
 
 def _check_named(field: str, item: Json) -> None:
-    name = str(item.get("name"))
+    """Check a command, a subcommand or an option."""
+    name, options = str(item.get("name")), item.get("options") or []
     if not _NAME.match(name) or name != name.lower():
-        raise invalid(f"{field}.name", "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
-    check_length(f"{field}.description", item.get("description"), 100, 1)
-
-
-def _check_options(field: str, options: list[Json]) -> None:
-    if len(options) > 25:
-        raise invalid(f"{field}.options", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
-    names = [option["name"] for option in options]
-    if len(names) != len(set(names)):
-        raise invalid(f"{field}.options", "APPLICATION_COMMAND_OPTIONS_NAME_DUPLICATE", "Must be unique")
+        raise invalid(f"{field}.name", "Command name is invalid")
+    check_sizes(field, item, {"description": (1, 100), "options": (0, 25), "choices": (0, 25)})
+    _check_unique(f"{field}.options", [option["name"] for option in options])
     required = [bool(o.get("required")) for o in options if o["type"] not in (SUBCOMMAND, GROUP)]
     if required != sorted(required, reverse=True):
-        code = "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID"
-        raise invalid(f"{field}.options", code, "Required options must be placed before non-required options")
+        raise invalid(f"{field}.options", "Required options must be placed before non-required options")
     for number, option in enumerate(options):
-        place = f"{field}.options.{number}"
-        _check_named(place, option)
-        if option["type"] in (SUBCOMMAND, GROUP):
-            _check_options(place, option.get("options") or [])
-        else:
-            _check_value_option(place, option)
+        _check_named(f"{field}.options.{number}", option)
+        _check_values(f"{field}.options.{number}", option)
 
 
-def _check_value_option(field: str, option: Json) -> None:
+def _check_values(field: str, option: Json) -> None:
     choices = option.get("choices") or []
-    if len(choices) > 25 or (choices and option.get("autocomplete")):
-        raise invalid(f"{field}.choices", "BASE_TYPE_MAX_LENGTH", "At most 25, and none with autocomplete.")
+    if choices and option.get("autocomplete"):
+        raise invalid(f"{field}.choices", "Not with autocomplete.")
     for number, choice in enumerate(choices):
         check_choice(f"{field}.choices.{number}", choice)
-    if len({c["name"] for c in choices}) != len(choices):
-        raise invalid(f"{field}.choices", "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_DUPLICATE", "Not unique")
-    for key in ("min_value", "max_value"):
+    _check_unique(f"{field}.choices", [choice["name"] for choice in choices])
+    for key, kinds, least, most in _BOUNDS:
         bound = option.get(key)
-        if bound is not None and (option["type"] not in (INTEGER, NUMBER) or abs(bound) > _EXACT):
-            raise invalid(f"{field}.{key}", "NUMBER_TYPE_MAX", "Out of range, or not a number's option.")
-    for key, least in (("min_length", 0), ("max_length", 1)):
-        bound = option.get(key)
-        if bound is not None and (option["type"] != STRING or not least <= bound <= 6000):
-            raise invalid(f"{field}.{key}", "NUMBER_TYPE_MAX", "Out of range, or not a string's option.")
+        if bound is not None and (option["type"] not in kinds or not least <= bound <= most):
+            raise invalid(f"{field}.{key}", "Out of range, or not an option's of this type.")
 
 
 def check_choice(field: str, choice: Json) -> None:
-    check_length(f"{field}.name", choice.get("name"), 100, 1)
-    if isinstance(choice["value"], str):
-        check_length(f"{field}.value", choice["value"], 100, 1)
+    sizes: Sizes = {"name": (1, 100)} | ({"value": (1, 100)} if isinstance(choice["value"], str) else {})
+    check_sizes(field, choice, sizes)
 
 
 def _check_text(field: str, command: Json) -> None:
@@ -96,8 +92,7 @@ def _check_text(field: str, command: Json) -> None:
         total += len(item["name"]) + len(item.get("description") or "")
         total += sum(len(c["name"]) + len(str(c["value"])) for c in item.get("choices") or [])
     if total > COMMAND_TEXT:
-        message = f"Command exceeds maximum size ({COMMAND_TEXT})"
-        raise invalid(field, "APPLICATION_COMMAND_TOO_LARGE", message)
+        raise invalid(field, f"Command exceeds maximum size ({COMMAND_TEXT})")
 
 
 def _nested(item: Json) -> Iterator[Json]:
@@ -109,8 +104,7 @@ def _nested(item: Json) -> Iterator[Json]:
 def value_mistake(option: Json, value: object) -> str | None:
     """Return why Discord's client would not send this value, or None. Suggestions aren't enforced."""
     kind, name = option["type"], option["name"]
-    wanted: dict[int, type | tuple[type, ...]] = {3: str, 4: int, 5: bool, 10: (int, float)}
-    if not isinstance(value, wanted.get(kind, object)) or (isinstance(value, bool) and kind != 5):
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != BOOLEAN):
         return f"{name}: {value!r} is of the wrong type"
     choices = option.get("choices") or []
     if choices and value not in [c["value"] for c in choices]:

@@ -17,8 +17,8 @@ def walk(components: list[Json]) -> Iterator[Json]:
 
 
 def attachment_references(body: Json) -> Iterator[str]:
-    """Yield the file name of each `attachment://` URL in embeds and components."""
-    found: list[object] = [body.get("embeds"), body.get("components")]
+    """Yield the file name of each `attachment://` URL in the components."""
+    found: list[object] = [body.get("components")]
     while found:
         value = found.pop()
         if isinstance(value, dict):

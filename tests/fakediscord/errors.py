@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 Json = dict[str, Any]
+# The least and most characters or items of each field.
+Sizes = dict[str, tuple[int, int]]
 
 _KNOWN: dict[int, tuple[int, str]] = {
     0: (401, "401: Unauthorized"),
@@ -50,15 +52,16 @@ class ApiError(Exception):
         return body
 
 
-def invalid(field: str, code: str, message: str) -> ApiError:
+def invalid(field: str, message: str) -> ApiError:
     """Return a 50035 about one field; dots in `field` mean nesting, as in `options.0.name`."""
-    tree: Json = {"_errors": [{"code": code, "message": message}]}
+    tree: Json = {"_errors": [{"code": "INVALID", "message": message}]}
     for part in reversed(field.split(".")):
         tree = {part: tree}
     return ApiError(50035, tree)
 
 
-def check_length(field: str, value: object, limit: int, least: int = 0) -> None:
-    text = value if isinstance(value, str) else ""
-    if not least <= len(text) <= limit:
-        raise invalid(field, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {limit} in length.")
+def check_sizes(place: str, item: Json, sizes: Sizes) -> None:
+    """Check how many characters or items the fields have."""
+    for field, (least, most) in sizes.items():
+        if not least <= len(item.get(field) or "") <= most:
+            raise invalid(f"{place}.{field}", f"Must be between {least} and {most} in length.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.fakediscord import command_rules, payloads, rules
 from tests.fakediscord.calls import Call, Endpoint, Reply
-from tests.fakediscord.errors import ApiError, Json, invalid
+from tests.fakediscord.errors import ApiError, Json, check_sizes, invalid
 from tests.fakediscord.interactions import Answer, Interaction, Interactions, Type
 from tests.fakediscord.messages import Messages
 from tests.fakediscord.world import LOADING, Message, User
@@ -52,14 +52,13 @@ class InteractionRoutes:
         if kind not in _ALLOWED[interaction.type] or (
             kind in (Answer.UPDATE, Answer.DEFERRED_UPDATE) and interaction.source is None
         ):
-            raise invalid("type", "INTERACTION_CALLBACK_TYPE_INVALID", f"{kind} does not answer this.")
+            raise invalid("type", f"{kind} does not answer this.")
         return Answer(kind)
 
     def _answer(self, interaction: Interaction, kind: Answer, data: Json, call: Call) -> Message | None:
         if kind is Answer.CHOICES:
             choices = data.get("choices") or []
-            if len(choices) > 25:
-                raise invalid("data.choices", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+            check_sizes("data", data, {"choices": (0, 25)})
             for number, choice in enumerate(choices):
                 command_rules.check_choice(f"data.choices.{number}", choice)
             return None

@@ -6,7 +6,7 @@ import discord
 
 from tests.fakediscord import payloads
 from tests.fakediscord.calls import Call, Endpoint, Reply
-from tests.fakediscord.errors import ApiError, Json, invalid
+from tests.fakediscord.errors import ApiError, invalid
 from tests.fakediscord.messages import Messages
 from tests.fakediscord.world import EPHEMERAL, Channel, Kind, Message, User, World
 
@@ -32,12 +32,11 @@ class MessageRoutes:
     def create(self, call: Call) -> Reply:
         place = self._open(call)
         body = dict(call.body)
-        self._may_post(place, body, files=bool(call.files))
+        self._may_post(place, files=bool(call.files))
         if body.get("enforce_nonce") and body.get("nonce") is not None:
             earlier = self._messages.repeated(body["nonce"])
             if earlier is not None:
                 return self._reply(earlier, with_nonce=True)
-        self._check_reference(place, body)
         # Only the answer to an interaction can be ephemeral; Discord ignores the flag here.
         body["flags"] = int(body.get("flags") or 0) & ~EPHEMERAL
         message = self._messages.create(place, self._bot, body, call.files, limit=place.filesize_limit)
@@ -48,12 +47,13 @@ class MessageRoutes:
         place = self._open(call)
         limit = int(call.query.get("limit", "50"))
         if not 1 <= limit <= 100:
-            raise invalid("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
+            raise invalid("limit", "int value should be between 1 and 100.")
         if not self._has(place, "read_message_history"):
             return Reply(body=[])
-        notes = [m for m in place.messages.values() if not m.ephemeral]
-        chosen = _window(notes, {key: int(v) for key, v in call.query.items() if key != "limit"}, limit)
-        return Reply(body=[payloads.message(m, self._messages.sign) for m in chosen])
+        # The bot only asks for the messages after one. Discord returns each page's newest first.
+        after = int(call.query["after"])
+        found = sorted((m.id, m) for m in place.messages.values() if not m.ephemeral and m.id > after)
+        return Reply(body=[payloads.message(m, self._messages.sign) for _, m in found[:limit][::-1]])
 
     def fetch(self, call: Call) -> Reply:
         place = self._open(call)
@@ -97,7 +97,7 @@ class MessageRoutes:
             raise ApiError(10008)
         return message
 
-    def _may_post(self, place: Channel, body: Json, *, files: bool) -> None:
+    def _may_post(self, place: Channel, *, files: bool) -> None:
         if place.kind is Kind.DM and place.recipient is not None and not place.recipient.accepts_dms:
             raise ApiError(50007)
         if place.locked and not self._has(place, "manage_threads"):
@@ -105,16 +105,6 @@ class MessageRoutes:
         self._need(place, "send_messages_in_threads" if place.is_thread else "send_messages")
         if files:
             self._need(place, "attach_files")
-        if body.get("embeds"):
-            self._need(place, "embed_links")
-
-    def _check_reference(self, place: Channel, body: Json) -> None:
-        reference = body.get("message_reference")
-        if reference is None or int(reference["message_id"]) in place.messages:
-            return
-        if reference.get("fail_if_not_exists", True):
-            raise invalid("message_reference", "MESSAGE_REFERENCE_UNKNOWN_MESSAGE", "Unknown message")
-        del body["message_reference"]
 
     def _has(self, place: Channel, permission: str) -> bool:
         bits = self._world.bot_permissions(place)
@@ -127,14 +117,3 @@ class MessageRoutes:
 
     def _reply(self, message: Message, *, with_nonce: bool = False) -> Reply:
         return Reply(body=payloads.message(message, self._messages.sign, with_nonce=with_nonce))
-
-
-def _window(notes: list[Message], bounds: dict[str, int], limit: int) -> list[Message]:
-    """Return a page of messages, newest first, as Discord does for `before` and `after`."""
-    newest_first = sorted(notes, key=lambda m: m.id, reverse=True)
-    if "before" in bounds:
-        return [m for m in newest_first if m.id < bounds["before"]][:limit]
-    if "after" in bounds:
-        later = [m for m in newest_first if m.id > bounds["after"]]
-        return later[-limit:]
-    return newest_first[:limit]

@@ -28,7 +28,7 @@ NONCE_SECONDS = 300
 REQUEST_SIZE = 25 * MIB
 _NONCES_KEPT = 10_000
 _REPEATED_WITHIN = 10
-_BODY = ("content", "embeds", "components")
+_BODY = ("content", "components")
 _SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
 
 
@@ -101,7 +101,6 @@ class Messages:
             created_at=self._world.clock.now(),
             created=time.perf_counter(),
             interaction=interaction,
-            reference=body.get("message_reference"),
         )
         message.pinged = rules.pings(message.text, body.get("allowed_mentions"))
         self._publish(message, enforce=bool(body.get("enforce_nonce")))
@@ -117,8 +116,6 @@ class Messages:
 
     def edit(self, message: Message, body: Json, files: Mapping[int, Upload], *, limit: int) -> None:
         attachments = self._kept(message, body) + self._uploaded(body, files, limit)
-        if len({a.id for a in attachments}) != len(attachments):
-            raise ApiError(50035)
         whole = message.body | {key: body[key] for key in _BODY if key in body}
         old = int(message.flags) & ~LOADING
         whole["flags"] = old | (int(body.get("flags") or 0) & _SETTABLE_FLAGS)

@@ -181,10 +181,10 @@ def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
     body: Json = {
         "id": str(note.id),
         "channel_id": str(place.id),
-        "type": 20 if note.interaction is not None else 19 if note.reference else 0,
+        "type": 20 if note.interaction is not None else 0,
         "author": user(note.author),
         "content": note.content,
-        "embeds": note.body.get("embeds") or [],
+        "embeds": [],
         "components": _components(note, sign),
         "attachments": [attachment(place, a, sign, ephemeral=note.ephemeral) for a in note.attachments],
         "flags": note.flags,
@@ -198,8 +198,6 @@ def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
     }
     if note.interaction is not None:
         body |= note.interaction.message_fields()
-    if note.reference is not None:
-        body["message_reference"] = note.reference
     if with_nonce and note.nonce is not None:
         body["nonce"] = note.nonce
     return body

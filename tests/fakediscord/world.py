@@ -160,7 +160,6 @@ class Message:
     edited_at: float | None = None
     deleted_at: float | None = None
     interaction: Interaction | None = None
-    reference: Json | None = None
     pinged: frozenset[int] = frozenset()
     history: deque[Json] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
     replaced: deque[float] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))

@@ -13,5 +13,3 @@ async def story(stage: Stage, alice: Person) -> None:
     await stage.passes(20)
     await alice.presses("Cancel")
     await stage.until_done()
-    await alice.types("/generate several", prompt="robots", count=2)
-    await stage.until_done()

@@ -1,25 +1,38 @@
-"""Reports and deletions: a member reports a result, and moderators dismiss or delete it."""
+"""Reports: members report results, and moderators dismiss reports, delete results and block people."""
 
 from tests.stories.stage import Person, Stage
 
 
-async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
+async def story(stage: Stage, alice: Person, bob: Person, carol: Person, mona: Person) -> None:
+    await alice.makes(prompt="a spider", count=2)
+    await bob.presses("⋯ More", beside="a spider")
     await mona.sets("Approval", review_channel=["#reports"])
-    await alice.gets(prompt="a spider")
-    await bob.presses("⋯ More", beside="a spider")
-    await bob.presses("Report")
-    await bob.fills_in(what_is_wrong_with_it="Something else", note="Far too many legs")
+    await bob.presses_more("Report", beside="a spider")
+    await bob.fills_in(what_is_wrong_with_it="Hurts or harasses somebody", note=" That is *me* @everyone")
+    await bob.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
+    await carol.presses("2", beside="a spider")
+    await carol.presses(
+        "Report", beside="a spider", what_is_wrong_with_it="Sexual or violent", note="Look closer"
+    )
     await mona.presses("Dismiss")
-    await bob.presses("⋯ More", beside="a spider")
-    await bob.presses("Report")
-    await bob.fills_in(what_is_wrong_with_it="Something else")
-    await alice.gets(prompt="two spiders")
-    await bob.presses("⋯ More", beside="two spiders")
-    await bob.presses("Report")
-    await bob.fills_in(what_is_wrong_with_it="Against this server's rules")
+    await bob.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
+    await mona.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
+    await alice.presses_more("Delete", beside="a spider")
+    await mona.presses("Delete", beside="Reported")
+    await mona.types("/audit", action="report")
+    await alice.types("/privacy export")
+    alice.reads("audit")
+    await bob.types("/privacy delete")
+    await bob.presses("Delete my data")
+    await mona.types("/audit", action="report")
+    await alice.makes(prompt="two spiders")
+    await bob.presses_more("Report", beside="two spiders", what_is_wrong_with_it="Something else")
     await mona.gets_by("Delete", beside="Reported")
-    await alice.presses("⋯ More", beside="a spider")
-    await alice.gets_by("Delete")
+    await alice.at("adult").makes(prompt="a wolf")
+    await bob.at("adult").presses_more("Report", beside="a wolf", what_is_wrong_with_it="Something else")
+    await mona.presses("Block", beside="a wolf", reason="Wolves", duration="1 hour")
+    stage.loses("reports")
+    await bob.presses("Report", beside="a wolf")
     await bob.types("/block", user=alice.user)
     await mona.types("/block", user=bob.user, reason="Reports everything", duration="hour")
     await bob.types("/generate picture", prompt="an owl")

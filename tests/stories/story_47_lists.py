@@ -6,8 +6,9 @@ from tests.stories.stage import Person, Stage
 async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.types("/runs")
     await bob.makes(prompt="a secret")
-    for number in range(5):
-        await alice.makes("text", prompt=f"the story of fox {number}")
+    with stage.unseen():
+        for number in range(5):
+            await alice.makes("text", prompt=f"the story of fox {number}")
     await alice.makes("trouble", prompt="a broken fox")
     await alice.makes(prompt="three foxes", count=3)
     await alice.makes(prompt="a fox")

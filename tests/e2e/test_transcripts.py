@@ -1,0 +1,265 @@
+"""What the operator's commands and failed starts print. `make snapshots` writes the transcripts.
+
+A transcript shows each finding of a check once, and after each check how many there are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from demo.fake_comfydeploy.faults import Faults
+from tests.chaos.database import opened
+from tests.e2e.bot_process import PROJECT, BotProcess, described
+from tests.fakediscord.faults import Fault
+from tests.ports import free_port
+from tests.questions import insert_foreign_table, set_schema_version, webhook_secret
+from tests.serving import serving
+
+TRANSCRIPTS = Path(__file__).with_name("transcripts")
+NAMES = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
+WRONG_TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDe.no-such-token-at-all-0123456789"
+WRONG_KEY = "no-such-key-at-all"
+NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
+NOBODY = f"127.0.0.1:{free_port()}"
+OWN_FILE = {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"}
+SHOPPING = "a shopping list, and long enough to be taken for more than a header\n"
+_CHANGING = (
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+    (r"\b\d{5,}\b", "NUMBER"),
+    (r"it is \d+ (seconds|minutes)", r"it is N \1"),
+    (r"PostgreSQL [\d.]+,", "PostgreSQL VERSION,"),
+    (r"(error while attempting|the name can't be) .*\)\.", "REASON)."),
+)
+
+
+class Screen:
+    """A terminal in which somebody types commands beside `home`."""
+
+    def __init__(self, home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self.monkeypatch = monkeypatch
+        self.lines: list[str] = []
+        self._seen: set[str] = set()
+
+    async def types(self, *arguments: str, told: str = "", **settings: str) -> None:
+        """Run a command with these settings, or without arguments a start, and note what it prints.
+
+        With `told`, the transcript has these words instead of the command and its settings.
+        """
+        typed = "".join(f" {each}" for each in (*arguments, *map("=".join, settings.items())))
+        quiet = {"SUBMIT_GRACE_SECONDS": "180", "LOG_LEVEL": "CRITICAL"}
+        said = await self.home.command(*arguments, **quiet | settings)
+        self.lines.append(f"{told or f'python -m bot{typed}'}: exit code {said.code}")
+        printed = said.out.replace("\n         ", " | ").splitlines()
+        self.lines += [f"  {line}" for line in printed if line not in self._seen]
+        self._seen.update(line for line in printed if line.startswith(("ok ", "error ", "warning ")))
+        self.lines += [f"  stderr: {line}" for line in said.err.splitlines()]
+        for secret in (self.home.discord.token, self.home.comfydeploy.api_key, WRONG_TOKEN, WRONG_KEY):
+            assert secret not in said.out + said.err
+
+    async def knows_what_is_ok(self) -> None:
+        """Leave the findings of a sound setup out of the transcript."""
+        await self.types("check")
+        self.lines.clear()
+
+    def transcript(self) -> str:
+        text = "\n".join(self.lines).strip().replace(str(self.home.folder), "⟨folder⟩")
+        for pattern, instead in _CHANGING:
+            text = re.sub(pattern, instead, text)
+        return f"{text}\n"
+
+
+async def check(home: BotProcess, screen: Screen) -> None:
+    home.database_file.unlink()
+    await screen.types("check")
+    assert not home.database_file.exists()
+    assert not home.discord.commands.scopes
+    assert not home.comfydeploy.call_log.queue_calls
+    await home.start(ALLOW_USER_INSTALLS="true")
+    await screen.types("check", told="beside the running bot")
+    assert str(await webhook_secret(home.database)) not in "".join(screen.lines)
+    await screen.types("check", WEBHOOK_SECRET="another-secret-01234")
+    await home.stop()
+    await screen.types(
+        "check",
+        DISCORD_TOKEN=WRONG_TOKEN,
+        COMFYDEPLOY_API_KEY=WRONG_KEY,
+        told="with a wrong token and a wrong key",
+    )
+    await screen.types("check", DISCORD_TOKEN="0123456789abcdef")
+    await screen.types("check", DISCORD_TOKEN="", WEB_PORT="many", LOG_LEVEL="loud")
+    await screen.types("check", ALLOWED_GUILD_IDS="4712", COMMAND_GUILD_IDS="4711")
+    await screen.types("check", PUBLIC_URL="http://nas")
+    wrong = {"PUBLIC_URL": "bot.example.com", "DATABASE_URL": "mysql://x/y", "COMFYDEPLOY_API_URL": "x"}
+    await screen.types("check", **wrong)
+    said = await home.command("check", "--json", COMMAND_GUILD_IDS="4711")
+    assert {each["level"] for each in json.loads(said.out)["findings"]} == {"ok", "warning"}
+    async with opened("postgres", home.folder) as database:
+        only = dict.fromkeys(NAMES, "") | {"ROLES": "web", "DATABASE_URL": database.url}
+        await screen.types("check", told="a process that only takes webhooks, without the keys", **only)
+
+
+async def check_databases(home: BotProcess, screen: Screen) -> None:
+    await screen.knows_what_is_ok()
+    await screen.types("check", DATABASE_URL="sqlite:////proc/x/y.db")
+    await screen.types("check", DATABASE_URL=f"postgresql://bot@{NOBODY}/bot")
+    await set_schema_version(home.database, "v9_0001")
+    await screen.types("check", told="a database of another version")
+    await screen.types("export")
+    home.database_file.write_text(SHOPPING * 3)
+    await screen.types("check", told="a file that is no database")
+    await screen.types()
+    assert home.database_file.read_text() == SHOPPING * 3
+    home.database_file.unlink()
+    await screen.types("export", told="an export without a file")
+    assert not home.database_file.exists()
+    await insert_foreign_table(home.database)
+    await screen.types("check", told="a database of another program")
+
+
+@asynccontextmanager
+async def elsewhere(status: int) -> AsyncIterator[str]:
+    """Yield the address of a server that is not the bot."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": "https://bot.example.com/x"}, text="Hello")
+
+    async with serving(handle) as address:
+        yield address
+
+
+async def check_services(home: BotProcess, screen: Screen) -> None:
+    await screen.knows_what_is_ok()
+    home.discord.date_ahead = -20
+    home.discord.add_guild("Poor").bot_permissions &= ~0x8000  # Attach Files
+    await screen.types("check", told="Discord's clock is behind, and a permission is missing on a server")
+    home.discord.date_ahead = 3600
+    await screen.types("check", told="Discord's clock is an hour ahead")
+    home.discord.date_ahead = 0
+    for setting, status in (
+        ("COMFYDEPLOY_API_URL", 200),
+        ("COMFYDEPLOY_API_URL", 404),
+        ("PUBLIC_URL", 302),
+        ("PUBLIC_URL", 502),
+    ):
+        async with elsewhere(status) as url:
+            await screen.types("check", told=f"a server at {setting} answers {status}", **{setting: url})
+    async with elsewhere(200) as url:
+        port = url.rpartition(":")[2]
+        await screen.types("check", PUBLIC_URL=url, WEB_PORT=port, told="another program has the port")
+    await screen.types("check", COMFYDEPLOY_API_URL=f"http://{NOBODY}/api")
+    home.discord.faults.add("GET /users/@me", Fault.drop_before(), times=None)
+    await screen.types("check", told="Discord's API is away")
+    await home.discord.stop()
+    await screen.types("check", COMFYDEPLOY_API_URL=f"http://{NOBODY}/api")
+
+
+async def check_deployments(home: BotProcess, screen: Screen) -> None:
+    await screen.knows_what_is_ok()
+    file, prompt = home.folder / "own.toml", '[deployments.mine.inputs.prompt]\nkind = "text"\n'
+    images = "".join(f'[deployments.mine.inputs.i{n}]\nkind = "image"\n' for n in range(30))
+    for told, text, faults in (
+        ("ComfyDeploy describes nothing", described(mine=PICTURE_ID), Faults(deployment_status=500)),
+        ("it does so, but the file does", described(mine=PICTURE_ID) + prompt, Faults(deployment_status=500)),
+        ("one that is unknown beside one that isn't", described(fox=NOWHERE, owl=PICTURE_ID), Faults()),
+        ("thirty inputs for files", described(mine=PICTURE_ID) + images, Faults()),
+        ("a mistake in the file", "[deployments.mine]\ndeployment = 1\n", Faults()),
+    ):
+        home.comfydeploy.faults = faults
+        file.write_text(text, encoding="utf-8")
+        await screen.types("check", told=told, **OWN_FILE)
+
+
+async def starts(home: BotProcess, screen: Screen) -> None:
+    # First, because a start remembers how ComfyDeploy describes a deployment.
+    await screen.types(COMFYDEPLOY_API_URL=f"http://{NOBODY}/api")
+    await screen.types(COMFYDEPLOY_API_KEY=WRONG_KEY, told="with a wrong key")
+    await screen.types(DATABASE_URL=f"postgresql://bot:hunter2@{NOBODY}/bot")
+    await screen.types(WEB_HOST="203.0.113.9")
+    await screen.types(ROLES="messenger")
+    await screen.types(DISCORD_TOKEN="MTIz.no.such-token")
+    taken = home.comfydeploy.url.rpartition(":")[2].partition("/")[0]
+    await screen.types(WEB_PORT=taken)
+    await screen.types(METRICS_PORT=taken)
+    with screen.monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(home.folder / "gone"))
+        await screen.types(told="without a folder for temporary files")
+    home.discord.routes.starts_left = 0
+    await screen.types(told="no session start is left")
+    assert home.discord.gateway.counts["identify"] == 0
+    home.discord.faults.add("*", Fault.drop_before(), times=None)
+    await screen.types(told="Discord is away")
+
+
+async def setup(home: BotProcess, screen: Screen) -> None:
+    token, env = home.folder / "token.txt", home.folder / ".env"
+    empty = dict.fromkeys(NAMES, "")
+    options = {"--discord-token": str(token), "--comfydeploy-key": "-", "--deployment-id": PICTURE_ID}
+
+    async def types(told: str, *more: str, text: str = home.discord.token, **settings: str) -> None:
+        token.write_text(f"{text}\n")
+        screen.monkeypatch.setattr("sys.stdin", StringIO(f"{home.comfydeploy.api_key}\n"))
+        given = [each for option in options.items() for each in option]
+        await screen.types("setup", *given, *more, told=told, **empty | settings)
+
+    for told, text in (("a wrong token", WRONG_TOKEN), ("no token", "no token")):
+        await types(told, text=text)
+    for deployment in (PICTURE_ID.replace("0", "f"), ""):
+        options["--deployment-id"] = deployment
+        await types(f"the deployment {deployment!r}")
+    options["--deployment-id"] = PICTURE_ID
+    away = {"COMFYDEPLOY_API_URL": f"http://{NOBODY}/api"}
+    await types("ComfyDeploy is away", **away)
+    assert not env.exists()
+    before = "# mine\n\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
+    env.write_text(before)
+    await types("the present .env has other settings")
+    assert env.read_text() == (
+        f"# mine\n\nDISCORD_TOKEN={home.discord.token}\nLOG_LEVEL=DEBUG\n"
+        f"COMFYDEPLOY_API_KEY={home.comfydeploy.api_key}\nCOMFYDEPLOY_DEPLOYMENT_ID={PICTURE_ID}\n"
+    )
+    await types("ComfyDeploy is away, and the key is written anyway", "--anyway", **away)
+    env.unlink()
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    (home.folder / ".env.example").write_text(example)
+    (home.folder / "deployments.toml").touch()
+    home.discord.faults.add("GET /users/@me/guilds", Fault.answer(404), times=None)
+    await types("with the example as template", text=f"\ufeff{home.discord.token}\r")
+    changed = zip(example.splitlines(), env.read_text().splitlines(), strict=True)
+    assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES)
+    await screen.types("setup", "--discord-token", WRONG_TOKEN, told="a secret in place of its file")
+
+
+async def commands(home: BotProcess, screen: Screen) -> None:
+    await screen.types("export", "--since", "9999-12-31T23:59-23:00")
+    await screen.types("export", "--since", "yesterday")
+    await screen.types("move-database")
+    await screen.types("move-database", TARGET_DATABASE_URL=f"sqlite:///{home.folder}/other.db")
+    await screen.types("chekc")
+
+
+SCENES = (check, check_databases, check_services, check_deployments, starts, setup, commands)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=[scene.__name__ for scene in SCENES])
+async def test_the_operator_reads(
+    home: BotProcess,
+    scene: Callable[[BotProcess, Screen], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Screen(home, monkeypatch)
+    await scene(home, screen)
+    file = TRANSCRIPTS / f"{scene.__name__}.txt"
+    if os.environ.get("WRITE_SNAPSHOTS"):
+        file.write_text(screen.transcript(), encoding="utf-8")
+    assert screen.transcript() == file.read_text(encoding="utf-8")
