@@ -5,24 +5,22 @@ BIN := .venv/bin
 DEMO := $(if $(wildcard .venv/.ready),.venv,.venv-demo)
 ARGS ?=
 ROUNDS ?= 50
-RUNS ?= 100
 SEED ?= 1
 DATABASE ?= sqlite
 JOBS ?= 2
 
-.PHONY: help demo test test-slow lint format bench mutants faults simulate chaos scale snapshots screenshots docs lock wheel clean
+.PHONY: help demo test test-slow lint format bench mutants faults simulate chaos snapshots screenshots docs lock wheel clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
 	@echo "make test   the test suite (ARGS=tests/unit for a part)"
-	@echo "make test-slow  the long runs: kills of whole processes, chaos, scale (ARGS=\"-k chaos\" for a part)"
+	@echo "make test-slow  the long runs: kills of whole processes, chaos (ARGS=\"-k chaos\" for a part)"
 	@echo "make lint   ruff, mypy, the import contracts, and the linters of the image, compose files, workflows and manifests"
 	@echo "make bench  speed and memory, as figures (ARGS=requests for a part)"
 	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
 	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\"; or --simulate)"
 	@echo "make simulate  the whole bot in virtual time, with random faults (SEED=1 ROUNDS=1000 DATABASE=sqlite or postgres)"
-	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
-	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1), or each replaced (ARGS=--rolling)"
+	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres), in several processes with ARGS=--several"
 	@echo "make snapshots  the messages in tests/unit/ui/snapshots and the transcripts in tests/stories anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make format what lint would change, changed"
@@ -84,10 +82,7 @@ simulate: .venv/.ready
 	$(BIN)/python -m tests.simulation --seed $(SEED) --rounds $(ROUNDS) --database $(DATABASE) --jobs $(JOBS) $(ARGS)
 
 chaos: .venv/.ready
-	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)
-
-scale: .venv/.ready
-	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED) $(ARGS)
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE) $(ARGS)
 
 snapshots: .venv/.ready
 	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui tests/stories tests/e2e/test_transcripts.py

@@ -1,7 +1,7 @@
 """Queries and inserts that tests make in the database of a running bot.
 
-`tests/e2e`, `tests/chaos` and `tests/scale` know the tables only through this file, so a
-changed table changes no other file there. Query only what neither people nor services can see. Each function
+`tests/e2e` and `tests/chaos` know the tables only through this file, so a changed table changes no other file
+there. Query only what neither people nor services can see. Each function
 takes a `tests.databases.Database`. Only functions whose names begin with `insert_` or `set_` write.
 """
 

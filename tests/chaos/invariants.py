@@ -16,7 +16,7 @@ from tests.fakediscord.world import Channel, Message
 
 if TYPE_CHECKING:
     from tests.chaos.environment import Environment
-    from tests.scale.cluster import Cluster
+
 
 # Stored messages by the key of the request and the run's index.
 Stored = Mapping[tuple[str, int], Sequence[questions.Message]]
@@ -48,7 +48,7 @@ class Round:
 class Invariants:
     """The violations found so far, each described, by kind (`lost`, `twice`, …) and run key."""
 
-    def __init__(self, seen: Environment | Cluster) -> None:
+    def __init__(self, seen: Environment) -> None:
         self._seen = seen
         self._discord, self._comfydeploy = seen.discord, seen.comfydeploy
         self._judged: set[str] = set()

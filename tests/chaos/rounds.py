@@ -25,7 +25,7 @@ QUIET = ("nothing", "cancel", "again")
 HAPPENINGS = (
     *("nothing", "nothing", "cancel", "cancel", "again", "withdraw_send", "withdraw_view", "delete_channel"),
     *("delete_status", "gateway_drop", "gateway_lost", "remove_bot", "close_all", "expire_tokens"),
-    *("outage", "outage"),
+    *("outage", "outage", "upgrade"),
 )
 # Discord's upload limit in bytes for some requests, so small that pictures are recompressed or linked.
 SMALL_LIMIT = 3000
@@ -39,8 +39,7 @@ _LOCK_SECONDS = 1.0
 async def play(world: Environment, seed: int, number: int) -> Round:
     """Play a round without waiting until it has settled."""
     chance = random.Random(f"{seed}-{number}")
-    guild = world.home.guild
-    happening = chance.choice(HAPPENINGS)
+    guild, happening = chance.choice(world.guilds), chance.choice(HAPPENINGS)
     if happening == "remove_bot":
         guild = world.discord.add_guild(f"round {number}")
         for person in world.people:
@@ -51,10 +50,10 @@ async def play(world: Environment, seed: int, number: int) -> Round:
     await _ask(world, this, chance)
     # A bot that starts during an outage only waits for its end.
     killer = asyncio.create_task(asyncio.sleep(0))
-    if chance.random() < 0.33 and happening != "outage":
+    if chance.random() < 0.33 and happening not in ("outage", "upgrade"):
         seconds = chance.uniform(0.0, 0.6)
         this.died = f"after {seconds:.3f} s"
-        killer = asyncio.create_task(_kill_after(world, seconds))
+        killer = asyncio.create_task(_kill_after(world, seconds, chance))
     await asyncio.sleep(chance.uniform(0.0, 0.4))
     await _happen(world, this, chance)
     await killer
@@ -116,9 +115,9 @@ def _run_faults(chance: random.Random) -> Faults:
     return faults.model_copy(update={"queue_delay": faults.queue_delay / SPEED})
 
 
-async def _kill_after(world: Environment, seconds: float) -> None:
+async def _kill_after(world: Environment, seconds: float, chance: random.Random) -> None:
     await asyncio.sleep(seconds)
-    await world.kill()
+    await world.kill(chance)
     await world.start()
 
 
@@ -135,6 +134,8 @@ async def _happen(world: Environment, this: Round, chance: random.Random) -> Non
                 if message is not None and not message.ephemeral and not message.deleted_at:
                     this.removed.append(message)
                     world.discord.delete_message(message)
+        case "upgrade":
+            await world.replace_all()
         case "outage":
             await _endure(world, this, chance)
         case _:

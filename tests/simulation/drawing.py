@@ -34,8 +34,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "preset": 0.12,
         "moderate": 0.1,
         "press": 0.75,
-        "command": 0.25,
-        "audit": 0.1,
+        "command": 0.35,
         "block": 0.06,
         "settings": 0.12,
         "owner": 0.06,
@@ -43,14 +42,10 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "late": 0.1,
         "copies": 0.05,
         "ages": 0.03,
-        "learning": 0.1,
         "reports": 0.05,
         "intruder": 0.05,
-        "away": 0.04,
-        "delivery": 0.05,
-        "deferral": 0.05,
+        "moment": 0.2,
         "usage": 0.1,
-        "durations": 0.0,
         "leases": 0.0,
         "windows": 0.0,
         "limits": 0.0,
@@ -59,7 +54,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
     }
 )
 # These kinds act on a request, so they come after the first one.
-_AFTERWARDS = frozenset({"cancel", "press", "preset", "moderate", "audit", "forge", "late"})
+_AFTERWARDS = frozenset({"cancel", "press", "preset", "moderate", "forge", "late"})
 # The least probability of a moderator's action in a round with a request that needs approval.
 _APPROVAL = 0.85
 
@@ -80,19 +75,15 @@ class Theme:
 
 
 _SHAREABLE = {"where": ("pictures", "pictures", "adult", "thread"), "deployment": ("picture", "several")}
-_FEW_FAULTS = {"run": 0.1, "kill": 0.1}
+_FEW_FAULTS = {"run": 0.1, "kill": 0.2}
 THEMES = (
-    Theme(5, {}, 1.0, counts=(1, 2, 2, 3, 4)),
-    Theme(3, {"copies": 0.97, "press": 0.3, "run": 0.2, "place": 0.1, "kill": 0.15}, 0.3, _SHAREABLE),
+    Theme(5, {}, 1.0, counts=(1, 2, 3, 3, 4)),
+    Theme(3, {"copies": 0.97, "press": 0.3, "run": 0.2, "place": 0.1, "kill": 0.2}, 0.3, _SHAREABLE),
     Theme(4, {"ages": 0.97, "copies": 0.1, **_FEW_FAULTS}, 0.3, {"where": ("adult",)}),
-    Theme(7, {"learning": 0.97, "moderate": 0.2, **_FEW_FAULTS}, 0.2),
+    Theme(14, {"moment": 0.98, "moderate": 0.2, "discord": 0.1, **_FEW_FAULTS}, 0.2),
     Theme(3, {"reports": 0.97, "moderate": 0.4}, 0.3, {"where": ("pictures",), "deployment": ("picture",)}),
     Theme(2, {"intruder": 0.3, "forge": 0.97, "moderate": 0.4}, 0.3, {"where": ("requests", "pictures")}),
-    Theme(3, {"away": 0.97, "discord": 0.2}, 0.2),
-    Theme(3, {"delivery": 0.97, "discord": 0.1, **_FEW_FAULTS}, 0.2),
-    Theme(3, {"deferral": 0.97, "press": 0.3, **_FEW_FAULTS}, 0.2, counts=(0, 1)),
-    Theme(4, {"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4),
-    Theme(2, {"durations": 1.0}, counts=(0,)),
+    Theme(6, {"kill": 0.97, "discord": 0.5, "run": 0.5}, 0.4),
     Theme(3, {"leases": 1.0}, counts=(0,)),
     Theme(2, {"windows": 1.0}, counts=(0,)),
     Theme(3, {"pictures": 0.97, "checker": 0.3, **_FEW_FAULTS}, 0.1, counts=(0, 1)),
@@ -130,7 +121,7 @@ def _place(chance: random.Random, kind: str, steps: Sequence[Step]) -> int:
     if kind == "cancel":
         asks = [number for number, step in enumerate(steps, 1) if step.name == "ask"]
         return chance.choice(asks or [len(steps)])
-    if kind in ("press", "moderate", "audit"):
+    if kind in ("press", "moderate"):
         return len(steps)
     return chance.randrange(1 if kind in _AFTERWARDS else 0, len(steps) + 1)
 

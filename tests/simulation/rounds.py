@@ -112,7 +112,7 @@ async def _calm(story: Story) -> bool:
             if story.moderates(who, card.channel):
                 await story.press(who, card, "Approve")
                 break
-    for card in moderators.picture_cards(story):
+    for card in moderators.open_cards(story, "Post as spoiler"):
         if card.id // 2**22 % 2:  # the others expire
             await story.press("mona", card, "Post")
     for run in world.comfydeploy.runs:
@@ -127,7 +127,7 @@ def _settled(story: Story) -> bool:
     """Return whether every request has ended as far as anybody can see, and every promise is kept."""
     if story.world.comfydeploy.world.activity.active:
         return False
-    if moderators.open_cards(story) or moderators.picture_cards(story):
+    if any(moderators.open_cards(story, label) for label in ("Approve", "Post as spoiler")):
         return False
     return not any(broken_promises(story))
 

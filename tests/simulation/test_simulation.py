@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.faults import ANSWER, POST
 from tests.simulation.steps import Step, load, save
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -60,13 +61,25 @@ def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
 
 def test_a_post_that_is_found_and_edited_is_found_again(tmp_path: Path) -> None:
     """The process dies after a post, and the next one after it has found and edited the message."""
-    file, route = (
-        tmp_path / "steps.json",
-        "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}",
-    )
-    posted = {"who": "alice", "where": "pictures", "count": 2, "nth": 2, "forgotten": True}
-    killed = {"route": route, "nth": 1, "done": True, "slept": 0.0, "back": 5.0}
-    save([Step(0.3, "kill_during", 1, killed), Step(1.0, "kill_after_a_post", 1, posted)], file)
+    file = tmp_path / "steps.json"
+    killed = {"moment": f"DELETE {ANSWER}", "nth": 1, "done": True, "back": 5.0}
+    posted = {
+        "who": "alice",
+        "where": "pictures",
+        "deployment": "several",
+        "count": 2,
+        "again": False,
+        "doubt": "none",
+        "moment": POST,
+        "nth": 1,
+        "done": True,
+        "when": 0,
+        "troubles": ["kill", "nonce forgotten"],
+        "seconds": 55.0,
+        "pause": 45,
+        "release": 0.0,
+    }
+    save([Step(0.3, "kill_at_a_moment", 1, killed), Step(1.0, "request_in_trouble", 1, posted)], file)
     done = simulate(tmp_path, "--replay", str(file))
     assert done.returncode == 0, done.stdout
     assert " requests=1 kills=2 " in done.stdout

@@ -7,21 +7,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from demo.fake_comfydeploy.runs import Run
-from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.interactions import Interaction, Type
 from tests.fakediscord.world import Message
 from tests.simulation.engine.patches import TIME
 from tests.simulation.evidence import is_status
-from tests.simulation.people.requests import derived, new_mark, send
+from tests.simulation.people.requests import derived, made, new_mark, send
 from tests.simulation.steps import Skip
 from tests.simulation.story import Ask, Story
 
 MORE = "⋯ More"
-# Buttons that a result shows only after More, in an ephemeral message.
-_BEHIND_MORE = {"Details", "Use as input", "Report", "Share", "Save preset", "Delete", "Again ×"}
-# Buttons of a batch that appear only once a picture's number is pressed.
-_BEHIND_NUMBERS = {"Again", "Upscale", "Use as input", "Details", "Post", "Share", "Save preset", "Delete"}
-# Those that appear after a press of More, too.
-_BEHIND_BOTH = {"Details", "Delete"}
+# Actions of buttons that start a request at once, and how the request is made.
+_STARTS = {"again": "again", "repeat": "again", "vary": "vary"}
+# The length of a follow-up's name in the custom_id of a draft, which starts without a form.
+_FOLLOW_UP = 40
 # The prefix of each report's note.
 _NOTE = "reportnote"
 _REASONS = ("rules", "harassment", "sexual", "other")
@@ -124,79 +122,62 @@ class Reached(NamedTuple):
     label: str
 
 
-async def reach(story: Story, number: int, who: str | None, wait: float, *labels: str) -> Reached:
-    """Wait for a button with one of the labels, trying the requests from this number on.
+async def reach(story: Story, number: int, who: str | None, wait: float, label: str) -> Reached:
+    """Wait for a button, trying the requests from this number on.
 
-    `who` is by default each request's requester, who presses More or a number to get to the button. A label
-    that ends in × matches any number after it. Raises Skip if there is no such button in time.
+    `who` is by default each request's requester, who presses More or a number once under each message to get
+    to the button. A label that ends in × matches any number after it. Raises Skip if there is no such button
+    in time.
     """
     deadline = TIME.monotonic + wait
     tried: set[int] = set()
     while True:
         for asked in story.since(number):
             person = who or asked.who
-            found = await _find(story, asked, person, labels, tried)
+            found = _find(story, asked, person, label)
+            if found is None and label != "Cancel" and await _open(story, asked, person, tried):
+                found = _find(story, asked, person, label)
             if found is not None:
                 return Reached(asked, person, *found)
         if TIME.monotonic >= deadline:
-            raise Skip(f"{who or 'the requester'} sees no {labels}")
+            raise Skip(f"{who or 'the requester'} sees no {label}")
         await asyncio.sleep(0.25)
 
 
-Found = tuple[Message, str]
-"""A message and the full label of its button."""
-
-
-async def _find(story: Story, asked: Ask, who: str, labels: tuple[str, ...], tried: set[int]) -> Found | None:
-    """Find a button. More and the numbers of messages in `tried` aren't pressed again."""
-    messages = list(reversed(story.of_ask(asked, who)))
-    for message in messages:
-        found = _matching(message, labels)
-        if found is not None:
-            return message, found
-    for message in messages:
-        button = _leading_to(message, labels, len(story.presses))
-        if button is not None and message.id not in tried:
-            tried.add(message.id)
-            behind = await _opened(story, who, message, button, *labels)
-            if behind is not None:
-                return behind
-    return None
-
-
-def _matching(message: Message, wanted: tuple[str, ...]) -> str | None:
-    """Return the full label of a wanted button, or None if the message has none."""
-    for each in wanted:
+def _find(story: Story, asked: Ask, who: str, wanted: str) -> tuple[Message, str] | None:
+    """Return the newest message with a button, and the button's full label."""
+    for message in reversed(story.of_ask(asked, who)):
         for label in labels_of(message):
-            if label == each or (each.endswith("×") and label.startswith(each)):
-                return label
+            if label == wanted or (wanted.endswith("×") and label.startswith(wanted)):
+                return message, label
     return None
 
 
-def _leading_to(message: Message, labels: tuple[str, ...], turn: int) -> str | None:
-    """Return the number or More that may lead to one of the buttons; the turn decides between them."""
-    offered = list(labels_of(message))
-    numbers = [each for each in offered if each.isdigit()]
-    by_turns = turn % 2 and MORE in offered and _BEHIND_BOTH.intersection(labels)
-    if numbers and _BEHIND_NUMBERS.intersection(labels) and not by_turns:
-        return numbers[turn % len(numbers)]
-    return MORE if MORE in offered and _BEHIND_MORE.intersection(labels) else None
-
-
-async def _opened(story: Story, who: str, message: Message, button: str, *labels: str) -> Found | None:
-    answer = await story.answer(await story.press(who, message, button))
-    if answer is None or answer.original is None or answer.original is message:
-        return None
-    found = _matching(answer.original, labels)
-    return None if found is None else (answer.original, found)
+async def _open(story: Story, asked: Ask, who: str, tried: set[int]) -> bool:
+    """Press More or a number under the newest message that isn't in `tried`; return whether there is one."""
+    for message in reversed(story.of_ask(asked, who)):
+        doors = [label for label in labels_of(message) if label == MORE or label.isdigit()]
+        if doors and message.id not in tried:
+            tried.add(message.id)
+            await story.answer(await story.press(who, message, doors[len(story.presses) % len(doors)]))
+            return True
+    return False
 
 
 async def press(
-    story: Story, number: int, who: str | None, label: str, wait: float
+    story: Story, number: int, who: str | None, label: str, wait: float, second: str | None = None
 ) -> tuple[Reached, Interaction | None]:
-    """Press a button as soon as `reach` finds it."""
+    """Press a button as soon as `reach` finds it, and record the request that it starts.
+
+    A `second` person presses at the same instant; `same` is the same person.
+    """
     found = await reach(story, number, who, wait, label)
-    return found, await story.press(found.who, found.message, found.label)
+    sent = await story.press(found.who, found.message, found.label)
+    record(story, found.ask, sent)
+    if second is not None:
+        again = await story.press(found.who if second == "same" else second, found.message, found.label)
+        record(story, found.ask, again)
+    return found, sent
 
 
 async def press_and_wait(
@@ -206,55 +187,68 @@ async def press_and_wait(
     return await story.answer((await press(story, number, who, label, wait))[1])
 
 
-async def press_when_shown(story: Story, who: str, ask: Ask, label: str, within: float) -> bool:
-    """Press a button as soon as a message about a request has it; return whether it was answered."""
+async def choose(story: Story, sent: Interaction | None) -> Interaction | None:
+    """Use the first control of each answer until a form opens; return the interaction that opened it.
 
-    def found() -> list[Message]:
-        return [m for m in reversed(story.of_ask(ask, who)) if label in labels_of(m)]
-
-    await story.world.until(found, within)
-    shown = found()
-    return bool(shown) and await story.answer(await story.press(who, shown[0], label)) is not None
-
-
-async def press_delete(story: Story, who: str, message: Message) -> Interaction | None:
-    """Press Delete, if necessary after More, without waiting for the answer."""
-    if "Delete" in labels_of(message):
-        return await story.press(who, message, "Delete")
-    opened = await _opened(story, who, message, MORE, "Delete")
-    return None if opened is None else await story.press(who, *opened)
+    Raises Skip if nothing is offered.
+    """
+    while sent is not None and sent.modal is None:
+        shown = sent.original
+        controls = [c for c in shown.components if c.get("custom_id")] if shown is not None else []
+        if shown is None or not controls or controls[0].get("disabled"):
+            raise Skip(f"nothing to choose: {sent.text}")
+        values = [option["value"] for option in controls[0].get("options") or []][:1]
+        who = story.world.name_of(sent.user)
+        sent = await story.answer(await story.press(who, shown, controls[0]["custom_id"], *values))
+    return sent
 
 
 # Forms.
 
 
-async def fill_in(story: Story, opened: Interaction | None, **given: Any) -> Interaction | None:
-    """Submit the form that an interaction opened, with usual values of the boxes that aren't given."""
+async def fill_in(
+    story: Story, opened: Interaction | None, parent: Ask | None = None, *, keep: bool = False, **given: Any
+) -> Interaction | None:
+    """Submit the form that an interaction opened, with usual values of the boxes that aren't given.
+
+    A request's form gets a new prompt unless `keep`, and the request that it starts is recorded.
+    """
     if opened is None or opened.modal is None:
         return None
-    form = str(opened.modal)
+    form, mark = str(opened.modal), new_mark(story)
     values = {"reason": "not here", "duration": "hour", "name": "from more", "prompt": False, **given}
+    if str(opened.modal["custom_id"]).startswith("draft:"):
+        values = {} if keep else {"prompt": f"another {mark}"}
     if _has_box(form, "note"):
         number = sum(_NOTE in str(press.values) for press in story.presses)
         values |= {"reason": _REASONS[number % len(_REASONS)], "note": f"{_NOTE}{number}x"}
     values = {box: value for box, value in values.items() if _has_box(form, box)}
-    return await story.answer(await story.submit(opened, values))
+    sent = await story.submit(opened, values)
+    record(story, parent, sent, parent.mark if keep and parent is not None else mark)
+    return await story.answer(sent)
 
 
 def _has_box(form: str, box: str) -> bool:
     return f"'custom_id': '{box}'" in form
 
 
-async def send_draft(
-    story: Story, parent: Ask, opened: Interaction | None, how: str, *, keep: bool = False, **facts: Any
-) -> None:
-    """Submit a request's form, with a new prompt unless `keep`, and record the request.
-
-    Raises Skip if the form didn't open.
-    """
-    if opened is None or opened.modal is None:
-        raise Skip(f"no form opened: {opened.text if opened else ''}")
-    mark, takes_prompt = new_mark(story), _has_box(str(opened.modal), "prompt")
-    values = {"prompt": f"another {mark}"} if takes_prompt and not keep else {}
-    sent = await story.submit(opened, values)
-    derived(story, parent, sent, how, **{"mark": mark if values else parent.mark} | facts)
+def record(story: Story, parent: Ask | None, sent: Interaction | None, mark: str = "") -> None:
+    """Record the request that a press or a form starts. Its custom_id tells whether and how it does."""
+    custom_id = str(sent.data.get("custom_id", "")) if sent is not None else ""
+    kind, _, target = custom_id.split(":")[:3] if custom_id.count(":") > 1 else ("", "", "")
+    how, facts = "", dict[str, Any]()
+    if kind == "run" and target in _STARTS:
+        how = _STARTS[target]
+        facts["count"] = {"vary": 4, "repeat": parent.count if parent is not None else 1}.get(target, 1)
+    elif kind == "draft" and len(target) == _FOLLOW_UP:
+        how, facts = "upscale", {"deployment": "upscale", "mark": new_mark(story)}
+    elif kind == "draft" and sent is not None and sent.type is Type.MODAL:
+        how, facts["mark"] = "edit", mark or new_mark(story)
+        if target:
+            how, facts["deployment"] = "use", target
+    if not how or sent is None:
+        return
+    if parent is not None:
+        derived(story, parent, sent, how, **facts)
+    else:
+        made(story, sent, how, **facts)

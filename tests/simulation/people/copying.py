@@ -11,27 +11,22 @@ from tests.fakediscord.world import Message
 from tests.simulation.evidence import subject
 from tests.simulation.people.asking import (
     MORE,
+    choose,
     fill_in,
-    held_run,
     labels_of,
     press_and_wait,
-    press_delete,
-    release_all,
     result,
 )
-from tests.simulation.people.buttons import add_upscaled, send_picture_form
+from tests.simulation.people.buttons import use_on
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.people.settings import change_setting
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
-from tests.simulation.trouble.deaths import kill_after_call
-from tests.simulation.trouble.places import delete_channel, expire_token, set_mark, withdraw
+from tests.simulation.trouble.places import delete_channel, set_mark, withdraw
 
 _KINDS = {"Share": "g", "Post": "s"}
 _DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
-# Seconds after which a post that was started before has ended, with discord.py's retries.
-_POSTS_END = 35.0
 
 
 async def copy_result(story: Story, number: int, label: str, *, prompt: bool = False) -> None:
@@ -67,7 +62,7 @@ async def copy_and_delete(story: Story, draw: Draw) -> None:
         story.strike("Discord: the next two deletions take 3 s")
     sent: list[Interaction | None] = []
     for deleter, message in zip(deleters, cycle(shown), strict=False):
-        sent.append(await press_delete(story, deleter, message))
+        sent.append(await _delete(story, deleter, message))
         await asyncio.sleep(gap)
     if gallery == "closed":
         withdraw(story, "gallery")
@@ -80,7 +75,15 @@ async def copy_and_delete(story: Story, draw: Draw) -> None:
         await copy_result(story, asked.number, labels[0], prompt=prompt)
 
 
-async def _move_gallery(story: Story, *, deletes: bool = False) -> str:
+async def _delete(story: Story, who: str, message: Message) -> Interaction | None:
+    """Press Delete, if necessary after More, without waiting for the answer."""
+    if "Delete" not in labels_of(message):
+        opened = await story.answer(await story.press(who, message, MORE))
+        message = opened.original if opened is not None and opened.original is not None else message
+    return await story.press(who, message, "Delete")
+
+
+async def _move_gallery(story: Story, *, deletes: bool) -> None:
     """Create a channel and make it the gallery, perhaps after deleting the earlier one."""
     if deletes:
         delete_channel(story, "gallery")
@@ -91,7 +94,6 @@ async def _move_gallery(story: Story, *, deletes: bool = False) -> str:
     panel = await open_panel(story, "mona", "pictures")
     await change_setting(story, panel, "results", gallery_channel_id=[f"#{name}"])
     story.strike(f"#{name} is the gallery now")
-    return name
 
 
 @action("copies", weight=2)
@@ -117,53 +119,18 @@ async def use_after_unmarking(story: Story, draw: Draw) -> None:
     who, deployment, count = draw(
         who=MEMBERS, deployment=("picture", "picture", "restricted"), count=(1, 1, 2)
     )
-    then = draw(then=("use", "opened", "opened", "menu", "menu use", "Share", "Post"))
+    then = draw(then=("press", "opened", "opened", "Upscale", "Use as input", "Share", "Post"))
     asked, shown = await result(story, who, "adult", deployment, count=count)
-    opened = await _use(story, asked) if then == "opened" else None
+    opened = None
+    if then == "opened":
+        opened = await press_and_wait(story, asked.number, who, "Use as input", 1)
     await asyncio.sleep(4)
     set_mark(story, "adult", nsfw=False)
     await asyncio.sleep(4)
     if then in _KINDS:
         await copy_result(story, asked.number, then)
-    elif then == "menu":
-        await _upscale(story, asked, shown)
-    elif then == "menu use":
-        offered = await story.answer(await story.use_on(who, shown, "Use as input"))
-        await send_picture_form(story, offered, asked)
+    elif then in ("Use as input", "Upscale"):
+        await use_on(story, who, shown, then, asked)
     else:
-        await send_picture_form(story, opened or await _use(story, asked), asked)
-
-
-async def _use(story: Story, asked: Ask) -> Interaction | None:
-    return await press_and_wait(story, asked.number, asked.who, "Use as input", 1)
-
-
-async def _upscale(story: Story, asked: Ask, shown: Message) -> None:
-    """Start the follow-up by the message command on a result."""
-    await add_upscaled(story, asked, await story.answer(await story.use_on(asked.who, shown, "Upscale")))
-
-
-@action("ages", weight=2)
-async def unmark_before_delivery(story: Story, draw: Draw) -> None:
-    """Lift a channel's age restriction during a run, and perhaps restore it before the result."""
-    who, count, back = draw(who=MEMBERS, count=(1, 1, 3), back=0.3)
-    await held_run(story, who, "adult", draw(deployment=("picture", "picture", "restricted")), count=count)
-    await asyncio.sleep(4)
-    set_mark(story, "adult", nsfw=False)
-    await asyncio.sleep(_POSTS_END)
-    if back:
-        set_mark(story, "adult", nsfw=True)
-    release_all(story)
-    await asyncio.sleep(3)
-
-
-@action("ages", weight=2)
-async def note_instead_of_result(story: Story, draw: Draw) -> None:
-    """Delete an age-restricted channel before the result, and kill the bot when it sends the note as a DM."""
-    who, nth, back = draw(who=MEMBERS, nth=(1, 2, 3), back=(1.0, 10.0))
-    asked, run = await held_run(story, who, "adult", "restricted")
-    expire_token(story, asked)
-    delete_channel(story, "adult")
-    kill_after_call(story, "POST /users/@me/channels", nth=nth, back=back)
-    story.world.comfydeploy.release(run.id)
-    await asyncio.sleep(back + 5)
+        offered = opened or await press_and_wait(story, asked.number, who, "Use as input", 1)
+        await fill_in(story, await choose(story, offered), asked)

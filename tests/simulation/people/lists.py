@@ -1,26 +1,69 @@
-"""Actions: people use /runs, /queue, /usage, /help, /privacy and /preset."""
+"""Actions: people use the commands that show or change lists, and press what they offer."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from typing import Any
+import random
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from tests.simulation.people.asking import open_list
-from tests.simulation.people.requests import MEMBERS, made, new_mark
-from tests.simulation.steps import Choice, Draw, Skip, action
+from tests.simulation.people.asking import open_list, request
+from tests.simulation.people.requests import MEMBERS, MODERATORS, made, new_mark
+from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 
+_SERVERS = ("pictures", "requests")
+_EVERYWHERE = (*_SERVERS, "adult", "lounge", "dm")
 _STATES = ("all", "waiting", "running", "done", "failed", "ended", "undelivered")
-# Lists, and the buttons that lead to their other pages.
-_PAGES = {
-    "runs": ("Older", "Newer"),
-    "queue": ("More", "Back"),
-    "usage": (),
-    "help": ("Examples", "My limits", "Commands"),
-    "preset list": ("Older", "Newer"),
-}
 _PRESETS = ("warm", "cold")
+_AUDITED = ("request", "outcome", "approve", "delete", "refusal")
+
+
+class List(NamedTuple):
+    """A command: its weight, who uses it where, and its options, each with its probability and values.
+
+    `presses` are labels of components that they press in the answer.
+    """
+
+    weight: float
+    people: tuple[str, ...] = MEMBERS
+    places: tuple[str, ...] = _EVERYWHERE
+    options: Mapping[str, tuple[float, tuple[Any, ...]]] = {}
+    presses: tuple[str, ...] = ()
+
+
+_LISTS = {
+    "runs": List(1, options={"state": (0.2, _STATES)}, presses=("Older", "Newer")),
+    "queue": List(1, presses=("More", "Back")),
+    "usage": List(1),
+    "help": List(1, presses=("Examples", "My limits", "Commands")),
+    "privacy export": List(0.5, places=("dm",)),
+    "privacy delete": List(0.5, places=("pictures",), presses=("Delete my data",)),
+    "preset list": List(1, presses=("Older", "Newer")),
+    "preset save": List(
+        2,
+        options={
+            "name": (1, _PRESETS),
+            "seed": (0.3, (True,)),
+            "prompt": (0.5, ("{prompt}, in warm light",)),
+            "server": (0.2, (True,)),
+        },
+        presses=("Replace",),
+    ),
+    "preset delete": List(1, places=("pictures",), options={"name": (1, _PRESETS), "server": (0.2, (True,))}),
+    "audit": List(
+        2,
+        MODERATORS,
+        _SERVERS,
+        {"action": (0.3, _AUDITED), "outcome": (0.2, ("succeeded", "failed", "cancelled"))},
+        ("CSV file",),
+    ),
+}
+
+
+def _options(chance: random.Random, name: str) -> dict[str, Any]:
+    given = _LISTS[name].options.items()
+    return {option: chance.choice(values) for option, (likely, values) in given if chance.random() < likely}
 
 
 def _nth(story: Story, number: int) -> Ask:
@@ -30,14 +73,20 @@ def _nth(story: Story, number: int) -> Ask:
     return asked
 
 
-@action("command", weight=3)
-async def look(story: Story, draw: Draw) -> None:
-    """Read a list, and turn its pages."""
-    who, name = draw(who=MEMBERS, name=list(_PAGES))
-    where = draw(where=("pictures", "requests", "adult", f"dm:{who}", "lounge"))
-    shown = await open_list(story, who, where, name)
-    for label in _PAGES[name]:
-        await story.answer(await story.press(who, shown, label))
+@action("command")
+async def use_list(story: Story, draw: Draw) -> None:
+    """Use a command, and press buttons in its answer. A requester may just have made a private result."""
+    name = draw(name={name: each.weight for name, each in _LISTS.items()})
+    used = _LISTS[name]
+    who, where = draw(who=used.people, where=used.places)
+    options, sure = draw(options=lambda chance: _options(chance, name), sure=0.8)
+    if name == "audit" and draw(new=0.3):
+        await request(story, "alice", "pictures", private=True)
+        await asyncio.sleep(6)
+    shown = await open_list(story, who, f"dm:{who}" if where == "dm" else where, name, options)
+    offered = [each for each in shown.custom_ids if each.startswith("auditopen:")]
+    for control in (*used.presses, *offered[:1]) if sure else ():
+        await story.answer(await story.press(who, shown, control))
 
 
 @action("usage")
@@ -49,18 +98,13 @@ async def read_usage(story: Story, draw: Draw) -> None:
         await open_list(story, asked.who, asked.where, "usage")
 
 
-# A button beside a line of /runs.
-_BESIDE = re.compile(r"runs:\d+:\w+:\w+:\w+")
-
-
 @action("press", weight=2)
 async def choose_in_runs(story: Story, draw: Draw) -> None:
     """Press a button in /runs: cancel a request, post its result, or show its private result again."""
-    number, away, nth, state = draw(ask=range(4), away=0.3, nth=range(4), state=(*[None] * 20, *_STATES))
+    number, away, nth = draw(ask=range(4), away=0.3, nth=range(4))
     asked = _nth(story, number)
-    where = f"dm:{asked.who}" if away else asked.where
-    message = await open_list(story, asked.who, where, "runs", {"state": state} if state else {})
-    found = [each for each in message.custom_ids if _BESIDE.fullmatch(each)]
+    message = await open_list(story, asked.who, f"dm:{asked.who}" if away else asked.where, "runs")
+    found = [each for each in message.custom_ids if each.startswith("runs:") and ":page:" not in each]
     if not found:
         raise Skip(f"/runs offers {asked.who} nothing to press")
     await story.answer(await story.press(asked.who, message, found[nth % len(found)]))
@@ -72,38 +116,10 @@ async def choose_soon(story: Story, draw: Draw) -> None:
     await choose_in_runs(story, draw)
 
 
-@action("command")
-async def privacy(story: Story, draw: Draw) -> None:
-    """Export one's data, or delete it."""
-    who, name, sure = draw(who=MEMBERS, name=("privacy export", "privacy delete"), sure=0.8)
-    shown = await open_list(story, who, f"dm:{who}" if name == "privacy export" else "pictures", name)
-    if sure:
-        await story.answer(await story.press(who, shown, "Delete my data"))
-
-
-# Presets.
-
-_PRESET: dict[str, Choice] = {"ask": range(4), "name": _PRESETS}
-
-
-@action("preset", weight=2)
-async def save_preset(story: Story, draw: Draw) -> None:
-    """Save the latest request's inputs as a preset, and perhaps replace an earlier one of the same name."""
-    number, name, prompt = draw(**_PRESET, prompt=(None, "{prompt}, in warm light"))
-    seed, server, replace = draw(seed=0.3, server=0.2, replace=0.7)
-    asked = _nth(story, number)
-    options: dict[str, Any] = {"name": name, "seed": seed}
-    options |= {"prompt": prompt} if prompt else {}
-    options |= {"server": True} if server else {}
-    saved = await open_list(story, asked.who, asked.where, "preset save", options)
-    if replace:
-        await story.answer(await story.press(asked.who, saved, "Replace"))
-
-
-@action("preset", weight=3)
+@action("preset")
 async def use_preset(story: Story, draw: Draw) -> None:
     """Send a request with a preset, which is usually first saved from the person's latest request."""
-    number, name, first = draw(**_PRESET, first=0.9)
+    number, name, first = draw(ask=range(4), name=_PRESETS, first=0.9)
     asked = _nth(story, number)
     who, where = asked.who, asked.where
     latest = next(each for each in reversed(story.asks) if each.who == who)
@@ -117,9 +133,3 @@ async def use_preset(story: Story, draw: Draw) -> None:
     if sent is not None:
         facts: dict[str, Any] = {"mark": mark} if prompt else {"mark": latest.mark, "parent": latest.number}
         made(story, sent, "preset", deployment=latest.deployment, options=options, **facts)
-
-
-@action("preset")
-async def delete_preset(story: Story, draw: Draw) -> None:
-    who, name, server = draw(who=MEMBERS, name=_PRESETS, server=0.2)
-    await story.answer(await story.slash(who, "pictures", "preset delete", {"name": name, "server": server}))

@@ -1,59 +1,43 @@
-"""Actions: moderators decide about requests and reports, block people, and read the audit log."""
+"""Actions: moderators decide about requests, reports and pictures, and block people."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 from tests.chaos.faults import DEFER, POST
 from tests.fakediscord.faults import Fault, Rule
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import fill_in, labels_of, open_list, press_and_wait, request
+from tests.simulation.people.asking import fill_in, labels_of, press_and_wait, request
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.steps import Draw, Skip, action, sample
-from tests.simulation.story import Story
-from tests.simulation.trouble.deaths import kill_after_call, kill_at_commit
+from tests.simulation.story import Ask, Story
+from tests.simulation.trouble.moments import kill_at_moment
 
 _DECIDERS = (*MODERATORS, "rita")
+# What moderators press, by the label that a card has while it is open.
+_DECISIONS = {
+    "Approve": (*["Approve"] * 6, "Reject", "Reject", "Block", "Details"),
+    "Dismiss": ("Delete", "Block", "Dismiss"),
+    "Post as spoiler": ("Post", "Post as spoiler", "Delete", "Block"),
+}
 
 
-def open_cards(story: Story) -> list[Message]:
-    """Return the review cards that await a decision."""
-    return [card for card in _cards(story) if {"Approve", "Reject"} <= set(labels_of(card))]
-
-
-def picture_cards(story: Story) -> list[Message]:
-    """Return the open cards about outputs that wait for a moderator."""
-    return [card for card in _cards(story) if "Post as spoiler" in labels_of(card)]
-
-
-def _report_cards(story: Story) -> list[Message]:
-    return [card for card in _cards(story) if "Dismiss" in labels_of(card)]
-
-
-def _cards(story: Story) -> Iterator[Message]:
-    for name in ("cards", "reports"):
-        channel = story.world.channel(name)
-        if not channel.deleted:
-            yield from story.discord.messages(channel)
+def open_cards(story: Story, label: str = "Approve", about: Ask | None = None) -> list[Message]:
+    """Return the cards that await a decision and have a button with this label."""
+    channels = [story.world.channel(name) for name in ("cards", "reports")]
+    cards = [card for each in channels if not each.deleted for card in story.discord.messages(each)]
+    return [c for c in cards if label in labels_of(c) and (about is None or about in story.asks_of(c))]
 
 
 async def wait_for_cards(
-    story: Story, within: float, cards: Callable[[Story], list[Message]] = open_cards, count: int = 1
+    story: Story, within: float, label: str = "Approve", count: int = 1
 ) -> list[Message]:
     """Wait for so many cards, and return all. Raises Skip if there is none in time."""
-    await story.world.until(lambda: len(cards(story)) >= count, within)
-    if not cards(story):
+    await story.world.until(lambda: len(open_cards(story, label)) >= count, within)
+    if not open_cards(story, label):
         raise Skip("there is no open card")
-    return cards(story)
-
-
-async def review_card(story: Story, who: str, **options: Any) -> Message:
-    """Send a request that needs approval, and wait for its card. Raises Skip if there is none."""
-    await request(story, who, "requests", **options)
-    return (await wait_for_cards(story, 8))[-1]
+    return open_cards(story, label)
 
 
 async def press_together(story: Story, card: Message, people: list[str], labels: list[str]) -> None:
@@ -66,52 +50,50 @@ async def press_together(story: Story, card: Message, people: list[str], labels:
 
 @action("moderate", weight=14)
 async def decide(story: Story, draw: Draw) -> None:
-    """Let one moderator decide about a request, or two at the same instant; perhaps approve all others."""
+    """Let one moderator decide, or two at the same instant; perhaps approve all others.
+
+    Before a decision about a report, somebody reports a result.
+    """
+    kind = draw(kind={"Approve": 14, "Dismiss": 3, "Post as spoiler": 1})
     people, nth, wait, every = draw(
         people=sample(_DECIDERS, 1, 1, 2), nth=range(3), wait=(0, 4, 8), every=0.3
     )
-    decisions = (*["Approve"] * 6, "Reject", "Reject", "Block", "Details")
-    labels = draw(labels=lambda chance: chance.choices(decisions, k=2))
-    cards = await wait_for_cards(story, wait)
+    labels = draw(labels=lambda chance: chance.choices(_DECISIONS[kind], k=2))
+    if kind == "Dismiss":
+        reporter = draw(reporter=(None, *MEMBERS))
+        await fill_in(story, await press_and_wait(story, nth, reporter, "Report", 12))
+    cards = await wait_for_cards(story, wait, kind)
     await press_together(story, cards[nth % len(cards)], people, labels)
     for card in open_cards(story) if every else ():
         await story.answer(await story.press(people[0], card, "Approve"))
 
 
-@action("moderate", weight=3)
-async def report_and_decide(story: Story, draw: Draw) -> None:
-    """Report a result; then one moderator decides, or two at the same instant."""
-    number, who, people = draw(nth=range(4), who=(None, *MEMBERS), people=sample(_DECIDERS, 1, 1, 2))
-    labels = draw(labels=lambda chance: chance.choices(("Delete", "Block", "Dismiss"), k=2))
-    await fill_in(story, await press_and_wait(story, number, who, "Report", 12))
-    cards = await wait_for_cards(story, 4, _report_cards)
-    await press_together(story, cards[0], people, labels)
-
-
 # What goes wrong with a decision, its answer, or the direct message about it.
 _TROUBLES: dict[str, Callable[[Story, int], Rule | None]] = {
+    "none": lambda *_: None,
     "unanswered": lambda story, _: story.discord.faults.add(DEFER, Fault.drop_before(), times=6),
     "late": lambda story, _: story.discord.faults.add(DEFER, Fault.delay(4.0)),
     "POST lost": lambda story, _: story.discord.faults.add(POST, Fault.lose_reply()),
-    "killed after letter": lambda story, nth: kill_after_call(story, POST, nth=nth, back=2.0),
-    "killed before commit": lambda story, nth: kill_at_commit(story, nth, after=False, back=1.0),
-    "killed after commit": lambda story, nth: kill_at_commit(story, nth, after=True, back=1.0),
+    "killed after letter": lambda story, nth: kill_at_moment(
+        story, f"COMMIT after {POST}", nth, done=False, back=2.0
+    ),
+    "killed before commit": lambda story, nth: kill_at_moment(story, "COMMIT", nth, done=False, back=1.0),
+    "killed after commit": lambda story, nth: kill_at_moment(story, "COMMIT", nth, done=True, back=1.0),
 }
 
 
-@action("reports", weight=9)
+@action("reports")
 async def decide_in_trouble(story: Story, draw: Draw) -> None:
     """Decide about requests while something goes wrong, perhaps again where the buttons still stand."""
     who, moderator, count = draw(who=MEMBERS, moderator=("mike", "rita", "mona"), count=(1, 1, 2, 3))
     label = draw(label=("Approve", "Approve", "Reject", "Reject", "Block"))
-    trouble, nth = draw(trouble=("none", "none", *_TROUBLES), nth=(1, 2, 3, 3))
+    trouble, nth = draw(trouble=("none", *_TROUBLES), nth=(1, 2, 3, 3))
     again = draw(again=(None, None, 0.3, 3.0, 8.0))
     for _ in range(count):
         await request(story, who, "requests")
     cards = await wait_for_cards(story, 8, count=count)
-    rule = None
+    rule = _TROUBLES[trouble](story, nth)
     if trouble != "none":
-        rule = _TROUBLES[trouble](story, nth)
         story.strike(f"Discord: the next answer: {trouble}")
     for card in cards[-1:] if label == "Block" else cards[-count:]:
         pressed = await story.press(moderator, card, label)
@@ -125,9 +107,6 @@ async def decide_in_trouble(story: Story, draw: Draw) -> None:
     await asyncio.sleep(10)
 
 
-# Blocks.
-
-
 @action("block", weight=2)
 async def block(story: Story, draw: Draw) -> None:
     """Block a member, and perhaps unblock them after some seconds."""
@@ -138,29 +117,3 @@ async def block(story: Story, draw: Draw) -> None:
     await story.answer(await story.slash(who, where, "block", options))
     if unblock is not None:
         story.world.later(unblock, lambda: story.slash(who, where, "unblock", member))
-
-
-# The audit log.
-
-
-def _draw_filters(chance: random.Random) -> dict[str, str]:
-    filters = {
-        "action": (0.3, ("request", "outcome", "approve", "delete", "refusal")),
-        "outcome": (0.2, ("succeeded", "failed", "cancelled")),
-    }
-    return {
-        name: chance.choice(values) for name, (likely, values) in filters.items() if chance.random() < likely
-    }
-
-
-@action("audit")
-async def audit(story: Story, draw: Draw) -> None:
-    """Read the audit log, download it, and open a private result, perhaps a new one."""
-    who, where, options = draw(who=MODERATORS, where=("pictures", "requests"), options=_draw_filters)
-    if draw(new=0.3):
-        await request(story, "alice", "pictures", private=True)
-        await asyncio.sleep(6)
-    shown = await open_list(story, who, where, "audit", options)
-    await story.answer(await story.press(who, shown, "CSV file"))
-    for found in [each for each in shown.custom_ids if each.startswith("auditopen:")][:1]:
-        await story.answer(await story.press(who, shown, found))

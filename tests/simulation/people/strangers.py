@@ -10,17 +10,32 @@ from typing import Any
 import aiohttp
 
 from bot.ui.custom_ids import Action
-from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import fill_in, held_run, open_list, send_draft
-from tests.simulation.people.requests import MEMBERS, derived, new_mark
-from tests.simulation.steps import Choice, Draw, Skip, action, sample
+from tests.simulation.people.asking import fill_in, held_run, open_list, record
+from tests.simulation.people.requests import MEMBERS, new_mark
+from tests.simulation.steps import Draw, Skip, action, sample
 from tests.simulation.story import Ask, Story
 from tests.simulation.world import WEB_PORT
 
 # The stranger moderates another server.
 _OUTSIDERS = ("stranger", "stranger", *MEMBERS)
-_FORGED: dict[str, Choice] = {"ask": range(4), "who": _OUTSIDERS, "own": 0.4, "wait": (1, 6)}
+_BUTTONS = (
+    *(f"run:{{key}}:{each}" for each in Action),
+    *("runs:0:all:cancel:{key}", "runs:0:all:redeliver:{key}", "runs:0:all:open:{key}"),
+    *("auditopen:{key}", "erase:{person}"),
+)
+_CHOICES = {"set:gpus:key::0:": "H100", "set:home:tidy::0:": "x", "set:approval:open::0:": "x"}
+# The values of forms by the custom_id of their box. In a setting, it ends with a digest of the value that the
+# box showed: private results off, and approval for everybody.
+_FORMS: dict[str, dict[str, str]] = {
+    "run:{key}:reject": {"reason": "forged"},
+    "run:{key}:block": {"reason": "forged", "duration": "open"},
+    "run:{key}:share": {"reason": "forged"},
+    "draft:{key}::::": {"prompt": "forged {mark}"},
+    "draft:{key}:::0a:": {"prompt": "forged {mark}"},
+    "set:results:form::0:": {"private_results::d1e359f5": "true"},
+    "set:approval:form::0:": {"approval.mode::c4413d72": "off"},
+}
 
 
 async def _target(story: Story, number: int, who: str, own: bool, wait: float) -> tuple[Ask, str, Message]:
@@ -37,88 +52,36 @@ async def _target(story: Story, number: int, who: str, own: bool, wait: float) -
     if not others:
         raise Skip(f"{who} finds no request of somebody else")
     asked, key = others[number % len(others)]
-    if own:
-        seen = [m for m in story.visible(who) if m.author is story.discord.bot and not m.ephemeral]
-        seen = [m for m in seen if asked not in story.asks_of(m)]
-        return asked, key, seen[-1] if seen else await _own_message(story, who)
-    places = [m for m in story.of_ask(asked) if not m.ephemeral] or story.visible(who)
+    seen = [m for m in story.visible(who) if m.author is story.discord.bot and not m.ephemeral]
+    about = [m for m in story.of_ask(asked) if not m.ephemeral]
+    places = [m for m in seen if asked not in story.asks_of(m)] if own else about or seen
     if not places:
-        raise Skip(f"no message to press under for request {asked.number}")
+        places = [await open_list(story, who, "outside" if who == "stranger" else "pictures", "help")]
     return asked, key, places[-1]
 
 
-async def _own_message(story: Story, who: str) -> Message:
-    return await open_list(story, who, "outside" if who == "stranger" else "pictures", "help")
+@action("forge", weight=12)
+async def forge(story: Story, draw: Draw) -> None:
+    """Press another person's button, choose from their menu, or submit a form that was never opened.
 
-
-@action("forge", weight=6)
-async def forge_button(story: Story, draw: Draw) -> None:
-    """Forge a press of another person's button, perhaps in a channel that this person can't see.
-
-    Everybody who sees a result may repeat or edit it as their own request.
+    The person may not see the channel. Everybody who sees a result may repeat or edit it as a request of
+    their own.
     """
-    asked, key, message = await _target(story, *draw(**_FORGED))
-    who, what = draw(who=_OUTSIDERS, what=[*map(str, Action)])
-    sent = await story.forge(who, message, f"run:{key}:{what}")
-    if what in ("again", "vary", "repeat"):
-        count = {"again": 1, "vary": 4, "repeat": asked.count}[what]
-        derived(story, asked, sent, "forged again", count=count)
-    await _submit(story, asked, await story.answer(sent))
-
-
-async def _submit(story: Story, asked: Ask, opened: Interaction | None) -> None:
-    """Submit the form that a forged press opened."""
-    if opened is not None and "'draft:" in str(opened.modal):
-        await send_draft(story, asked, opened, "edit")
+    number, who, own, wait = draw(ask=range(4), who=_OUTSIDERS, own=0.4, wait=(1, 6))
+    asked, key, message = await _target(story, number, who, own, wait)
+    kind = draw(kind={"button": 6, "form": 3, "choice": 1})
+    what = draw(what={"button": _BUTTONS, "form": [*_FORMS], "choice": [*_CHOICES]}[kind])
+    mark, person = new_mark(story), story.world.person(asked.who).id
+    custom_id = what.format(key=key, person=person)
+    if kind == "form":
+        values = {box: value.format(mark=mark) for box, value in _FORMS[what].items()}
+        record(story, asked, await story.forge_form(who, message, custom_id, values), mark)
+    elif kind == "choice":
+        await story.answer(await story.forge(who, message, custom_id, _CHOICES[what], kind=3))
     else:
-        await fill_in(story, opened)
-
-
-_FORMS = (
-    *("run:{key}:reject", "run:{key}:block", "run:{key}:share", "draft:{key}::::", "draft:{key}:::0a:"),
-    *("set:results:form::0:", "set:approval:form::0:"),
-)
-# Values by the custom_id of their box, which ends with a digest of the value that the box showed: private
-# results off, and approval for everybody.
-_SETTINGS = {
-    "set:results:form::0:": {"private_results::d1e359f5": "true"},
-    "set:approval:form::0:": {"approval.mode::c4413d72": "off"},
-}
-
-
-@action("forge", weight=3)
-async def forge_form(story: Story, draw: Draw) -> None:
-    """Submit a form that this person never opened."""
-    asked, key, message = await _target(story, *draw(**_FORGED))
-    who, what = draw(who=_OUTSIDERS, what=_FORMS)
-    mark = new_mark(story)
-    values = _SETTINGS.get(what, {"reason": "forged", "duration": "open"})
-    if what.startswith("draft"):
-        values = {"prompt": f"forged {mark}"}
-    sent = await story.forge_form(who, message, what.format(key=key), values)
-    if what.startswith("draft"):
-        derived(story, asked, sent, "forged edit", mark=mark)
-
-
-_CHOICES = (
-    ("runs:0:all:cancel:{key}",),
-    ("runs:0:all:redeliver:{key}",),
-    ("runs:0:all:open:{key}",),
-    ("auditopen:{key}",),
-    ("erase:{person}",),
-    ("set:gpus:key::0:", "H100"),
-    ("set:home:tidy::0:", "x"),
-    ("set:approval:open::0:", "x"),
-)
-
-
-@action("forge", weight=3)
-async def forge_choice(story: Story, draw: Draw) -> None:
-    """Press a button in somebody else's list, confirm their erasure, or choose from their menu."""
-    asked, key, message = await _target(story, *draw(**_FORGED))
-    who, (custom_id, *values) = draw(who=_OUTSIDERS, what=_CHOICES)
-    custom_id = custom_id.format(key=key, person=story.world.person(asked.who).id)
-    await story.answer(await story.forge(who, message, custom_id, *values, kind=3 if values else 2))
+        sent = await story.forge(who, message, custom_id)
+        record(story, asked, sent)
+        await fill_in(story, await story.answer(sent), asked)
 
 
 # A webhook's secret is an HMAC of its run key.
@@ -174,6 +137,4 @@ async def press_earlier(story: Story, draw: Draw) -> None:
     message, custom_id = stale[nth % len(stale)]
     about = story.asks_of(message)
     person = who or ("mona" if message.channel.name == "cards" else about[0].who if about else "alice")
-    sent = await story.forge(person, message, custom_id)
-    if custom_id.endswith(":again") and about:
-        derived(story, about[0], sent, "again")
+    record(story, about[0] if about else None, await story.forge(person, message, custom_id))

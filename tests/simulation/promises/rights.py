@@ -28,7 +28,7 @@ from tests.simulation.story import Press
 _DECIDED = re.compile(
     r"(Approved|Rejected|Dismissed|Deleted|Posted|Posted as a spoiler) by <@(\d+)>|<@(\d+)> blocked <@"
 )
-_REPEATED = ("again", "vary", "together", "edit", "forged again", "forged edit")
+_REPEATED = ("again", "vary", "edit")
 # Answers to a press that was refused before its action was read.
 _REFUSED = ("This doesn't belong to this message", "I can't reach my database", "Something went wrong")
 _CANCELLED = ("You cancelled this request", "A moderator cancelled this request")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from demo.fake_comfydeploy.faults import CHAOS
@@ -31,19 +30,6 @@ def watch(story: Story, route: str, act: Callable[[Any], object]) -> Rule:
         return False
 
     return story.discord.faults.add(route, Fault.drop_before(), times=None, where=called)
-
-
-@contextmanager
-def away(story: Story, what: str) -> Iterator[None]:
-    """Make the block an outage, in which ComfyDeploy answers 503 if it is the one that is away."""
-    plan = story.world.comfydeploy.world.plan
-    story.strike(f"{what} is away")
-    plan.away = what == "ComfyDeploy"
-    try:
-        yield
-    finally:
-        plan.away = False
-        story.strike(f"{what} is back")
 
 
 @action("discord", weight=6)

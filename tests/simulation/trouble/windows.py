@@ -11,17 +11,17 @@ from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.life import Life
 from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import MORE, held_run, outcome, request, started
+from tests.simulation.people.asking import MORE, held_run, outcome, request
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Story
-from tests.simulation.trouble.deaths import add_strike, error, is_commit, kill_life
+from tests.simulation.trouble.deaths import add_strike, error, is_commit, kill
 from tests.simulation.trouble.places import withdraw
 from tests.simulation.trouble.services import jump, watch
 
 _EXTENSION = "UPDATE requests SET lease_until"
-# Seconds, a little more than a lease, and that with the longest sleep of the worker that takes over.
-_LEASE, _TAKEN_OVER = 62, 95.0
+# Seconds, a little more than a lease with the longest sleep of the worker that takes over.
+_TAKEN_OVER = 95.0
 # Seconds after which Discord has forgotten a nonce, and after which discord.py no longer repeats a post.
 _FORGOTTEN, _REPEATED = 400.0, 45.0
 
@@ -45,8 +45,7 @@ async def press_before_the_reply(story: Story, draw: Draw) -> None:
     shown = await outcome(story, asked, 20)
     await story.answer(await story.press(asked.who, shown, MORE))
     withdraw(story, "pictures", "read_message_history")
-    for process in story.world.running:
-        kill_life(story, process.life, _REPEATED + 5, "before the reply to its post")
+    kill(story, None, _REPEATED + 5, "before the reply to its post")
     await asyncio.sleep(_REPEATED)
     jump(story, _FORGOTTEN)
     await asyncio.sleep(40)
@@ -62,8 +61,7 @@ async def die_after_a_refusal(story: Story, draw: Draw) -> None:
     def told(_: Any) -> bool:
         if not any(call.status == 422 for call in world.comfydeploy.call_log.queue_calls):
             return False
-        for process in world.running:
-            world.loop.call_later(0.5, kill_life, story, process.life, 30.0, "after it told a refusal")
+        world.loop.call_later(0.5, kill, story, None, 30.0, "after it told a refusal")
         return True
 
     story.discord.faults.add(f"PATCH {ANSWER}", Fault.delay(1.0, after=True), where=told)
@@ -118,20 +116,6 @@ async def lease_runs_out(story: Story, draw: Draw) -> None:
     downloads = [path for path in paths if path.startswith("/files/outputs/")]
     if len(world.layout) == 1 and len(downloads) > len({*downloads}):
         story.surprises.append(f"a message in progress isn't started a second time: {run.id}")
-
-
-@action("leases")
-async def sleep_during_a_post(story: Story, draw: Draw) -> None:
-    """Let the machine sleep for longer than a lease while Discord's rate limit delays a post."""
-    who, jumps = draw(who=MEMBERS, jumps=(2, 3, 4))
-    await started(story, await request(story, who, "pictures"))
-    rule = story.discord.faults.add(POST, Fault.rate_limit(_LEASE * jumps + 20))
-    await story.world.until(lambda: rule.used, 15)
-    for _ in range(jumps if rule.used else 0):
-        await asyncio.sleep(0.3)
-        jump(story, _LEASE)
-    story.discord.faults.remove(rule)
-    await asyncio.sleep(20)
 
 
 # `seconds` is more than the 30 after which a worker that isn't woken looks for runs.

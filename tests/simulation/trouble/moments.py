@@ -1,0 +1,324 @@
+"""Actions: trouble at a chosen moment of a request, while nobody knows yet what has happened."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
+
+from demo.fake_comfydeploy.runs import Output, Run
+from tests.chaos.faults import ANSWER, DEFER, MESSAGE, MESSAGES, POST
+from tests.fakediscord.faults import Fault
+from tests.simulation.engine.life import Life
+from tests.simulation.people.asking import press_and_wait, request, result, started
+from tests.simulation.people.requests import MEMBERS, derived, picture_file
+from tests.simulation.people.settings import change_setting
+from tests.simulation.setup import open_panel
+from tests.simulation.steps import Draw, Skip, action
+from tests.simulation.story import Ask, Story
+from tests.simulation.trouble.deaths import add_strike, database_leaves, is_commit, kill, nth_call
+from tests.simulation.trouble.places import delete_channel, expire_token, set_mark, withdraw
+from tests.simulation.trouble.services import jump, leave, set_mood, watch
+
+_EDIT, _READ = f"PATCH {ANSWER}", f"GET {ANSWER}"
+# A call to Discord, a COMMIT, or a COMMIT after a call.
+_MOMENTS = {
+    DEFER: 3,
+    _EDIT: 1,
+    POST: 6,
+    f"GET {MESSAGES}": 1,
+    f"PATCH {MESSAGE}": 1,
+    f"DELETE {ANSWER}": 2,
+    f"DELETE {MESSAGE}": 2,
+    "POST /users/@me/channels": 1,
+    "COMMIT": 8,
+    f"COMMIT after {DEFER}": 3,
+    f"COMMIT after {POST}": 3,
+    f"COMMIT after {_EDIT}": 1,
+    "COMMIT after POST /users/@me/channels": 1,
+}
+_PLACES = ("pictures", "pictures", "adult", "thread", "requests", "lounge")
+_DEPLOYMENTS = ("picture", "picture", "several", "restricted")
+# Seconds that a killed process or an unavailable service is away.
+_AWAY = (0.1, 1.0, 1.0, 5.0, 20.0, 55.0, 1000.0)
+
+
+def at_moment(
+    story: Story, moment: str, nth: int, *, done: bool, act: Callable[[Life | None], object]
+) -> None:
+    """Call a function once, at the nth such moment from now on, before or after (`done`) what happens then.
+
+    The function gets the process that makes a COMMIT. If it isn't `done`, a call to Discord gets lost;
+    otherwise its reply takes a second.
+    """
+    reached, (what, _, route) = nth_call(nth), moment.partition(" after ")
+    begun = list[Any]()
+
+    def called(_: Any) -> bool:
+        if not reached():
+            return False
+        story.world.loop.call_later(0.5 if done else 0.0, act, None)
+        return True
+
+    def strike(life: Life, sql: str, after: bool) -> None:
+        if (begun or not route) and after is done and is_commit(sql) and reached():
+            act(life)
+
+    if what == "COMMIT":
+        add_strike(strike)
+        if route:
+            watch(story, route, begun.append)
+    else:
+        effect = Fault.delay(1.0, after=True) if done else Fault.drop_before()
+        story.discord.faults.add(moment, effect, times=1, where=called)
+
+
+def kill_at_moment(story: Story, moment: str, nth: int, *, done: bool, back: float) -> None:
+    where = f"{'after' if done else 'before'} the {nth}. {moment}"
+    at_moment(story, moment, nth, done=done, act=lambda life: kill(story, life, back, where))
+    story.strike(f"a kill {where}")
+
+
+@action("kill", weight=8)
+async def kill_at_a_moment(story: Story, draw: Draw) -> None:
+    """Kill the bot at a moment from now on, and perhaps let the machine sleep before it starts again."""
+    moment, nth, done = draw(moment=_MOMENTS, nth=(1, 1, 2, 3, 4, 6, 9), done=0.5)
+    kill_at_moment(story, moment, nth, done=done, back=draw(back=_AWAY[:5]))
+
+
+# What strikes, with the seconds that it lasts. Most of it is about the latest request.
+
+
+def _latest(story: Story) -> Ask:
+    if not story.asks:
+        raise Skip("there is no request")
+    return story.asks[-1]
+
+
+async def _press(story: Story, label: str, who: str | None = None) -> None:
+    await press_and_wait(story, _latest(story).number, who, label, 1)
+
+
+async def _require_approval(story: Story, _: float) -> None:
+    panel = await open_panel(story, "mona", "pictures")
+    await change_setting(story, panel, "approval", mode=["everybody"])
+
+
+def _posts_fail(story: Story, seconds: float) -> None:
+    """Let posts in the request's channel fail; only a post can show the result if the token has expired."""
+    channel = story.world.channel(_latest(story).where)
+    rule = story.discord.faults.add(
+        POST, Fault.answer(500), times=None, where=lambda at: int(at["channel_id"]) == channel.id
+    )
+    story.world.loop.call_later(min(seconds, 120), story.discord.faults.remove, rule)
+    story.strike(f"posts in #{channel.name} fail for {min(seconds, 120)} s")
+
+
+def _refuse_dms(story: Story, _: float) -> None:
+    story.world.person(_latest(story).who).accepts_dms = False
+    story.strike(f"{_latest(story).who} accepts no direct messages")
+
+
+_TROUBLES: dict[str, Callable[[Story, float], Any]] = {
+    "kill": lambda story, seconds: kill(story, None, seconds, "at a moment"),
+    "database away": database_leaves,
+    "Discord away": lambda story, seconds: leave(story, "Discord", seconds),
+    "ComfyDeploy away": lambda story, seconds: leave(story, "ComfyDeploy", seconds),
+    "posts fail": _posts_fail,
+    "reply lost": lambda story, _: story.discord.faults.add(POST, Fault.lose_reply()),
+    "lease over": lambda story, _: jump(story, 62),
+    "deadline over": lambda story, _: jump(story, 130),
+    "nonce forgotten": lambda story, _: jump(story, 400),
+    "token expired": lambda story, _: expire_token(story, _latest(story)),
+    "channel gone": lambda story, _: delete_channel(story, _latest(story).where),
+    "may not send": lambda story, _: withdraw(story, _latest(story).where),
+    "mark lifted": lambda story, _: set_mark(story, "adult", nsfw=False),
+    "DMs refused": _refuse_dms,
+    "checker lies": lambda story, seconds: set_mood(story, "lying", seconds),
+    "approval begins": _require_approval,
+    "cancelled": lambda story, _: _press(story, "Cancel"),
+    "deleted": lambda story, _: _press(story, "Delete"),
+    "moderated": lambda story, _: _press(story, "Delete", "mona"),
+    "more": lambda story, _: _press(story, "⋯ More"),
+    "shared": lambda story, _: _press(story, "Share"),
+}
+
+
+def _strike(story: Story, life: Life | None, troubles: Sequence[str], seconds: float, pause: float) -> None:
+    """Let troubles strike one after the other. A kill strikes at once, in the middle of what the bot does."""
+
+    async def strike(trouble: str) -> None:
+        with suppress(Skip):
+            done = _TROUBLES[trouble](story, seconds)
+            if asyncio.iscoroutine(done):
+                await done
+
+    first, *others = troubles
+    if first == "kill":
+        kill(story, life, seconds, "at a moment")
+    else:
+        story.world.later(0, partial(strike, first))
+    for trouble in others:
+        story.world.later(pause, partial(strike, trouble))
+
+
+# How a run ends in doubt.
+
+
+class Doubt(NamedTuple):
+    """What keeps the bot from learning how a run ended: its faults, and the seconds until it is released.
+
+    The clocks jump over them if `jumps`. The last webhooks arrive afterwards, unless the run isn't held.
+    """
+
+    faults: dict[str, Any]
+    seconds: float = 0.0
+    jumps: bool = False
+
+
+# Seconds, a little more than the deadline of runs, and than the grace time after a lost reply.
+_DEADLINE, _GRACE = 125.0, 26.0
+_RUNNING = {"hold_at": "running"}
+_SILENT = {**_RUNNING, "webhook_drop": True}
+# With the webhook before it, a 429 means that nothing was started.
+_BUSY = {"queue_status": 429, "webhook_before_reply": True, "undocumented": True, "hold_at": "queued"}
+_DOUBTS = {
+    "none": Doubt({}),
+    "held": Doubt(_RUNNING, 1),
+    "a part is told": Doubt({**_RUNNING, "cancel_supported": False}, _DEADLINE, jumps=True),
+    "ended unread": Doubt({"webhook_drop": True, "get_status": 500}, 3),
+    "succeeds after the deadline": Doubt({**_RUNNING, "success_after_cancel": True}, _DEADLINE, jumps=True),
+    "can't be cancelled": Doubt({**_RUNNING, "cancel_supported": False}, _DEADLINE, jumps=True),
+    "too long": Doubt(_RUNNING, 170),
+    "too long and silent": Doubt(_SILENT, 170),
+    "reply lost": Doubt({**_SILENT, "queue_drop": True}, _GRACE),
+    "only the end is heard": Doubt(_SILENT, 12),
+    "refused but started": Doubt({**_SILENT, "queue_status": 500, "queue_starts": 1}, 1),
+    "forbidden but started": Doubt({**_SILENT, "queue_status": 403, "queue_starts": 1}, 3),
+    "not found but started": Doubt({"queue_status": 404, "queue_starts": 1}),
+    "conflict but started": Doubt({"queue_status": 409, "queue_starts": 1}),
+    "invalid but started": Doubt({**_SILENT, "queue_status": 422, "queue_starts": 1}, 3),
+    "busy but started": Doubt({**_BUSY, "queue_starts": 1}, 15),
+    "no outputs told": Doubt({"outputs_missing": True}),
+    "no outputs of a failure told": Doubt({"outputs_missing": True, "ends_as": "failed", "made": 1}),
+    "no outputs of a timeout told": Doubt({"outputs_missing": True, "ends_as": "timeout", "made": 1}),
+}
+_USUAL = {"none": 8, "held": 4, "a part is told": 2, "ended unread": 2}
+
+
+def _troubles(chance: random.Random) -> list[str]:
+    return chance.choices([*["kill"] * 8, *_TROUBLES], k=chance.choice((1, 1, 2)))
+
+
+@action("moment")
+async def request_in_trouble(story: Story, draw: Draw) -> None:
+    """Send or repeat a request whose run may end in doubt, and let trouble strike at a moment of it.
+
+    The trouble is prepared before the request, while its run is held, or when the bot has a verdict about it.
+    Without a moment, it strikes at once.
+    """
+    who, where, doubt = draw(who=MEMBERS, where=_PLACES, doubt=dict.fromkeys(_DOUBTS, 1) | _USUAL)
+    deployment, count, again = draw(deployment=_DEPLOYMENTS, count=(1, 1, 2, 4), again=0.15)
+    moment, nth, done = draw(moment=_MOMENTS | {"": 4}, nth=(1, 1, 1, 1, 2), done=0.7)
+    troubles, seconds, pause = draw(troubles=_troubles, seconds=_AWAY, pause=(0.3, 1, 45))
+    when, release = draw(when=range(3), release=(0.0, 0.3, 0.8, 1.5, 4.0, 35.0))
+    faults, lasts, jumps = _DOUBTS[doubt]
+
+    def prepare(now: int) -> None:
+        def strike(life: Life | None) -> None:
+            _strike(story, life, troubles, seconds, pause)
+
+        if now == when and moment:
+            at_moment(story, moment, nth, done=done, act=strike)
+            story.strike(
+                f"{' and '.join(troubles)} will come {'after' if done else 'at'} the {nth}. {moment}"
+            )
+        elif now == when:
+            strike(None)
+
+    where = "adult" if deployment == "restricted" else where
+    earlier = await result(story, who, where, deployment) if again else None
+    story.world.next_faults(faults)
+    if moment:
+        prepare(0)
+    if earlier is None:
+        asked = await request(story, who, where, deployment, count=count)
+    else:
+        pressed = await story.press(who, earlier[1], "Again")
+        asked = derived(story, earlier[0], pressed, "again")
+        await story.answer(pressed)
+    run = await started(story, asked) if faults else None
+    prepare(1)
+    if run is not None and doubt == "a part is told":
+        _make_part(story, run)
+    await asyncio.sleep(1)
+    if jumps:
+        jump(story, lasts)
+        await asyncio.sleep(2)
+    else:
+        await asyncio.sleep(lasts)
+    prepare(2)
+    await asyncio.sleep(release)
+    if run is not None:
+        run.own_faults = run.faults.model_copy(update={"webhook_drop": False, "get_status": None})
+        story.world.comfydeploy.release(run.id)
+    await asyncio.sleep(8 + pause)  # a jump may come after the pause
+    await asyncio.sleep(min(seconds, 60))
+
+
+def _make_part(story: Story, run: Run) -> None:
+    """Add a picture to a held run, which only GET /run reports."""
+    world = story.world.comfydeploy.world
+    path = f"outputs/runs/{run.id}/part.png"
+    world.bucket.put(path, picture_file(story).data or b"", "image/png")
+    item = {"url": path, "type": "output", "filename": "part.png"}
+    run.outputs.append(Output(data={"images": [item]}, node_meta={"node_id": "9"}, created_at=world.now()))
+
+
+@action("moment", weight=0.1)
+async def requests_in_an_outage(story: Story, draw: Draw) -> None:
+    """Send requests while ComfyDeploy answers 503; earlier runs have ended."""
+    people = draw(people=lambda chance: chance.choices(MEMBERS, k=chance.choice((2, 3, 4))))
+    gap, seconds, several = draw(gap=(0.0, 0.3, 2.0, 6.0), seconds=(20, 45), several=0.3)
+    jump(story, 60)
+    leave(story, "ComfyDeploy", seconds + 20)
+    for number, who in enumerate(people):
+        await request(story, who, "pictures", ("picture", "several", "text")[number % 3 if several else 0])
+        await asyncio.sleep(gap)
+    for _ in people:
+        story.world.next_faults({"queue_delay": 1.5})
+    await asyncio.sleep(seconds + 32)
+
+
+_FAULTS = {
+    "refused": Fault.answer(404),
+    "acknowledged": Fault.answer_after(500),  # discord.py repeats it, and Discord answers 40060
+    "failed": Fault.answer(500),
+    "reply lost": Fault.lose_reply(),
+    "never arrived": Fault.drop_before(),
+    "late": Fault.delay(3.5),
+    "slow": Fault.delay(2.5, after=True),
+}
+
+
+@action("moment", weight=0.15)
+async def deferral_fails(story: Story, draw: Draw) -> None:
+    """Let a deferral or the edit of its answer fail, and perhaps also the GET that checks the answer."""
+    route, times, unread = draw(route=(DEFER, _EDIT), times=(1, 5, 5), unread=(0, 0, 1, 5))
+    fault = draw(fault=(*_FAULTS, "failed", "never arrived"))
+    # Discord never answers 404 for a message that exists.
+    fault = "failed" if (route, fault) == (_EDIT, "refused") else fault
+    story.discord.faults.add(route, _FAULTS[fault], times=times)
+    if unread:
+        story.discord.faults.add(_READ, Fault.answer(503), times=unread)
+    story.strike(f"Discord: the next {times} of {route}: {fault}; {unread} of {_READ}: 503")
+    asked = await request(story, *draw(who=MEMBERS, where=_PLACES))
+    # discord.py repeats a call for half a minute.
+    await asyncio.sleep(20 if route == DEFER else 60)
+    shown = asked.interaction.original
+    thinks = shown is not None and shown.loading and shown.deleted_at is None
+    if route == _EDIT and thinks and not story.discord.faults.rules:
+        story.surprises.append(f"an answer is shown once Discord has recovered: request {asked.number}")
