@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +11,8 @@ from pathlib import Path
 
 from demo.picture_check import Mood
 from tests.simulation.engine.boundaries import STATEMENTS
-from tests.simulation.engine.loop import Deadlock, VirtualLoop
-from tests.simulation.engine.patches import TIME, entropy
-from tests.simulation.evidence import bodies, text_of
+from tests.simulation.engine.loop import Deadlock
+from tests.simulation.evidence import bodies, text_of, where
 from tests.simulation.gaps import excuse
 from tests.simulation.people import moderators, requests, settings
 from tests.simulation.promises import broken_promises
@@ -22,7 +20,7 @@ from tests.simulation.setup import SINCE_PREPARATION, Database
 from tests.simulation.steps import ACTIONS, Step, play
 from tests.simulation.story import Story
 from tests.simulation.trouble.services import jump
-from tests.simulation.world import DEPLOYMENTS, LAYOUTS, TWO_WORKERS, World, comfydeploy_now
+from tests.simulation.world import LAYOUTS, TWO_WORKERS, World, comfydeploy_now, new_world
 
 
 @dataclass
@@ -67,7 +65,7 @@ async def _play(world: World, steps: Sequence[Step], result: Result) -> None:
     finally:
         result.requests, result.faults = len(story.asks), len(story.struck)
         result.kills = sum(process.code == -9 for process in world.processes)
-        result.seen = seen_by_everybody(story)
+        result.seen = _seen(story)
         await world.close()
 
 
@@ -134,21 +132,19 @@ def _settled(story: Story) -> bool:
 
 async def _read_lists(story: Story) -> None:
     """Let everybody open /runs, which offers undelivered results, and /usage; read the audit logs, too."""
-    world = story.world
-    halls = [
-        world.discord.add_text(world.cast.guilds[name], f"hall-{name}") for name in ("studio", "reviewed")
-    ]
-    for hall in halls:
-        world.cast.channels[hall.name] = hall
+    world, halls = story.world, ("hall-studio", "hall-reviewed")
+    for name in halls:
+        guild = world.cast.guilds[name.removeprefix("hall-")]
+        world.cast.channels[name] = world.discord.add_text(guild, name)
     await asyncio.sleep(0.1)
     for who in sorted({*requests.MEMBERS, *(ask.who for ask in story.asks)}):
-        for where in (*(hall.name for hall in halls), f"dm:{who}"):
-            sent = await story.answer(await story.slash(who, where, "runs", {}))
+        for place in (*halls, f"dm:{who}"):
+            sent = await story.answer(await story.slash(who, place, "runs", {}))
             if sent is not None:
                 story.lists.setdefault(who, []).append(sent.text)
-            await story.slash(who, where, "usage", {})
-    for hall in halls:
-        shown = await story.answer(await story.slash("mona", hall.name, "audit", {}))
+            await story.slash(who, place, "usage", {})
+    for place in halls:
+        shown = await story.answer(await story.slash("mona", place, "audit", {}))
         if shown is not None and shown.original is not None:
             await story.answer(await story.press("mona", shown.original, "CSV file"))
     await asyncio.sleep(1)
@@ -174,45 +170,32 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
     On PostgreSQL, which several processes can share, the seed chooses the layout of processes.
     """
     result = Result(seed, steps)
-    TIME.restart()
-    entropy.restart(seed)
-    folder.mkdir(parents=True)
-    shutil.copyfile(DEPLOYMENTS, folder / "deployments.toml")
-    loop = VirtualLoop(random.Random(f"{seed}-order"))
-    asyncio.set_event_loop(loop)
-    world = World(loop, folder, seed)
-    if database.kind == "postgres":
-        world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
-        if any(ACTIONS[step.name].kind == "leases" for step in steps):
-            world.layout = TWO_WORKERS
-    if any(step.name == "use_up_the_day" for step in steps):
-        world.seconds_a_day = random.Random(f"{seed}-ceiling").choice((130, 200))
-    database.give(world)
-    STATEMENTS.strike = None
-    try:
-        loop.run_until_complete(_play(world, steps, result))
-    except Deadlock as error:
-        result.broken.append(f"deadlock: {error}")
-    finally:
-        result.broken += [f"an error in the loop: {error}" for error in loop.errors]
-        result.log = [str(entry) for entry in world.log]
-        loop.bury()
-        database.take_back(world)
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_world(seed, folder) as world:
+        database.give(world)
+        if world.is_postgres:
+            world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
+            if any(ACTIONS[step.name].kind == "leases" for step in steps):
+                world.layout = TWO_WORKERS
+        if any(step.name == "use_up_the_day" for step in steps):
+            world.seconds_a_day = random.Random(f"{seed}-ceiling").choice((130, 200))
+        STATEMENTS.strike = None
+        try:
+            world.loop.run_until_complete(_play(world, steps, result))
+        except Deadlock as error:
+            result.broken.append(f"deadlock: {error}")
+        finally:
+            result.broken += [f"an error in the loop: {error}" for error in world.loop.errors]
+            result.log = [*map(str, world.log)]
+    database.take_back(world)
     return result
 
 
-def seen_by_everybody(story: Story) -> list[str]:
+def _seen(story: Story) -> list[str]:
     """Return lines that show every message of a round, with all its versions."""
     lines = []
-    for message in story.world.discord.request_log.messages:
-        place = message.channel.name or f"dm:{message.channel.recipient and message.channel.recipient.name}"
-        reader = (
-            f" only to {message.interaction.user.name}" if message.ephemeral and message.interaction else ""
-        )
+    for message in story.discord.request_log.messages:
         gone = " deleted" if message.deleted_at is not None else ""
-        lines.append(f"{message.created:9.3f} #{place}{reader}{gone} {message.id} {message.nonce or ''}")
+        files = [file.filename for file in message.attachments]
+        lines.append(f"{message.created:9.3f} {where(message)}{gone} {message.nonce or ''} {files}")
         lines += [f"              {text_of(body)[:300]!r}" for body in bodies(message)]
-        if message.attachments:
-            lines.append(f"              files: {[file.filename for file in message.attachments]}")
     return lines

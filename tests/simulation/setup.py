@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import random
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction
-from tests.simulation.engine.loop import VirtualLoop
-from tests.simulation.engine.patches import TIME, entropy
-from tests.simulation.engine.postgres import Server, start_server
+from tests.simulation.engine.postgres import start_server
 from tests.simulation.engine.postgres_connections import Traffic
 from tests.simulation.steps import Skip
 from tests.simulation.story import Story
-from tests.simulation.world import DEPLOYMENTS, World
+from tests.simulation.world import World, new_world
 
 AT_ONCE = 3
 WAITING = 8
@@ -31,7 +25,6 @@ LIMITS = tuple(f"set:{section}:form" for section in ("member", "server", "roles"
 """Prefixes of the custom_ids of forms that change limits."""
 # Seconds between the preparation and a round, so that the prepared rows lie in the past.
 SINCE_PREPARATION = 3600.0
-_SEED = "preparation"
 _FILE = "bot.db"
 
 
@@ -91,121 +84,102 @@ async def open_panel(story: Story, who: str, where: str) -> Panel:
     return Panel(story, who, opened)
 
 
-async def prepare(world: World) -> None:
+async def _make_settings(world: World) -> None:
     """Set up two servers: Reviewed, where every request needs approval, and Studio, which has a gallery."""
-    story, cast = Story(world), world.cast
+    story, channels = Story(world), world.cast.channels
     panel = await open_panel(story, "mona", "requests")
     await panel.change(
         "approval",
-        review_channel_id=[str(cast.channels["cards"].id)],
+        review_channel_id=[str(channels["cards"].id)],
         mode=["everybody"],
-        reviewer_role_id=[str(cast.people["rita"].id)],
+        reviewer_role_id=[str(world.person("rita").id)],
     )
     assert "everybody" in panel.text, panel.text
     panel = await open_panel(story, "mona", "pictures")
-    await panel.change("approval", review_channel_id=[str(cast.channels["reports"].id)])
-    gallery = [str(cast.channels["gallery"].id)]
+    await panel.change("approval", review_channel_id=[str(channels["reports"].id)])
+    gallery = [str(channels["gallery"].id)]
     await panel.change("results", gallery_channel_id=gallery, private_results=["true"])
     await panel.change("pictures", flagged=["hold"])
     await panel.change("member", at_once=str(AT_ONCE), waiting=str(WAITING), runs_a_day=str(RUNS_A_DAY))
-    for words in (
-        "held for the moderators",
-        "Private results: allowed",
-        "Gallery channel: <#",
-        f"Runs per day: {RUNS_A_DAY}",
-    ):
-        assert words in panel.text, panel.text
-
-
-Commands = Mapping[int | None, list[Json]]
-
-
-class SqliteDatabase:
-    """A prepared SQLite file, and the commands that the bot has synced with Discord."""
-
-    kind = "sqlite"
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        self._commands = play_preparation(folder, sqlite_url(folder))
-        self._files = {path.name: path.read_bytes() for path in folder.glob(f"{_FILE}*")}
-        shutil.rmtree(folder)
-
-    def give(self, world: World) -> None:
-        for name, data in self._files.items():
-            (world.folder / name).write_bytes(data)
-        world.database_url = sqlite_url(world.folder)
-        world.discord.commands.scopes = copy.deepcopy(dict(self._commands))
-
-    def take_back(self, world: World) -> None:
-        """Do nothing: the file is in the world's folder."""
-
-
-class PostgresDatabase:
-    """A prepared database on a PostgreSQL server that this process starts.
-
-    Raises RuntimeError if the server can't be started.
-    """
-
-    kind = "postgres"
-
-    def __init__(self, folder: Path) -> None:
-        # The server may run as another user, who can't enter the simulation's folder.
-        self._server = start_server(Path(tempfile.mkdtemp(prefix="simulated-", dir="/tmp")))
-        folder.mkdir(parents=True)
-        url = self._server.new_database()
-        self._commands = play_preparation(folder, url, self._server)
-        self._server.make_template(url)
-        shutil.rmtree(folder)
-
-    def give(self, world: World) -> None:
-        world.database_url = self._server.new_database()
-        world.loop.postgres = Traffic(world.loop, self._server)
-        world.discord.commands.scopes = copy.deepcopy(dict(self._commands))
-
-    def take_back(self, world: World) -> None:
-        self._server.drop(world.database_url)
-
-
-Database = SqliteDatabase | PostgresDatabase
-DATABASES: dict[str, Callable[[Path], Database]] = {"sqlite": SqliteDatabase, "postgres": PostgresDatabase}
-
-
-def sqlite_url(folder: Path) -> str:
-    return f"sqlite:///{folder}/{_FILE}"
-
-
-def play_preparation(folder: Path, database_url: str, server: Server | None = None) -> Commands:
-    """Run the bot on this database until the settings are made, then stop it with SIGTERM.
-
-    The database is on a PostgreSQL server, if there is one. Returns the commands that the bot has synced with
-    Discord.
-    """
-    TIME.restart()
-    entropy.restart(_SEED)
-    shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
-    loop = VirtualLoop(random.Random(f"{_SEED}-order"))
-    asyncio.set_event_loop(loop)
-    world = World(loop, folder, _SEED)
-    world.database_url = database_url
-    if server is not None:
-        loop.postgres = Traffic(loop, server)
-    try:
-        loop.run_until_complete(_prepare(world))
-    finally:
-        loop.bury()
-    return world.discord.commands.scopes
+    told = ("held for the moderators", "Private results: allowed", "Gallery channel: <#")
+    assert all(words in panel.text for words in (*told, f"Runs per day: {RUNS_A_DAY}")), panel.text
 
 
 async def _prepare(world: World) -> None:
     await world.open()
     try:
         await world.start()
-        await prepare(world)
+        await _make_settings(world)
         await asyncio.sleep(1)
         await world.stop()
     finally:
         await world.close()
-    codes = [process.code for process in world.processes]
-    if codes != [0]:
-        raise RuntimeError(f"the preparation ended with {codes}:\n" + "\n".join(map(str, world.log)))
+    assert [process.code for process in world.processes] == [0], world.log
+
+
+class Database:
+    """A prepared database, and the commands that the bot has synced with Discord."""
+
+    def __init__(self, folder: Path) -> None:
+        """Run the bot on an empty database until the settings are made, then stop it with SIGTERM."""
+        with new_world("preparation", folder) as world:
+            self.give(world)
+            world.loop.run_until_complete(_prepare(world))
+            self._commands = world.discord.commands.scopes
+            self.keep(world)
+
+    def give(self, world: World) -> None:
+        """Give a world a copy of the database, which is empty before the preparation."""
+        if hasattr(self, "_commands"):
+            world.discord.commands.scopes = copy.deepcopy(self._commands)
+
+    def keep(self, world: World) -> None:
+        """Keep a world's database for later ones."""
+
+    def take_back(self, world: World) -> None:
+        """Delete a world's database."""
+
+
+class SqliteDatabase(Database):
+    def __init__(self, folder: Path) -> None:
+        self._files: dict[str, bytes] = {}
+        super().__init__(folder)
+
+    def give(self, world: World) -> None:
+        super().give(world)
+        for name, data in self._files.items():
+            (world.folder / name).write_bytes(data)
+        world.database_url = sqlite_url(world.folder)
+
+    def keep(self, world: World) -> None:
+        self._files = {path.name: path.read_bytes() for path in world.folder.glob(f"{_FILE}*")}
+
+
+class PostgresDatabase(Database):
+    """A database on a PostgreSQL server that this process starts.
+
+    Raises RuntimeError if the server can't be started.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # The server may run as another user, who can't enter the simulation's folder.
+        self._server = start_server(Path(tempfile.mkdtemp(prefix="simulated-", dir="/tmp")))
+        super().__init__(folder)
+
+    def give(self, world: World) -> None:
+        super().give(world)
+        world.database_url = self._server.new_database()
+        world.loop.postgres = Traffic(world.loop, self._server)
+
+    def keep(self, world: World) -> None:
+        self._server.make_template(world.database_url)
+
+    def take_back(self, world: World) -> None:
+        self._server.drop(world.database_url)
+
+
+DATABASES: dict[str, type[Database]] = {"sqlite": SqliteDatabase, "postgres": PostgresDatabase}
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder}/{_FILE}"

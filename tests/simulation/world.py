@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +26,7 @@ from tests.fakediscord.world import MODERATOR, Channel, Guild, User
 from tests.simulation.engine.boundaries import utc_now
 from tests.simulation.engine.life import OUTSIDE
 from tests.simulation.engine.loop import VirtualLoop
-from tests.simulation.engine.patches import TIME
+from tests.simulation.engine.patches import TIME, entropy
 from tests.simulation.engine.process import Process
 
 FORBIDDEN = "forbidden"
@@ -282,6 +285,22 @@ class World:
     def next_faults(self, faults: Mapping[str, Any]) -> None:
         """Set the faults of the next queue call."""
         self.comfydeploy.next_faults(Faults(**faults))
+
+
+@contextmanager
+def new_world(seed: str, folder: Path) -> Iterator[World]:
+    """Restart time, and yield a world in a new folder and event loop, which are dropped at the end."""
+    TIME.restart()
+    entropy.restart(seed)
+    folder.mkdir(parents=True)
+    shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
+    loop = VirtualLoop(random.Random(f"{seed}-order"))
+    asyncio.set_event_loop(loop)
+    try:
+        yield World(loop, folder, seed)
+    finally:
+        loop.bury()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def comfydeploy_now() -> datetime:
