@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from tests.simulation.evidence import Request, whole_text
-from tests.simulation.promises.registry import Broken
+from tests.simulation.promises import Broken
 from tests.simulation.story import Story
 
 _ONCE, _LEFT = "every request has one outcome", "no status message is left"

@@ -115,7 +115,6 @@ class Command(NamedTuple):
     who: str
     name: str
     interaction: Interaction
-    options: Mapping[str, Any]
     at: float
 
 
@@ -187,7 +186,7 @@ class Story:
         sending = self.discord.slash(self.world.person(who), channel, name, options, **more)
         sent = await self._sent(who, f"/{name} {_shown(options)} in {where}", sending)
         if sent is not None:
-            self.commands.append(Command(who, name, sent, options, TIME.monotonic))
+            self.commands.append(Command(who, name, sent, TIME.monotonic))
         return sent
 
     async def use_on(self, who: str, message: Message, name: str) -> Interaction | None:

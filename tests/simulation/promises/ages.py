@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.fakediscord.world import Channel
 from tests.simulation.evidence import Evidence, Request, where
-from tests.simulation.promises.registry import promise
+from tests.simulation.promises import promise
 from tests.simulation.story import Ask, Story
 
 _MARK = re.compile(r"#(\w+) is (not )?age-restricted now")

@@ -20,7 +20,7 @@ from tests.simulation.evidence import (
     where,
     whole_text,
 )
-from tests.simulation.promises.registry import promise
+from tests.simulation.promises import promise
 from tests.simulation.story import Ask, Press
 
 # The words of an outcome about other requests that the same block ended.

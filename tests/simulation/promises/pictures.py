@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from tests.fakediscord.components import walk
 from tests.fakediscord.world import Attachment, Message
 from tests.simulation.evidence import Evidence, Request, bodies, where, whole_text
-from tests.simulation.promises.registry import promise
+from tests.simulation.promises import promise
 from tests.simulation.world import LURID
 
 _HELD = frozenset({"hold", "hide"})

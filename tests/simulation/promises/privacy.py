@@ -18,7 +18,7 @@ from tests.simulation.evidence import (
     where,
     whole_text,
 )
-from tests.simulation.promises.registry import promise
+from tests.simulation.promises import promise
 from tests.simulation.story import Ask
 
 _MODERATORS = ("mona", "mike", "rita", "owner")

@@ -21,8 +21,8 @@ from tests.simulation.evidence import (
     where,
     whole_text,
 )
+from tests.simulation.promises import promise
 from tests.simulation.promises.outcomes import was_cancelled
-from tests.simulation.promises.registry import promise
 from tests.simulation.story import Press
 
 _DECIDED = re.compile(

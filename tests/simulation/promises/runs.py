@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.world import Guild
 from tests.simulation.evidence import Evidence, Request, ended, key_of, monotonic, whole_text
-from tests.simulation.promises.registry import promise
+from tests.simulation.promises import promise
 from tests.simulation.setup import AT_ONCE, LIMITS, RUNS_A_DAY
 from tests.simulation.story import Ask, first_text
 
