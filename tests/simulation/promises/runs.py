@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.world import Guild
-from tests.simulation.evidence import Evidence, Request, ended, key_of, monotonic, whole_text
+from tests.simulation.evidence import Evidence, Request, created, ended, key_of, monotonic, whole_text
 from tests.simulation.promises import promise
 from tests.simulation.setup import AT_ONCE, LIMITS, RUNS_A_DAY
 from tests.simulation.story import Ask, first_text
@@ -23,6 +23,8 @@ _OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
 _GIVEN_BACK = 3
 # Seconds that the bot reserves for a run, and the number of successes from which it uses their median.
 _RESERVE, _MEDIANS = 60.0, 5
+# Seconds by which the bot may mismeasure a run.
+_MISMEASURED = 5.0
 # The monotonic time at which the first day of a round ends.
 _MIDNIGHT = 30_000.0
 _USAGE = re.compile(r"Runs: (\d+)")
@@ -108,13 +110,23 @@ def _at_once(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 @promise("no limit is exceeded")
 def _operators_ceiling(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """Runs of which each may take the usual seconds don't exceed the operator's seconds of a day."""
-    ceiling, runs = evidence.world.seconds_a_day, [*evidence.world.comfydeploy.runs]
+    """No run starts if the operator's seconds of the day leave no room for its reservation."""
+    ceiling, runs = evidence.world.seconds_a_day, sorted(evidence.world.comfydeploy.runs, key=created)
     successes = sorted(ended(run) for run in runs if run.status == "success")
+    # Later runs reserve the median of the earlier ones.
     until = min([_MIDNIGHT, *successes[_MEDIANS - 1 : _MEDIANS]])
-    early = [run for run in runs if monotonic(run.created_at.timestamp()) < until]
-    if ceiling is not None and not evidence.story.struck and _most_at_once(early) * _RESERVE > ceiling:
-        yield "the operator", f"{_most_at_once(early)} runs at once may take more than {ceiling} s"
+    for number, run in enumerate(runs if ceiling is not None and not evidence.story.struck else ()):
+        at = created(run)
+        used = sum(_used(each, at) for each in runs[:number])
+        if at < until and used + _RESERVE > (ceiling or 0):
+            yield run.id, f"{used:.0f} s were used or reserved of {ceiling}"
+
+
+def _used(run: Run, at: float) -> float:
+    """Return the seconds that a run has certainly cost by a time, or what is reserved for it."""
+    if ended(run) > at or run.started_at is None:
+        return _RESERVE
+    return max(0.0, ended(run) - monotonic(run.started_at.timestamp()) - _MISMEASURED)
 
 
 def _most_at_once(runs: Iterable[Run]) -> int:
