@@ -22,6 +22,7 @@ from bot.domain.results import CopyRequest
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Budgets, ServerRules
+from bot.ops import backups
 from bot.store import Store
 from bot.store.claims import hold
 from bot.store.erasure import ExpiredRows, erase_chunk
@@ -236,6 +237,9 @@ _PRESS = Press("again", NOW)
 _add("accept a request", "queue person", lambda store, _, who: _accept(store, who))
 _add("accept a press", "queue", lambda store, _, who: _accept(store, who, press=_PRESS))
 _add("accept an interaction", "queue", lambda store, _, who: _accept(store, who, interaction=9))
+_add(
+    "accept publicly for review", "", lambda store, _, who: _accept(store, who, person=NEWCOMER, public=True)
+)
 _add("accept for review", "queue person", lambda store, _, who: _accept(store, who, person=NEWCOMER))
 
 
@@ -498,6 +502,11 @@ _add("block", "queue person waiting batch review submitting", _block(PERSON.id),
 _add("block again", "block", _block(BOB))
 _add("unblock", "block", lambda store, _, who: unblock(store, BOB, at=at(who)))
 _add("change the rules", "queue person", _change_rules, locks_many=True)
+_add(
+    "reserve flux for a role",
+    "",
+    lambda store, _, __: stored_rules(store, GUILD, {**RULES, "deployment_roles": {"flux": [5]}}),
+)
 _add("damage the rules", "", lambda store, _, __: stored_rules(store, GUILD, {"budgets": "none"}))
 _add("erase a person", "person old done offered held presets", _erase, locks_many=True)
 _add("find what has expired", "old", lambda store, _, __: store.retention.claim(NOW))
@@ -547,6 +556,7 @@ _add(
     "values",
     lambda store, _, __: store.key_values.change("done", lambda was: ("", was is None)),
 )
+_add("claim the daily backup", "values", lambda store, _, __: store.database.write(backups.claim, NOW))
 _add(
     "reserve a slot",
     "values",

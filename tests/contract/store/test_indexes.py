@@ -9,14 +9,16 @@ from sqlalchemy import Select
 
 from bot.database.rows import insert_rows
 from bot.domain.fair_queue import WINDOW
+from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
 from bot.domain.runs import RunState
 from bot.store import Store
+from bot.store.audit import add_entries, newest_first
 from bot.store.claims import ENDING
 from bot.store.ledger import ROWS, SERVER
 from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
 from bot.store.reading.figures import BUSY, SUCCESSES, WAITING_IN_SERVER
 from bot.store.reading.history import open_on_server
-from tests.contract.store.rows import ALICE, GUILD, plan_of, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
 
 TODAY = {"of_day": NOW.date(), "of_guild": GUILD}
@@ -86,3 +88,24 @@ async def test_a_long_queue_is_read_from_its_front_without_rows(store: Store) ->
     for plan in plans.values():
         assert "Seq Scan on runs queued" not in plan
         assert "SCAN queued" not in plan
+
+
+async def test_a_page_in_the_middle_of_a_long_audit_log_is_read_along_an_index(store: Store) -> None:
+    entries = [
+        AuditEntry(
+            at=NOW + timedelta(minutes=n),
+            guild_id=GUILD + n % 2,
+            action=AuditAction.REQUEST,
+            actor_id=ALICE,
+            subject_id=BOB if n % 50 == 0 else ALICE,
+        )
+        for n in range(4000)
+    ]
+    await store.database.write(add_entries, *entries)
+    (last,) = await store.audit.page(GUILD, AuditFilter(), NOW, limit=1, offset=1000)
+    for wanted, index in ((AuditFilter(), "audit_guild"), (AuditFilter(subject=BOB), "audit_subject")):
+        plan = await plan_of(store, newest_first(GUILD, wanted, NOW, 11, last))
+        assert index in plan
+        # Already in order: neither SQLite's temporary B-tree nor a full sort on PostgreSQL.
+        assert "TEMP B-TREE" not in plan
+        assert "Seq Scan" not in plan

@@ -44,6 +44,9 @@ accept an interaction
         requester_roles=[1]
     run new00: new queue_tag=19 reserved_seconds=20.0 charged_seconds=20.0 charged_on=+0d
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
+accept publicly for review
+    -> RefusedError rules_changed
+    audit refusal by the person: new outcome=rules_changed
 accept for review
     answer of new00: new
     audit request by the person: new run_key=new00
@@ -67,6 +70,20 @@ hold runs of two servers; claim a run
     queue flux: virtual_time+2
     run batch0: state=submitting submitted_at=0s due_at=120s submissions+1
     usage of the bot +0d: seconds+20
+reserve flux for a role; claim a run
+    answer of batch0: wanted_rev+1 shown_rev+1
+    audit outcome: new run_key=batch0 outcome=refused details={'runs': 2, 'results': '0 of 2'}
+    audit outcome: new run_key=waiting0 outcome=refused
+    outcome of batch0: new channel_id=514
+    outcome of waiting0: new channel_id=755
+    run batch0, run batch1, run waiting0: state=refused queue_tag=0 ended_at=0s
+        failure_code=deployment_role_none charged_seconds=0.0 counts_as_run=False due_at=None
+    usage of the person +0d: runs-2 seconds-40 weighted_seconds-40
+    usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
+damage the rules; claim a run
+    answer of batch0: wanted_rev+2
+    answer of waiting0: wanted_rev+1
+    run batch0, run batch1, run waiting0: waiting_code=rules_unreadable waiting_params={} due_at=3600s
 hold runs of two servers
     answer of waiting0, answer of wan0: wanted_rev+1
     run waiting0, run wan0: waiting_code=budget_runs waiting_params={} due_at=3600s
@@ -344,6 +361,11 @@ approve
     request review0: decided_by=a moderator decided_at=0s
     run review0: state=waiting queue_tag=19 charged_seconds=20.0 charged_on=+0d due_at=0s
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
+reserve flux for a role; approve
+    audit outcome: new run_key=review0 outcome=refused
+    outcome of review0: new channel_id=658
+    review of review0: wanted_rev+1
+    run review0: state=refused ended_at=0s failure_code=deployment_role_none due_at=None
 reject
     audit outcome: new run_key=review0 outcome=rejected
     audit reject by a moderator: new run_key=review0 details={'reason': 'no'}
@@ -515,6 +537,7 @@ hold runs of two servers; change the rules
     run waiting0: due_at=0s
     server_rule the server: rules retention_days=366 updated_by=another
 damage the rules
+reserve flux for a role
     server_rule the server: rules
 erase a person
     channel_default 1: set_by=None
@@ -575,6 +598,8 @@ change a value; change a value
     key_value value: value=0+0+1
 mark as done
     key_value done: new value=
+claim the daily backup
+    key_value next backup: new value=2026-05-04T13:30:15.123456+00:00
 reserve a slot
     key_value slot: new value=2026-05-04T12:30:15.123456+00:00
 reserve a slot; reserve a slot
@@ -582,6 +607,7 @@ reserve a slot; reserve a slot
 accept a press; accept a press
     -> PressedTwice pressed_twice
 pause; claim a run
+claim the daily backup; claim the daily backup
 requeue; requeue
 a first report; requeue
 a first report without a status; requeue
@@ -627,6 +653,10 @@ mark as done; mark as done
 a report of another run
     -> ForeignRunReport internal
 remove what has expired; settle a run
+remove what has expired; delete one result
+remove what has expired; report a result
+remove what has expired; dismiss a report
+remove what has expired; copy one result
     -> RunGone run_gone
 approve; approve
 block; approve

@@ -1,0 +1,129 @@
+"""Reports in any order, and what the shared requests of `test_operations.py` can't show about messages."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+
+from bot.comfydeploy.reports import parse_webhook
+from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef
+from bot.domain.runs import RunReport, RunState
+from bot.domain.transitions import reported_end
+from bot.store import Store
+from tests.contract.store.rows import GUILD
+from tests.contract.store.runs import (
+    LEASE,
+    NOW,
+    SOON,
+    SUCCESS,
+    accept,
+    accepted,
+    asked,
+    at,
+    brought_to,
+    claimed,
+    columns,
+    fetch,
+    kinds,
+    part_of,
+    release,
+    report,
+    request,
+    started,
+    submitted,
+    take_message,
+)
+from tests.unit.comfydeploy.samples import names, sample
+
+RECORDED = {name: hooks for name in names("run_") if (hooks := sample(name).get("webhooks"))}
+HERE = request().channel_id
+
+
+def _orders(reports: list[RunReport]) -> list[list[RunReport]]:
+    shuffled = [random.Random(seed).sample(reports, len(reports)) for seed in range(5)]
+    doubled = [each for each in reports for _ in range(2)]
+    return [reports, reports[::-1], doubled, doubled[::-1], reports + reports, *shuffled]
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if n % 3 else ()) for n, name in enumerate(RECORDED)]
+)
+async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: str) -> None:
+    ends = set()
+    for order in _orders([parse_webhook(json.dumps(hook["body"]).encode()) for hook in RECORDED[name]]):
+        run = await submitted(store)
+        for number, each in enumerate(order):
+            await store.runs.record_report(run.key, each, at(number), SOON)
+        ended = await fetch(store, run.key)
+        if (state := reported_end(ended)) is not None:
+            # The answer of GET /run, which has the outputs that webhooks brought.
+            made = max((each.outputs for each in order), key=len)
+            told = order[0]._replace(state=state, outputs=made)
+            await store.runs.record_report(run.key, told, at(50), SOON, asked=True)
+            ended = await fetch(store, run.key)
+        files = tuple(output.url for output in ended.outputs)
+        ends.add((ended.state, ended.failure_code, ended.run_id, files))
+        assert ended.final
+        assert await kinds(store, run.key) == ["outcome"]
+        # One more poll asks for the duration; after it there are none.
+        answer = order[0]._replace(state=ended.state)
+        await store.runs.record_report(run.key, answer, at(60), at(90), asked=True)
+        assert (await columns(store, run.key))["due_at"] is None
+    ((state, *_),) = ends
+    assert state == {"failed": "failed", "timeout": "timed_out", "cancelled": "cancelled"}.get(
+        name.split("_")[1], "succeeded"
+    )
+
+
+async def test_full_channels_and_busy_requests_are_left_out(store: Store) -> None:
+    key = (await brought_to(store, RunState.SUCCEEDED)).key
+
+    def busy(request_key: str, channel_id: int) -> list[Message]:
+        one = Message(request_key=request_key, kind=Kind.OUTCOME, channel_id=channel_id)
+        return [one] * PER_CHANNEL
+
+    assert await take_message(store, busy=busy("another", HERE)) is None
+    assert await take_message(store, busy=busy(key, HERE + 1)) is None
+    assert await take_message(store, busy=busy("another", HERE + 1)) is not None
+
+
+async def test_a_late_success_after_an_attempt_to_post_has_its_own_message(store: Store) -> None:
+    batch = asked(2)
+    await accept(store, *batch)
+    await store.messages.answered(batch[0].key, 77, NOW)
+    for run in batch:
+        assert (await started(store)).key == run.key
+    await store.runs.finish(batch[0].key, RunState.TIMED_OUT, NOW, code="deadline")
+    await store.runs.record_report(batch[1].key, SUCCESS, NOW, SOON)
+    claim = await claimed(store)
+    claim = claim.changed(attempt=Attempt(NOW, part_of(claim, MessageRef(HERE, 0))))
+    assert await store.messages.begin(claim, SOON)
+    await store.runs.record_report(batch[0].key, SUCCESS._replace(run_id="another"), NOW, SOON)
+    # The outcome is still pending, and doesn't show the late success.
+    await release(store, claim, NOW - LEASE, shown=False)
+    again = await claimed(store)
+    assert (again.message.kind, again.late) == (Kind.OUTCOME, frozenset({batch[0].key}))
+    await release(store, again, NOW, shown=True)
+    own = await claimed(store)
+    assert (own.message.kind, own.key, own.results) == (Kind.LATE, batch[0].key, [own.run])
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("checked", [True, False])
+async def test_what_a_late_success_made_has_to_be_checked(store: Store, checked: bool) -> None:
+    run = await accepted(store, to_check=True)
+    await started(store)
+    part = report(RunState.TIMED_OUT, outputs=SUCCESS.outputs)
+    await store.runs.record_report(run.key, part, NOW, SOON, asked=True)
+    claim = await claimed(store)
+    of_part = [replace(each, verdicts={"1": ("held", "explicit")}) for each in claim.shown]
+    if checked:
+        assert await store.messages.checked(claim, of_part, NOW, at(3600), GUILD + 1)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    if not checked:  # the verdicts come after the outputs that they aren't about
+        assert not await store.messages.checked(claim, of_part, NOW, at(3600), GUILD + 1)
+    assert (await fetch(store, run.key)).verdicts is None
