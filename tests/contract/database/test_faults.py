@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
-from sqlalchemy.util import await_only
+from sqlalchemy import event, text
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import RunState
@@ -142,27 +141,6 @@ async def test_a_full_disk_changes_nothing(opening: Stores, tmp_path: Path) -> N
     await accept(store, big)
 
 
-async def test_a_session_that_the_server_ends_changes_nothing(
-    postgres: PostgresServer, opening: Stores
-) -> None:
-    opening.url = await postgres.new_database()
-    store, outsider = await opening.open(), await opening.open()
-    run = await brought_to(store, RunState.RUNNING)
-
-    def end_session(connection: Connection, pid: int) -> None:
-        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-
-    def broken_off(connection: Connection) -> None:
-        connection.execute(text("UPDATE runs SET state = 'failed'"))
-        own = connection.scalar(text("SELECT pg_backend_pid()"))
-        await_only(outsider.database.read(end_session, own))
-        connection.execute(text("SELECT 1"))
-
-    with pytest.raises(StoreUnavailable):
-        await store.database.write(broken_off)
-    assert (await fetch(store, run.key)).state is RunState.RUNNING
-
-
 async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     for steps in range(25):
@@ -180,11 +158,3 @@ async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
     async with asyncio.timeout(BOUND):
         await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
-
-
-async def test_two_hundred_concurrent_requests_are_all_stored(stores: Stores) -> None:
-    # With the bot's own limit, which follows from Discord's 3 s, this would measure the machine.
-    store = await stores.open(lock_seconds=BOUND)
-    asked = [request() for _ in range(200)]
-    await asyncio.gather(*(accept(store, each) for each in asked))
-    assert len(await store.runs.several({each.key for each in asked})) == 200

@@ -52,8 +52,6 @@ RULES = {
 }
 APPROVAL_ENDS = NOW + timedelta(hours=24)
 OPEN_TO_ALL = OperatorRules(allow_direct_messages=True, allow_user_installs=True)
-# The use of a day is read only if a limit depends on it.
-COUNTED = replace(OPEN_TO_ALL, daily_gpu_seconds=10**6)
 
 
 def at(seconds: float) -> datetime:
@@ -261,10 +259,3 @@ async def posted(store: Store, *refs: MessageRef, now: datetime = NOW) -> Claim:
 async def at_once(*calls: Awaitable[Any]) -> list[Any]:
     """Run the calls concurrently; return a result or an exception for each."""
     return await asyncio.gather(*calls, return_exceptions=True)
-
-
-async def awaiting_approval(store: Store) -> Run:
-    """Return a run that waits for approval and whose card isn't posted."""
-    run = await accept(store, request(), person=NEWCOMER)
-    await store.messages.answered(run.key, 77, NOW)
-    return await fetch(store, run.key)
