@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import aiohttp
-import discord
 import pytest
 import yaml
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from sqlalchemy import make_url
 
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
-from bot.metrics import PREFIX, Metrics
-from bot.ops.backups import DailyBackup
-from bot.web import MetricsPage, application
-from tests.unit.factories import app_with, made_run
+from bot.web import application
+from tests.unit.factories import app_with
 
 ROOT = Path(__file__).parents[2]
 ROUTES = {
@@ -77,19 +69,8 @@ def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(
 def test_both_compose_files_confine_the_bot_alike_and_replace_each_other() -> None:
     keys = ("image", "env_file", "read_only", "tmpfs", "cap_drop", "security_opt", "stop_grace_period")
     confined = [[service[key] for key in keys] for name in COMPOSE for service in bots(name)]
-    assert len(confined) == 3
-    assert confined.count(confined[0]) == 3
+    assert len(confined) == confined.count(confined[0]) == 3
     assert {file["name"] for file in COMPOSE.values()} == {"comfydeploy-discord-bot"}
-    assert all("bot" in file["services"] for file in COMPOSE.values())
-
-
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name
-)
-def test_the_documents_name_services_of_compose(path: Path) -> None:
-    services = {service for file in COMPOSE.values() for service in file["services"]}
-    command = r"docker compose (?:-f \S+ )?(?:exec|logs|run|cp|kill)(?: --?\w+(?: HUP)?)* (\w+)"
-    assert set(re.findall(command, path.read_text(encoding="utf-8"))) <= services
 
 
 def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
@@ -109,14 +90,11 @@ def test_the_picture_checker_runs_confined_beside_the_bot_where_the_document_say
     file = yaml.safe_load((ROOT / "compose.picture-check.yaml").read_text(encoding="utf-8"))
     assert file["name"] == COMPOSE["compose.yaml"]["name"]
     ((name, service),) = file["services"].items()
-    assert not any(name in bots["services"] for bots in COMPOSE.values())
     (bot,) = bots("compose.yaml")
     for key in ("read_only", "cap_drop", "security_opt", "restart"):
         assert service[key] == bot[key]
     assert "ports" not in service
-    environment = dict.fromkeys(service["environment"], "x" * 16)
     url = f"http://{name}:{re.findall(r'^EXPOSE (.*)$', CHECKER_IMAGE, re.MULTILINE)[0]}/check"
-    load_settings(SECRETS | environment | {"PICTURE_CHECK_URL": url})
     assert f"PICTURE_CHECK_URL={url}" in (ROOT / "docs" / "picture-check.md").read_text(encoding="utf-8")
 
 
@@ -127,9 +105,7 @@ def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> Non
     )
     assert len(run) > 20
     assert run | demo <= dev
-    assert len(checker) > 5
-    # The audit of the bot's packages covers those of the checker.
-    assert checker <= run
+    assert checker <= run  # so that the audit of the bot's packages covers them
 
 
 def test_the_wheel_has_every_file_of_the_packages() -> None:
@@ -144,7 +120,6 @@ def test_the_wheel_has_every_file_of_the_packages() -> None:
     assert [path for path in files if path.suffix not in (".py", ".pyc") and path not in packed] == []
 
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RULES = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))
 # The name of each alert and panel, with an expression of it.
@@ -152,58 +127,8 @@ EXPRESSIONS = [
     *((rule["alert"], rule["expr"]) for rule in RULES),
     *((panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]),
 ]
-SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 
 
-async def families() -> dict[str, set[str]]:
-    """Return the metrics with their labels, after each event has happened once."""
-    metrics = Metrics(time.monotonic)
-    client = discord.Client(intents=discord.Intents.none())
-    MetricsPage(app_with(metrics=metrics), client)
-    DailyBackup(app_with(metrics=metrics), ROOT)
-    with metrics.request("flux", accepts=True):
-        metrics.attempts.labels("outcome", "done").inc()
-    metrics.shown(RUN, NOW)
-    metrics.settled(RUN, gpu=None, seconds=1)
-    metrics.webhooks[204].inc()
-    metrics.picture_checked("clean", 0.1)
-    for trace in (metrics.discord_trace(), metrics.comfydeploy_trace()):
-        await see_a_429(trace)
-    return {
-        family.name + suffix: {label for sample in family.samples for label in sample.labels}
-        for family in metrics.registry.collect()
-        for suffix in SUFFIXES.get(family.type, ("",))
-    }
-
-
-async def see_a_429(trace: aiohttp.TraceConfig) -> None:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=429, headers={"X-RateLimit-Scope": "global"})
-
-    app = web.Application()
-    app.router.add_get("/run", answer)
-    async with TestServer(app) as server, aiohttp.ClientSession(trace_configs=[trace]) as session:
-        await session.get(server.make_url("/run"))
-
-
-async def test_alerts_and_panels_name_only_metrics_and_labels_that_there_are() -> None:
-    known = await families()
-    for title, expression in EXPRESSIONS:
-        named = re.findall(rf"({PREFIX}_\w+)(?:\{{([^}}]*)\}})?", expression)
-        assert named or title == "BotDown", title
-        for name, labels in named:
-            assert name in known, f"{title} names {name}"
-            assert set(re.findall(r"(\w+)\s*[=!]", labels)) <= known[name], title
-        groups = {label for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(", ")}
-        # A gauge of the database has no labels until the page is read.
-        of_database = {"deployment", "state"} if "_runs" in expression else set()
-        assert groups <= {"instance"}.union(of_database, *(known[name] for name, _ in named)), title
-
-
-async def test_the_document_explains_each_metric_and_alert() -> None:
+def test_each_alert_is_explained() -> None:
     about = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    own = {name.removeprefix(f"{PREFIX}_") for name in await families() if name.startswith(f"{PREFIX}_")}
-    plain = {re.sub("_(bucket|sum|count)$", "", name) for name in own if not name.startswith("process_")}
-    assert [name for name in sorted(plain) if f"`{name}`" not in about] == []
     assert [rule["alert"] for rule in RULES if f"| `{rule['alert']}` |" not in about] == []

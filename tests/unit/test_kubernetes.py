@@ -13,7 +13,7 @@ import yaml
 
 from bot import __version__
 from bot.comfydeploy.wire import WEBHOOK_PATH
-from bot.config.fields import Role
+from bot.config.fields import Role, Shards
 from bot.config.settings import NAMES, Settings, load_settings
 from bot.media.ssrf import is_public
 from tests.unit.test_deploy import DOCKERFILE, ROOT, ROUTES, SECRETS
@@ -76,20 +76,15 @@ def no_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_kustomization_adds_nothing_to_the_validated_files() -> None:
-    assert set(KUSTOMIZATION) == {"apiVersion", "kind", "resources", "images"}
-    assert {*KUSTOMIZATION["resources"], "kustomization.yaml"} == {path.name for path in FOLDER.iterdir()}
+def test_each_role_has_its_pods_of_this_version_and_each_shard_one_gateway() -> None:
     (image,) = KUSTOMIZATION["images"]
     assert {pod_of(name)[1]["image"] for name in WORKLOADS} == {image["name"]}
     assert image["newTag"] == __version__
-
-
-def test_each_role_has_its_pods_and_each_shard_one_gateway() -> None:
     found = {name: settings_of(name).roles for name in WORKLOADS}
     assert found == {role.value: {role} for role in Role}
     replicas = WORKLOADS["gateway"]["spec"]["replicas"]
     shards = [settings_of("gateway", ordinal).shards for ordinal in range(replicas)]
-    assert [(each.count, each.ids) for each in shards if each] == [(replicas, (n,)) for n in range(replicas)]
+    assert shards == [Shards(replicas, (n,)) for n in range(replicas)]
 
 
 def test_secrets_come_only_by_reference_and_only_where_they_are_needed() -> None:
@@ -118,20 +113,15 @@ def test_the_ports_and_probes_are_the_bots(name: str) -> None:
 def test_the_pods_are_confined(name: str) -> None:
     pod, container = pod_of(name)
     user, group = re.findall(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE)[0]
-    assert pod["automountServiceAccountToken"] is False
     assert pod["enableServiceLinks"] is False  # a Service named web would set WEB_PORT
-    assert pod["securityContext"] == {
-        "runAsNonRoot": True,
-        "runAsUser": int(user),
-        "runAsGroup": int(group),
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+    assert pod["automountServiceAccountToken"] is False
+    context = pod["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"]) == (int(user), int(group))
     assert container["securityContext"] == {
         "readOnlyRootFilesystem": True,
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]  # noqa: S108
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -160,18 +150,12 @@ def test_webhooks_and_nothing_else_reach_the_web_pods() -> None:
 
 
 def test_pods_reach_only_public_addresses_by_https() -> None:
-    outside = [
-        rule
-        for rule in one("NetworkPolicy", "comfydeploy-bot")["spec"]["egress"]
-        if "ipBlock" in rule["to"][0]
-    ]
-    (rule,) = outside
+    rules = one("NetworkPolicy", "comfydeploy-bot")["spec"]["egress"]
+    (rule,) = (each for each in rules if "ipBlock" in each["to"][0])
     assert rule["ports"] == [{"port": 443, "protocol": "TCP"}]
-    allowed = {ip_network(to["ipBlock"]["cidr"]) for to in rule["to"]}
-    refused = [ip_network(network) for to in rule["to"] for network in to["ipBlock"]["except"]]
-    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
-    assert {ip_network(each) for each in private} <= set(refused)
-    for network in map(ip_network, ("fc00::/7", "fe80::/10", "::1/128")):
-        assert not any(each.version == 6 and network.overlaps(each) for each in allowed)
+    assert {to["ipBlock"]["cidr"] for to in rule["to"]} == {"0.0.0.0/0", "2000::/3"}
+    refused = {network for to in rule["to"] for network in to["ipBlock"]["except"]}
+    private = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"}
+    assert private <= refused
     # The bot itself refuses each of them, too.
-    assert not any(is_public(network[0]) or is_public(network[-1]) for network in refused)
+    assert not any(is_public(end) for each in map(ip_network, refused) for end in (each[0], each[-1]))

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
 
+from bot.domain import errors
+from bot.domain.errors import BackendError
+from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
 from bot.strings import SENTENCES
 
 MOST_WORDS = 15
@@ -102,3 +105,13 @@ def test_each_sentence_gets_what_it_names() -> None:
         (place, code, left) for place, code, names in found if (left := placeholders(SENTENCES[code]) - names)
     ]
     assert not missing
+
+
+def test_each_failure_of_a_run_has_a_sentence() -> None:
+    codes = {
+        each.code
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, BackendError)
+    }
+    codes |= {f"run_{state}" for state in UNSUCCESSFUL} | {DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE}
+    assert codes - {BackendError.code} <= set(SENTENCES)

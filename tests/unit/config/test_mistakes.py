@@ -10,7 +10,7 @@ import pytest
 from bot.config.settings import load_settings
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
-from tests.unit.config.environment import REQUIRED, load, mistakes, read_env, write_env
+from tests.unit.config.environment import REQUIRED, mistakes, read_env, write_env
 
 FOLDER = Path(__file__).parent
 
@@ -26,13 +26,8 @@ def test_mistakes_are_told_at_once_without_secrets(text: str, sentences: tuple[s
 
 @pytest.mark.parametrize("name", ["WEB_PORT", "LOG_LEVEL", "ROLES", "ALLOWED_GUILD_IDS", "WEB_HOST"])
 def test_no_sentence_quotes_a_value(name: str) -> None:
-    (sentence,) = mistakes(**{name: "?" * 50})
-    assert "??" not in sentence
-
-
-def test_a_nul_in_a_host_is_a_mistake() -> None:
-    (sentence,) = mistakes(WEB_HOST="a\0b")
-    assert sentence.startswith("WEB_HOST: must be a host's name")
+    (sentence,) = mistakes(**{name: "?\0" * 25})
+    assert "?" not in sentence
 
 
 def test_the_driver_of_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,28 +36,16 @@ def test_the_driver_of_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -
     assert sentence == "DATABASE_URL: needs the PostgreSQL driver. Install the bot with its extra [postgres]."
 
 
-def test_ports_that_the_system_chooses_are_no_clash() -> None:
-    assert load(METRICS_PORT="0", WEB_PORT="0").metrics_port == 0
-    assert load(METRICS_PORT="9000", WEB_PORT="0").metrics_port == 9000
-
-
 def start_error() -> StartupError:
     with pytest.raises(StartupError) as caught:
         load_settings(os.environ)
     return caught.value
 
 
-def test_a_missing_file_is_told_beside_missing_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = (
-        "There is no .env in the current folder. Create it with `comfydeploy-bot setup` or "
-        "`python -m bot setup`, or start the bot where it is."
-    )
-    assert there in start_error().mistakes
-    assert there not in mistakes(DISCORD_TOKEN="")
-    Path(".env").unlink()
-    for name, value in {**REQUIRED, "WEB_PORT": "x"}.items():
-        monkeypatch.setenv(name, value)
-    assert there not in start_error().mistakes
+def test_a_missing_file_is_told_beside_missing_settings() -> None:
+    there = "There is no .env in the current folder. Create it with `comfydeploy-bot setup` or"
+    assert there in str(start_error())
+    assert there not in "".join(mistakes(DISCORD_TOKEN=""))
 
 
 def test_a_folder_or_bytes_in_the_place_of_the_settings() -> None:
@@ -81,16 +64,7 @@ def test_a_line_without_a_value_is_told_once(caplog: pytest.LogCaptureFixture) -
     assert not caplog.messages
 
 
-def test_a_typing_slip_in_a_name_is_pointed_out_beside_the_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMFYDEPLOY_API_KY", "x")
-    found = mistakes(DISCORD_TOKEN="", DISCORD_TOKN="x", COMFYDEPLOY_API_KEY="")
-    assert "DISCORD_TOKN is not a setting of this bot. Did you mean DISCORD_TOKEN?" in found
-    assert "COMFYDEPLOY_API_KY is not a setting of this bot. Did you mean COMFYDEPLOY_API_KEY?" in found
-
-
-@pytest.mark.parametrize(
-    "token", ["tökén", '"quoted"', "'quoted'", "<token>", "two words", "Bot abc", "a\x01b"]
-)
+@pytest.mark.parametrize("token", ["tökén", '"quoted"', "<token>", "two words", "Bot abc", "a\x01b"])
 @pytest.mark.parametrize("name", ["DISCORD_TOKEN", "COMFYDEPLOY_API_KEY"])
 def test_impossible_characters_are_told_without_the_secret(
     name: str, token: str, monkeypatch: pytest.MonkeyPatch

@@ -58,23 +58,12 @@ def test_a_checkers_own_labels_are_mapped_beside_the_deployments(tmp_path: Path)
     assert load(tmp_path, A, load_picture_labels) == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "sentences"),
-    [
-        ("picture_check = 3", ["picture_check: must be a table"]),
-        (
-            '[picture_check]\nlables.a = "nudity"\nlabels = {a = "nudity", b = "harmless", c = 1}',
-            [
-                "picture_check.labels.b: must be one of explicit, nudity, suggestive",
-                "picture_check.labels.c: must be one of explicit, nudity, suggestive",
-                "picture_check.lables: is not a setting; did you mean 'labels'?",
-            ],
-        ),
-    ],
-    ids=["no table", "labels"],
-)
-def test_every_mistake_in_the_labels_is_told(tmp_path: Path, text: str, sentences: list[str]) -> None:
-    assert [*mistakes(tmp_path, text, load_picture_labels)] == sentences
+def test_every_mistake_in_the_labels_is_told(tmp_path: Path) -> None:
+    text = '[picture_check]\nlables.a = "nudity"\nlabels = {a = "nudity", b = "harmless"}'
+    assert mistakes(tmp_path, text, load_picture_labels) == (
+        "picture_check.labels.b: must be one of explicit, nudity, suggestive",
+        "picture_check.lables: is not a setting; did you mean 'labels'?",
+    )
 
 
 def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
@@ -88,12 +77,10 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
     [
         ("", "no deployment is described"),
         ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: maximum recursion depth"),
-        ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: Exceeds the limit"),
-        ("[deployments.a]\ndeployment_id" + ".a" * 5_000 + " = 1", "deployment_id: must be a UUID"),
         (f'{A}default_gpu = "{"x" * 101}"', "deployments.a.default_gpu: "),
         (f"{A}inputs.x.max = 5\ninputs.x.default = 0x{'f' * 5_000}", "default: must be a number"),
     ],
-    ids=["nothing", "brackets", "digits", "keys", "GPU", "hexadecimal default"],
+    ids=["nothing", "brackets", "GPU", "hexadecimal default"],
 )
 def test_a_mistake_of_any_length_is_told_in_words(tmp_path: Path, text: str, part: str) -> None:
     (told,) = mistakes(tmp_path, text)

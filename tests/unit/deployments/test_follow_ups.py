@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from bot.comfydeploy.deployments import GPUS
 from bot.deployments.draft import Draft
 from bot.deployments.follow_ups import (
     asked_inputs,
-    choose_file,
     find_follow_up,
     link_follow_ups,
     starting_values,
@@ -28,7 +26,6 @@ from tests.unit.factories import made_run
 FOLDER = Path(__file__).parent
 DEPLOYMENTS = (FOLDER / "follow_ups.toml").read_text(encoding="utf-8")
 PICTURE = AttachedFile("https://cdn.example/a.png", "a.png", "image/png", 9)
-CLIP = AttachedFile("https://cdn.example/a.mp4", "a.mp4", None, 9)
 UPSCALE = 'deployment = "up"\nlabel = "Upscale"\ninputs = { scale = 2 }\n'
 ANIMATE = 'deployment = "film"\nlabel = "Animate"\ninput = "first"\ncarry = ["prompt"]\n'
 
@@ -112,24 +109,6 @@ def shown(draft: Draft) -> list[tuple[str, str]]:
 
 def sent(draft: Draft, **typed: str) -> Merged:
     return merge(draft.deployment, [typed, draft.files], draft.stored, draw_seed=lambda _: 0)
-
-
-def test_the_first_file_that_fits_goes_in(tmp_path: Path) -> None:
-    made = linked(tmp_path, UPSCALE)
-    other = replace(PICTURE, url="https://cdn.example/b.png")
-    assert choose_file(made, [CLIP, PICTURE, other]) == ("image", PICTURE)
-    assert choose_file(made, [CLIP]) is None
-    assert choose_file(made, []) is None
-    film = linked(tmp_path, 'deployment = "film"\nlabel = "C"\ninput = "clip"\n')
-    assert choose_file(film, [PICTURE, CLIP]) == ("clip", CLIP)
-
-
-def test_a_form_asks_for_listed_and_required_inputs(tmp_path: Path) -> None:
-    then = 'deployment = "up"\nlabel = "U"\nask = ["mode", "prompt"]\ncarry = ["prompt"]\n'
-    made = opened(tmp_path, then)
-    assert shown(made) == [("mode", ""), ("prompt", "a default"), ("scale", "")]
-    filled = {"image": PICTURE.url, "mode": "s", "scale": 4, "prompt": "a wolf"}
-    assert sent(made, mode="Sharp", scale="4", prompt="a wolf").inputs == filled
 
 
 def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.comfydeploy.deployments import GPUS
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import plan_commands, plan_options
+from bot.deployments.command_plan import plan_options
 from bot.deployments.inputs import Input
 from bot.deployments.merge import GPU, Merged, Stored, merge, removed_since
 from bot.deployments.model import Deployment
@@ -86,7 +86,7 @@ def seeds(item: Input, count: Any, **given: Any) -> list[Any]:
         (SEED, 4, {"seed": 7}, [7, 8, 9, 10]),
         (SEED, 3, {"more": "seed=5"}, [5, 6, 7]),
         (SEED, "4", {}, [1000, 1001, 1002, 1003]),
-        *((SEED, none, {"seed": 7}, [7]) for none in (None, "", " ", 1)),
+        *((SEED, none, {"seed": 7}, [7]) for none in (None, " ", 1)),
         # Past the end of the range it goes on at the beginning.
         (NARROW, 4, {"seed": 4}, [4, 5, 0, 1]),
     ],
@@ -95,40 +95,6 @@ def test_a_given_seed_counts_on_and_others_are_drawn(
     item: Input, count: Any, typed: dict[str, Any], expected: list[int]
 ) -> None:
     assert seeds(item, count, **typed) == expected
-
-
-def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
-    prompt = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
-    offered, drawn = (
-        offering(prompt, SEED, but(SEED, key="t", option="noise_seed"), max_count=10),
-        iter((50, 60)),
-    )
-    found = merge(offered, [{"prompt": "a fox", "seed": 3, "count": 2}], draw_seed=lambda _: next(drawn))
-    assert [inputs for inputs, _ in found.runs] == [
-        {"p": "a fox", "s": 3, "t": 50},
-        {"p": "a fox", "s": 4, "t": 60},
-    ]
-
-
-@pytest.mark.parametrize("value", [0, 11, -1, "x", 2.5])
-def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
-    with pytest.raises(InputErrors) as refused:
-        seeds(SEED, value)
-    assert [mistake.params["option"] for mistake in refused.value.errors] == ["count"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "can"),
-    [
-        ({}, True),
-        ({"fixed": 3}, False),
-        ({"hidden": True}, False),
-        ({"choices": (choice("1", "1"),)}, False),
-        ({"is_seed": False}, False),
-    ],
-)
-def test_only_a_seed_that_is_offered_varies(changes: dict[str, Any], can: bool) -> None:
-    assert but(SEED, **changes).varies_in_batch is can
 
 
 def options(made: Deployment) -> set[str]:
@@ -145,17 +111,6 @@ def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
     assert "count" not in options(without)
     # An input of that name gives way.
     assert {"count", "count_input"} <= options(deployment(*nodes, node("count", "NumberInt")))
-
-
-def test_count_gives_way_if_the_command_is_too_large() -> None:
-    item = input_of(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
-    many = [
-        offering(item, SEED, gpus=GPUS, max_count=10, name=f"{'n' * 28}{n}", group=f"g{n // 25}")
-        for n in range(58)
-    ]
-    for made, offered in ((many, False), (many[:20], True)):
-        plan = plan_commands(made)
-        assert {any(each.name == "count" for each in spec.options) for spec in plan.commands} == {offered}
 
 
 K = InputKind
@@ -209,10 +164,3 @@ def test_a_run_starts_if_its_values_are_still_taken(inputs: dict[str, Any], code
 def test_a_gpu_is_refused_once_it_is_not_offered(gpu: str, pinned: str | None, code: str | None) -> None:
     refusal = removed_since(TODAY.model_copy(update={"pinned_gpu": pinned}), made_run(gpu=gpu))
     assert (refusal and refusal.code) == code
-
-
-@pytest.mark.parametrize(("gpu", "is_kept"), [("A10G", True), ("T4", True), ("H100", False)])
-def test_the_default_gpu_of_a_preset_is_kept_without_being_offered(gpu: str, is_kept: bool) -> None:
-    stored = preset(gpu, mood="calm")
-    found = merge(TODAY, [{}], [stored], draw_seed=drawn)
-    assert (found.sources.get(GPU), found.dropped) == ((stored, ()) if is_kept else (None, ("gpu",)))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bot.comfydeploy.deployments import input_class
-from bot.deployments.command_plan import CommandPlan, OptionSpec, plan_commands, suggestions
+from bot.deployments.command_plan import CommandPlan, OptionSpec, plan_commands
 from bot.deployments.model import Deployment
 from bot.deployments.schema import InputSettings
 from bot.deployments.schema.field_types import MORE
@@ -185,13 +185,6 @@ def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> No
     assert (names[-1], "t28" in names, "t28" in options[-1].description) == ("more", False, True)
 
 
-@pytest.mark.parametrize(("inputs", "has_more"), [(24, False), (25, True)])
-def test_as_many_inputs_as_possible_have_an_option(inputs: int, has_more: bool) -> None:
-    options = options_of(deployment(*(node(f"t{number}", "Text") for number in range(inputs))))
-    assert len(options) == 25
-    assert [option.required for option in options if option.name == MORE] == [True] * has_more
-
-
 def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
     nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
     made = deployment(*nodes, node("images", "ImageBatch"), inputs={"images": {"max_count": 10}})
@@ -206,14 +199,6 @@ def test_the_default_is_shown_in_the_description() -> None:
     assert described.startswith("Steps of sampling")
     assert described.endswith("… (default 20)")
     assert len(described) == 100
-
-
-@pytest.mark.parametrize(("gpus", "offered"), [(None, 7), (["T4", "B200"], 2), (["T4"], 0)])
-def test_gpu_is_offered_where_there_is_a_choice(gpus: list[str] | None, offered: int) -> None:
-    made = deployment(gpus=gpus)
-    is_offered = "gpu" in (option.name for option in options_of(made))
-    assert is_offered is bool(offered)
-    assert not offered or len(suggestions(made, "gpu", "", {})) == offered
 
 
 def test_over_8000_characters_the_largest_lists_become_autocomplete_first() -> None:
@@ -232,8 +217,3 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more(inputs: int, is
     plan = plan_commands([deployment(*nodes, name=f"d{number}") for number in range(25)])
     assert_discord_takes(plan)
     assert (option_of(plan.commands[0], MORE) is not None) is is_moved
-
-
-def test_more_than_25_choices_are_suggested_instead_of_listed() -> None:
-    option = options_of(deployment(node("s", "Enum", choices=tuple(f"o{number}" for number in range(26)))))[0]
-    assert (option.autocomplete, option.choices) == (True, ())

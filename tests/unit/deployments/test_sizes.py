@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.command_plan import plan_commands
 from bot.deployments.draft import Draft, changed
 from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
@@ -89,28 +88,9 @@ def test_a_size_is_refused(made: Deployment, typed: dict[str, str], code: str, o
 
 
 @pytest.mark.parametrize(
-    ("name", "sides", "label"),
-    [
-        ("portrait", [832, 1216], "Portrait 2:3 · 832 × 1216"),
-        ("A 16:9 picture", [1344, 768], "A 16:9 picture · 1344 × 768"),
-        ("odd", [1000, 300], "Odd · 1000 × 300"),
-    ],
-)
-def test_a_choice_shows_its_shape_and_sides(name: str, sides: list[int], label: str) -> None:
-    (command,) = plan_commands([sized({"choices": {name: sides}})]).commands
-    choices = {option.name: option.choices for option in command.options}
-    assert [(each.name, each.value) for each in choices["size"]] == [(label, name)]
-
-
-@pytest.mark.parametrize(
     ("stored", "shown"),
-    [
-        ({"width": 624.0, "height": 912.0}, "portrait"),
-        ({"width": "624", "height": "912"}, "portrait"),
-        ({"width": 900}, "900 × 768"),
-        ({"height": 768}, "square"),
-        ({}, None),
-    ],
+    [({"width": "624", "height": 912.0}, "portrait"), ({"width": 900}, "900 × 768"), ({}, None)],
+    ids=["choice", "other", "none"],
 )
 def test_two_numbers_are_shown_as_a_choice(stored: dict[str, InputValue], shown: str | None) -> None:
     assert dict(displayed_inputs(SIZED, stored).values).get("size") == shown
@@ -140,29 +120,14 @@ def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice(
     assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 
-@pytest.mark.parametrize("large", [1024, "1,024"])
-def test_the_sides_choices_are_limits_too(large: int | str) -> None:
-    sides = {"width": {"choices": [512, large]}, "height": {"choices": [512, large]}}
-    made = sized({"choices": CHOICES | {"tall": [512, 1024]}}, side={"default": 1024}, inputs=sides)
-    assert [choice.name for choice in size_of(made).choices] == ["tall"]
-    assert len(made.warnings) == 3
-
-
 W = node("w", "NumberInt", display_name="width", default=512, maximum=1536)
 HEIGHT = node("height", "NumberInt", default=512)
 SIZE, SEED = node("size", "Text"), node("seed", "NumberInt")
 
 
-@pytest.mark.parametrize(
-    ("sizes", "options"),
-    [
-        ({}, {"w, height": "size", "size": "size_2"}),
-        ({"option": "format"}, {"w, height": "format", "size": "size"}),
-    ],
-)
-def test_the_option_may_have_another_name(sizes: dict[str, str], options: dict[str, str]) -> None:
-    made = deployment(W, HEIGHT, SIZE, sizes={"choices": CHOICES, **sizes})
-    assert {item.key: item.option for item in made.offered} == options
+def test_an_input_named_like_the_option_gives_way() -> None:
+    made = deployment(W, HEIGHT, SIZE, sizes={"choices": CHOICES})
+    assert {item.key: item.option for item in made.offered} == {"w, height": "size", "size": "size_2"}
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from bot.deployments.choices import input_of
 from bot.deployments.command_plan import suggestions
 from bot.deployments.files import check_content, check_file, linked_file, links_of, needs_content
 from bot.deployments.inputs import Input
-from bot.deployments.merge import merge, parse_more, seed_range
+from bot.deployments.merge import merge, parse_more
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.strings import explain
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import choice, deployment, node
 
@@ -73,6 +72,8 @@ def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
     found = take()
     assert found.inputs == {"prompt": "a red fox", "seed": 4242, "quality": "best", "bare": "ours"}
     assert (found.runs[0][1], found.prompt, found.gpu) == (4242, "a red fox", None)
+    urls = take(image3=file("3.png"), image1=file("1.png")).inputs["images"]
+    assert [url.rpartition("/")[2] for url in urls] == ["1.png", "3.png"]
 
 
 @pytest.mark.parametrize(
@@ -103,13 +104,10 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
         ("steps", 0, "input_too_small"),
         ("steps", 51, "input_too_large"),
         *(("steps", value, "input_not_integer") for value in (20.5, "twenty", math.inf, True)),
-        *(("cfg", value, "input_not_number") for value in (math.nan, math.inf, "1e999", "1e9999999")),
+        *(("cfg", value, "input_not_number") for value in (math.nan, "1e999", "1e9999999")),
         ("cfg", 30.01, "input_too_large"),
         ("hires", "maybe", "input_not_boolean"),
-        *(
-            (key, value, "input_choice")
-            for key, value in (("sampler", "heun"), ("width", 513), ("gpu", "B200"))
-        ),
+        *((key, "none", "input_choice") for key in ("sampler", "width", "gpu")),
         ("lora", "https://evil.example/x.safetensors", "input_choice"),
         ("seed", 2**70, "input_too_large"),
         ("steps", file(), "input_not_text"),
@@ -126,15 +124,6 @@ def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value:
     assert (error.code, error.params["option"]) == (code, key)
 
 
-def test_a_number_out_of_range_is_quoted_as_it_was_typed() -> None:
-    assert explain(refused(cfg=999.0)) == "`cfg` is 999, but must be at most 30."
-
-
-def test_a_batch_is_a_list_in_the_options_order() -> None:
-    found = take(image3=file("3.png"), image1=file("1.png"))
-    assert [url.rpartition("/")[2] for url in found.inputs["images"]] == ["1.png", "3.png"]
-
-
 @given(
     st.dictionaries(
         st.sampled_from(["more", *(name for item in FLUX.offered for name in item.option_names)]),
@@ -149,22 +138,6 @@ def test_anything_at_all_is_taken_or_refused_with_a_code(values: dict[str, Any])
     else:
         assert set(found.inputs) <= set(FLUX.inputs)
         assert 1 <= (found.runs[0][1] or 0) <= 4294967295
-
-
-def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
-    made = deployment(node("seed", "NumberInt"), inputs={"seed": {"min": -5}})
-    assert seed_range(made.offered[0]) == (0, 2**53 - 1)
-    assert seed_range(next(item for item in FLUX.offered if item.is_seed)) == (1, 4294967295)
-
-
-@pytest.mark.parametrize(
-    ("settings", "typed", "gpu"),
-    [({}, {"gpu": "h100"}, "H100"), ({"default_gpu": "L4"}, {}, "L4"), ({"gpus": ["T4"]}, {}, "T4")],
-)
-def test_a_gpu_is_sent_when_chosen_or_configured(
-    settings: dict[str, Any], typed: dict[str, str], gpu: str
-) -> None:
-    assert take(deployment(node("prompt", "Text"), **settings), **typed).gpu == gpu
 
 
 def test_more_fills_inputs_by_option_name_or_key_in_any_case() -> None:
@@ -202,18 +175,15 @@ def test_more_is_checked_like_the_other_options(more: str, code: str, option: st
     ("option", "typed", "suggested"),
     [
         ("animal", "FOX", ["fox", "foxglove", "red fox"]),
-        ("animal", "nothing like it", []),
         ("no such option", "a", []),
         ("gpu", "a100", ["A100", "A100-80GB"]),
-        ("width", "102", ["1024"]),
     ],
 )
 def test_suggestions_begin_with_the_typed_text_or_contain_it(
     option: str, typed: str, suggested: list[str]
 ) -> None:
     animals = ("red fox", "fox", "foxglove", "cat", *(f"x{number}" for number in range(30)))
-    widths = {"width": {"choices": list(range(64, 64 * 40, 64))}}
-    made = deployment(node("animal", "Enum", choices=animals), node("width", "NumberInt"), inputs=widths)
+    made = deployment(node("animal", "Enum", choices=animals))
     assert [str(choice.value) for choice in suggestions(made, option, typed, {})] == suggested
     assert len(suggestions(made, "animal", "", {})) == 25
 
@@ -229,28 +199,21 @@ WRONG, STRANGE = "input_file_type", "input_file_unknown"
         # Discord and the content agree, or are both pictures.
         (K.IMAGE, "a.png", "image/png", "image/jpeg", None),
         (K.IMAGES, "a.webp", "image/webp; x=1", "image/webp", None),
-        # Discord knows that it is no picture.
+        # Discord knows that it is no picture, or judges by the name, which the content contradicts.
         (K.IMAGE, "a.png", "text/plain", "image/png", WRONG),
-        (K.IMAGE, "a.svg", "image/svg+xml", "text/plain", WRONG),
-        # Discord judges by the name, which the content contradicts.
-        *(
-            (K.IMAGE, "a.png", "image/png", found, WRONG)
-            for found in ("text/plain", "video/mp4", "image/x-icon")
-        ),
+        (K.IMAGE, "a.png", "image/png", "text/plain", WRONG),
+        (K.IMAGE, "a.png", "image/png", "image/x-icon", WRONG),
         (K.VIDEO, "a.mp4", "video/mp4", "image/png", WRONG),
-        (K.AUDIO, "a.mp3", "audio/mpeg", "image/gif", WRONG),
         (K.AUDIO, "a.mp3", "audio/mpeg", "application/zip", WRONG),
         # Animated pictures are videos to many workflows, and a container holds both sound and pictures.
         (K.VIDEO, "a.gif", "image/gif", "image/gif", None),
         (K.VIDEO, "a.ogv", "video/ogg", "audio/ogg", None),
         (K.AUDIO, "a.m4a", "audio/mp4", "video/mp4", None),
-        # The content is of no known type.
+        # The content is of no known type, or can't be read.
         (K.IMAGE, "a.png", "image/png", UNKNOWN, STRANGE),
         (K.IMAGE, "a.tga", "image/x-tga", UNKNOWN, None),
         (K.IMAGE, "a.heic", None, UNKNOWN, None),
         (K.AUDIO, "a.mp3", "audio/mpeg", UNKNOWN, None),
-        (K.IMAGE, "a", None, UNKNOWN, STRANGE),
-        # The content can't be read.
         (K.IMAGE, "a.png", UNKNOWN, None, None),
         (K.IMAGE, "a", UNKNOWN, None, STRANGE),
         # Discord doesn't know, and the content tells.

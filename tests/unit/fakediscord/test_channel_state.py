@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import aiohttp
 import discord
@@ -76,47 +75,43 @@ async def becomes(client: discord.Client, place: Channel, expected: ChannelState
             await asyncio.sleep(0.01)
 
 
-Kind = Literal["plain", "marked", "no files", "thread", "thread of a silent channel", "locked", "deleted"]
+THREAD, LOCKED = "a thread", "a locked thread"
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
+    ("kind", "lacking", "expected"),
     [
-        ("plain", ChannelState()),
-        ("marked", ChannelState(age_restricted=True)),
-        ("no files", ChannelState(missing=("Attach Files",))),
-        ("thread", ChannelState(age_restricted=True)),
-        ("thread of a silent channel", ChannelState()),
-        ("locked", ChannelState(locked=True)),
-        ("deleted", ChannelState(exists=False)),
+        ("marked", [], ChannelState(age_restricted=True)),
+        ("plain", ["attach_files"], ChannelState(missing=("Attach Files",))),
+        (THREAD, ["send_messages", "manage_threads"], ChannelState()),
+        (f"marked {THREAD}", ["manage_threads"], ChannelState(age_restricted=True)),
+        (LOCKED, ["manage_threads"], ChannelState(locked=True)),
+        ("deleted", [], ChannelState(exists=False)),
     ],
 )
 async def test_a_channel_is_seen_as_it_is_now(
-    studio: Studio, client: discord.Client, kind: Kind, expected: ChannelState
+    studio: Studio, client: discord.Client, kind: str, lacking: list[str], expected: ChannelState
 ) -> None:
     fake = studio.fake
-    place = fake.add_text(studio.guild, "a-channel", nsfw=kind in ("marked", "thread"))
-    if kind == "no files":
-        fake.withdraw(place, "attach_files")
-    if kind == "thread of a silent channel":
-        fake.withdraw(place, "send_messages")
-    if kind in ("thread", "thread of a silent channel", "locked"):
+    place = fake.add_text(studio.guild, "a-channel", nsfw="marked" in kind)
+    for permission in lacking:
+        fake.withdraw(place, permission)
+    if "thread" in kind:
         place = fake.add_thread(place, "a thread")
-        fake.withdraw(place, "manage_threads")
-        fake.set_thread(place, archived=False, locked=kind == "locked")
+        fake.set_thread(place, archived=False, locked=kind == LOCKED)
     if kind == "deleted":
         fake.delete_channel(place)
     await becomes(client, place, expected)
 
 
-async def test_a_server_without_the_bot_is_gone(studio: Studio, rest: RestClient) -> None:
+async def test_what_the_bot_cannot_see_is_gone_and_no_answer_says_nothing(
+    studio: Studio, rest: RestClient
+) -> None:
+    run = made_run(guild_id=studio.guild.id, channel_id=studio.general.id)
     studio.fake.remove_bot(studio.guild)
     await becomes(rest, studio.general, ChannelState(exists=False))
-
-
-async def test_no_answer_says_nothing_about_the_channel(studio: Studio, rest: RestClient) -> None:
-    studio.fake.faults.add("GET /channels/{channel_id}", Fault.delay(30), times=None)
-    run = made_run(guild_id=studio.guild.id, channel_id=studio.general.id)
+    assert await channel_state(rest, made_run(guild_id=None)) is None
+    studio.fake.faults.add("GET /guilds/{guild_id}", Fault.delay(30), times=None)
     with pytest.raises(DiscordAway):
         await channel_state(rest, run, seconds=0.3)
 
@@ -134,10 +129,6 @@ async def test_a_refusal_without_a_code_is_no_answer(studio: Studio, rest: RestC
         await fetch_run_files(rest, [MessageRef(studio.general.id, 1)], run.key)
     with pytest.raises(discord.HTTPException):
         await read_automod(studio.bot, studio.guild.id, WordThread(Outside()))
-
-
-async def test_direct_messages_are_not_asked_about(rest: RestClient) -> None:
-    assert await channel_state(rest, made_run(guild_id=None)) is None
 
 
 async def test_a_requester_who_left_has_no_roles(studio: Studio) -> None:

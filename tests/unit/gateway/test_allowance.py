@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.ui.custom_ids import Action, CustomId, DraftId, RunId, SaveId, SettingId
+from bot.ui.custom_ids import Action, CustomId, RunId, SaveId, SettingId
 
 A = Action
 FREE = {
@@ -20,15 +20,12 @@ def test_a_button_counts_unless_it_shows_or_ends_something() -> None:
 @pytest.mark.parametrize(
     ("id", "pressed", "sent"),
     [
-        (DraftId("k"), True, True),
         (RunId("k", Action.SHARE), True, True),
         (SaveId("k"), False, True),
         (RunId("k", Action.BLOCK), False, True),
         (RunId("k", Action.REJECT), False, False),
         (SettingId("home", "tidy"), True, True),
         (SettingId("home", "open"), False, True),
-        (SettingId("gpus", "key"), False, True),
-        (SettingId("record", "form"), False, True),
     ],
     ids=str,
 )

@@ -34,7 +34,6 @@ NOWHERE = channel(GUILD - 1, False)
     [
         ([], [], True),
         ([EVERYONE_NOT], [], False),
-        ([role(GUILD, True)], [], True),
         ([EVERYONE_NOT, role(A, True)], [], True),
         ([EVERYONE_NOT, role(99, True)], [], False),
         ([role(A, False)], [], False),
@@ -45,12 +44,10 @@ NOWHERE = channel(GUILD - 1, False)
         ([channel(CHANNEL, False), person(True)], [], False),
         ([NOWHERE], [], False),
         ([NOWHERE, channel(CHANNEL, True)], [], True),
-        ([NOWHERE, channel(51, True)], [], False),
         ([NOWHERE, channel(CHANNEL, True), EVERYONE_NOT], [], False),
         # The command's own lines go before those of the whole bot.
         ([person(True)], [EVERYONE_NOT], True),
         ([role(A, True)], [person(False)], True),
-        ([role(99, True)], [EVERYONE_NOT], False),
         ([EVERYONE_NOT], [person(True)], False),
         ([channel(CHANNEL, True)], [NOWHERE], True),
         ([NOWHERE], [channel(CHANNEL, True)], False),

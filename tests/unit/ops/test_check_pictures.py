@@ -55,25 +55,16 @@ async def test_the_checker_of_the_repository_reads_the_picture() -> None:
     assert found.summary == "it doesn't flag a grey square ('explicit', 'nudity', 'suggestive')."
 
 
-ADDRESS, LOG = "own address, with its path", "the checker's log"
-
-
 @pytest.mark.parametrize(
     ("status", "text", "level", "summary", "remedy"),
     [
         (200, '{"labels": {}}', OK, "", ""),
-        # They mean nothing, and are named without control characters.
-        (
-            200,
-            '{"labels": {"porn": 0.1, "\\u001b[2J": 0.2}}',
-            ERROR,
-            r"'porn', '\x1b[2J'",
-            "[picture_check.labels]",
-        ),
+        (200, '{"labels": {"porn": 0.1, "\\u001b[2J": 0.2}}', ERROR, r"'porn', '\x1b[2J'", "labels]"),
         (200, "<!doctype html>", ERROR, "the answer isn't one of the protocol.", "PICTURE_CHECK_URL"),
-        *((status, "", ERROR, f"the checker answered {status}.", ADDRESS) for status in (404, 405, 308)),
-        *((status, "", ERROR, f"the checker answered {status}.", LOG) for status in (422, 500)),
+        (308, "", ERROR, "the checker answered 308.", "own address, with its path"),
+        (500, "", ERROR, "the checker answered 500.", "the checker's log"),
     ],
+    ids=["no labels", "labels of its own", "a page", "a redirect", "an error"],
 )
 async def test_another_answer_has_its_remedy(
     status: int, text: str, level: Level, summary: str, remedy: str
@@ -89,13 +80,9 @@ async def test_another_answer_has_its_remedy(
     assert remedy in str(found.remedy)
 
 
-@pytest.mark.parametrize(
-    ("host", "reason"),
-    [("127.0.0.1", "Connection refused"), ("nobody.invalid", "the name can't be resolved")],
-)
-async def test_an_unreachable_checker_has_its_remedy(host: str, reason: str) -> None:
-    found = await finding(f"http://{host}:{free_port()}/check")
-    assert (found.level, found.summary) == (ERROR, f"no connection ({reason}).")
+async def test_an_unreachable_checker_has_its_remedy() -> None:
+    found = await finding(f"http://127.0.0.1:{free_port()}/check")
+    assert (found.level, found.summary) == (ERROR, "no connection (Connection refused).")
     assert "that the checker runs" in found.remedy
 
 

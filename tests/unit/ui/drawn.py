@@ -145,7 +145,7 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
         "saved": [[(escaped[:40], escaped, escaped)] * many, [], None],
         "sentence": [escaped * 20],
         "status_note": ["answer_ends", "not_cancellable", None],
-        "texts": [(said[: INLINE_TEXT // 12],) * 12, (said[:INLINE_TEXT],), ()],
+        "texts": [(said[: INLINE_TEXT // 150],) * 150, (said[:INLINE_TEXT],), ()],
         "turn": [1 << 30],
         "unreadable": [("budgets.roles.1",) * many, ()],
         "verdict": [say("report_dismissed", person=5, at=UNTIL)],

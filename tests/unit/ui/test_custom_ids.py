@@ -93,18 +93,11 @@ def test_a_forged_id_is_of_no_kind(forged: str) -> None:
     assert [kind for kind in KINDS if kind.read(forged) is not None] == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "forged"),
-    [
-        (AuditId, f"audit:{1 << 63}:0::0:0:0:0:0"),
-        (AuditId, "audit:0:0::99:0:0:0:0"),
-        (ids.UnblockId, f"unblock:0:{1 << 63}"),
-    ],
-)
-def test_a_forged_value_is_refused_as_out_of_date(kind: type[ids.CustomId], forged: str) -> None:
-    with pytest.raises(RefusedError) as refused:
-        kind.read(forged)
-    assert refused.value.code == "list_stale"
+def test_a_forged_value_is_refused_as_out_of_date() -> None:
+    for kind, forged in ((AuditId, "audit:0:0::99:0:0:0:0"), (ids.UnblockId, f"unblock:0:{1 << 63}")):
+        with pytest.raises(RefusedError) as refused:
+            kind.read(forged)
+        assert refused.value.code == "list_stale"
 
 
 def test_no_module_builds_or_matches_custom_ids_itself() -> None:

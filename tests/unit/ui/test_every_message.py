@@ -9,13 +9,17 @@ from random import Random
 from typing import Any
 
 import pytest
+from discord.ui import Select
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import InputError
 from bot.domain.runs import RunState
+from bot.domain.settings.fields import SECTIONS
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import explain
 from bot.ui.results import Batch, outcome_messages
+from bot.ui.settings import Panel, panel_layout
 from tests.unit.deployments.flux import file, refused
 from tests.unit.ui.drawn import BUILDERS, Drawer, parts_of
 from tests.unit.ui.messages import assert_within_limits, text, view_in
@@ -50,6 +54,17 @@ def test_a_message_with_any_words_is_within_discords_limits(name: str, seed: int
 async def test_views_are_sent_stopped_so_that_the_library_keeps_none(name: str) -> None:
     views = filter(None, map(view_in, drawn(name, 1, "fox", full=True)))
     assert all(view.is_finished() for view in views)
+
+
+def test_a_select_forgets_the_choice_when_the_panel_is_shown_again() -> None:
+    full = Drawer(0, "fox", full=True).context()
+    before, after = (
+        panel_layout(Panel(SECTIONS["deployments"], turn=turn), ServerRules(), full) for turn in (1, 1000)
+    )
+    ids = [
+        {each.id for each in panel.walk_children() if isinstance(each, Select)} for panel in (before, after)
+    ]
+    assert ids[0].isdisjoint(ids[1])
 
 
 # What Discord's clients obey, and first what they don't: escapes, and the bot's own code blocks.

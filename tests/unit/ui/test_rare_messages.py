@@ -12,28 +12,21 @@ from typing import Any
 import pytest
 
 from bot.domain.budgets import Spending, Usage, UsageView
-from bot.domain.errors import InputError, InputErrors
-from bot.domain.forms import Option
 from bot.domain.messages.records import MessageRef
 from bot.domain.moderation import Report
 from bot.domain.policy import Standing
 from bot.domain.requests import Holder, Member
 from bot.domain.results import RunListEntry
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
-from bot.domain.settings.fields import SECTIONS, describe_changes
+from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.kinds import NotApplied, ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
-from bot.strings import explain
 from bot.ui.audit import AuditId, audit_layout
-from bot.ui.custom_ids import RunsId, SettingId
-from bot.ui.forms import pictures_layout
+from bot.ui.custom_ids import RunsId
 from bot.ui.help import rules_text, usage_layout
-from bot.ui.lists import queue_layout, replace_layout, runs_layout
+from bot.ui.lists import queue_layout, runs_layout
 from bot.ui.message_parts import PreparedOutputs, layout_of
-from bot.ui.moderation import closed_pictures_card, decided_card, report_card, review_card, turned_away_letter
-from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import share_messages
-from bot.ui.run_facts import details
+from bot.ui.moderation import decided_card, report_card, turned_away_letter
 from bot.ui.settings import Panel, panel_layout, warnings
 from bot.ui.status import plain_messages, status_message
 from tests.stories.render import Renderer
@@ -56,7 +49,6 @@ def statuses() -> Mapping[str, Shown]:
         "far behind": status_message([run(S.WAITING, queue_position=51)], "Flux"),
         "private, in review": status_message([run(S.AWAITING_APPROVAL, **private)], "Flux"),
         "several, in each state": status_message([done, *active], "Flux"),
-        "several, one failed": status_message(batch_of(S.FAILED, S.SUCCEEDED, S.RUNNING), "Flux"),
     }
 
 
@@ -70,7 +62,6 @@ def ends() -> Mapping[str, Shown]:
         "unreadable": ended(run(S.TIMED_OUT, failure_code="deadline_unreadable")),
         "too late": ended(run(S.REFUSED, failure_code="answer_too_late", user_install=True, guild_id=None)),
         "inputs": ended(run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})),
-        "inputs, unnamed": ended(run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": ""})),
         "blocked": ended(run(S.REFUSED, **blocked, failure_params={"others": 2})),
         "blocked until": ended(run(S.REJECTED, **blocked, failure_params={"until": UNTIL})),
         "weighted": ended(run(S.FAILED, failure_code="run_failed", charged_seconds=24.0)),
@@ -78,33 +69,24 @@ def ends() -> Mapping[str, Shown]:
         "text behind a spoiler": ended(
             run(spoiler=True), made=PreparedOutputs(texts=("A lake.\nNobody is *there*.",))
         ),
-        "several texts": ended(*two, made=LAKE),
         "several with nothing": ended(*two, made=NOTHING),
         "several, some failed": ended(*mixed, made=LAKE),
         "several, one behind a spoiler": ended(two[0], replace(two[1], spoiler=True)),
         "several, one late": ended(*two, made=LAKE, late=[two[1].key]),
-        "share of a text": share_messages(run(), "Flux", LAKE, LINK, OfferedActions()),
         "no links": plain_messages([run()], [run()], None),
     }
 
 
 def cards() -> Mapping[str, Shown]:
     decided = {"decided_by": 5, "decided_at": ASKED, "failure_code": REQUESTER_BLOCKED}
-    until, always = ({"reason": "no *cats*", "until": end, "others": 2} for end in (UNTIL, 0))
+    always = run(S.REJECTED, **decided, failure_params={"reason": "no *cats*", "until": 0, "others": 2})
     refused = run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg"})
     reports = [Report(person, "Against this server's rules", "it's *me*") for person in range(1, 8)]
-    remarks = PreparedOutputs(remarks=("big.png is too large",))
-    deleted = (None, ASKED, {"decision": "deleted, because nobody decided in time"})
     return {
-        "review": review_card(run(S.AWAITING_APPROVAL, gpu="H100"), "Flux", NO_INPUTS, remarks),
         "refused": decided_card(refused, "Flux", NO_INPUTS),
-        "blocked until": decided_card(run(S.REJECTED, **decided, failure_params=until), "Flux", NO_INPUTS),
-        "blocked": decided_card(
-            run(S.REJECTED, **decided, failure_params=always), "Flux", NO_INPUTS, link=LINK
-        ),
-        "letter": turned_away_letter(run(S.REJECTED, **decided, failure_params=always), "Flux"),
+        "blocked": decided_card(always, "Flux", NO_INPUTS, link=LINK),
+        "letter": turned_away_letter(always, "Flux"),
         "report": report_card(run(), "Flux", reports, LINK, PreparedOutputs(texts=("a | fox",))),
-        "expired": closed_pictures_card(run(), "Flux", deleted),
     }
 
 
@@ -123,9 +105,6 @@ def lists() -> Mapping[str, Shown]:
     return {
         "runs": runs_layout(entries, RunsId(0), str.title, **marks),
         "queue": queue_layout([[each] for each in waiting], 0, more=False, **shown),
-        "details": details(run(gpu="H100", gpu_used=None, parent_key="p" * 16, count=2), "Flux", None).layout,
-        "preset taken": replace_layout(made_preset(holder=Holder.SERVER), str.title, NO_INPUTS, "0123abcd"),
-        "pictures": pictures_layout(["https://x/a.png", "https://x/b.png"], ["a", "b"], [Option("up", "Up")]),
         "audit": audit_layout(
             [], AuditId(page=0, subject=22, actor=11, since=7, until=3), str.title, more=False
         ),
@@ -188,19 +167,11 @@ def settings() -> Mapping[str, Shown]:
         return layout_of("\n".join(warnings(rules(**more), context)))
 
     bare, defaults = replace(around, manages_server=False), dict.fromkeys(range(11, 21), "*noir*")
-    stale = InputErrors([InputError("settings_changed_meanwhile", label="Spoilers", now="always")])
-    after = ServerRules(retention_days=7)
-    edited: dict[str, Any] = {
-        "saved": describe_changes(ServerRules(), after, around),
-        "mistakes": [explain(stale)],
-    }
-    again = SettingId("results", "again", "0123abcd")
     return {
         "gone": panel_layout(Panel(), rules(), replace(around, default_presets=defaults)),
         "warnings about what is in trouble": warned(troubled),
         "without Manage Server": warned(bare, approval={"mode": "without_roles"}),
         "AutoMod away": warned(replace(around, automod_away=True), approval={"mode": "everybody"}),
-        "edited": panel_layout(Panel(SECTIONS["results"], **edited, again=again), after, around),
         **{section: panel_layout(Panel(SECTIONS[section]), rules(), around) for section in ("roles", "gpus")},
     }
 

@@ -8,31 +8,28 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from discord.ui import ActionRow, LayoutView
+from discord.ui import LayoutView
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.deployments.files import linked_file
+from bot.deployments.choices import input_of
 from bot.domain.backend import InputKind
-from bot.domain.runs import Output, RunState
+from bot.domain.runs import InputValue, Output, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
-from bot.ui.custom_ids import DeleteId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions, more_layout, picked_layout
+from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.results import Batch, outcome_messages
 from bot.ui.run_facts import details
 from bot.ui.status import plain_messages
-from tests.unit.deployments.made import UUID, follow_up
+from tests.unit.deployments.made import offering
 from tests.unit.ui.messages import (
-    KEY,
     assert_within_limits,
     batch_of,
     buttons,
     ended,
     file,
     labels,
-    options,
     run,
     text,
 )
@@ -43,9 +40,8 @@ ASKED = run().created_at
 DONE = run(outputs=(Output("images", "https://s3.example/a.png", "a.png"),))
 
 
-@pytest.mark.parametrize("code", ["nobody_wrote_this", "media_too_large", None])
-def test_the_code_of_an_unknown_failure_is_not_shown(code: str | None) -> None:
-    (part,) = ended(run(S.FAILED, failure_code=code))
+def test_the_code_of_an_unknown_failure_is_not_shown() -> None:
+    (part,) = ended(run(S.FAILED, failure_code="nobody_wrote_this"))
     assert SENTENCES["internal"] in text(part)
 
 
@@ -72,11 +68,8 @@ def test_a_duration_is_told_if_it_is_known_and_a_second_at_least(
 @pytest.mark.parametrize(
     ("sizes", "packed"),
     [
-        ([4] * 10, [6, 4]),
         ([9, 9, 9, 1], [2, 2]),
-        ([24], [1]),
         ([1, 40, 1], [1, 1, 1]),
-        ([40, 1], [1, 1]),
         ([0] * 12, [10, 2]),
     ],
     ids=str,
@@ -98,28 +91,35 @@ def test_no_number_of_backticks_ends_the_code_block(made: str) -> None:
     assert text(part).replace("\u200b", "").count("`") == 6 + made.count("`")
 
 
-def test_very_many_texts_share_one_message() -> None:
-    texts = tuple(f"line {n}" for n in range(150))
-    (part,) = ended(DONE, made=PreparedOutputs(texts=texts))
-    assert [line for line in text(part).splitlines() if line.startswith("line ")] == list(texts)
+@pytest.mark.parametrize("made", ["  indented", "*" * 1500], ids=["laid out", "many marks"])
+def test_a_text_that_prose_would_spoil_stands_in_a_code_block(made: str) -> None:
+    (part,) = ended(DONE, made=PreparedOutputs(texts=(made,)))
+    assert f"```\n{made}\n```" in text(part)
 
 
-LAID_OUT = ('{\n  "a": 1\n}', "name  size\na     1", "  indented", "*" * 1500)
+def detailed(inputs: dict[str, InputValue], log: str | None = None) -> tuple[str, str | None]:
+    """Return the text of a failed run's Details, and what is in their file."""
+    images = input_of(key="i", option="image", kind=InputKind.IMAGES, max_count=2)
+    offered = offering(images) if "i" in inputs else None
+    made = run(S.FAILED, inputs=inputs, failure_code="run_failed", failure_log=log)
+    found = details(made, "Flux", offered, explained=True)
+    return text(found.layout), found.file
 
 
-@pytest.mark.parametrize(
-    ("made", "shown"),
-    [
-        ("A quiet lake.\nNobody *there*.", "A quiet lake.\nNobody \\*there\\*."),
-        ("# not a heading\n> nor a quote", "\\# not a heading\n\\> nor a quote"),
-        *((block, f"```\n{block}\n```") for block in LAID_OUT),
-    ],
-    ids=["sentences", "marks", "JSON", "a table", "indented", "many marks"],
-)
-def test_sentences_stand_as_text_and_laid_out_texts_in_a_code_block(made: str, shown: str) -> None:
-    (part,) = ended(replace(DONE, prompt=None), made=PreparedOutputs(texts=(made,)))
-    assert shown in text(part)
-    assert ("```" in text(part)) is shown.startswith("```")
+def test_details_too_long_for_a_message_are_whole_in_their_file() -> None:
+    _, file = detailed({f"key{n}": "*" * 500 for n in range(60)}, "the log")
+    assert file is not None
+    assert f"key59:\n{'*' * 500}\n" in file
+    assert file.endswith("the log\n")
+    shown, file = detailed({}, "a ``` here")
+    assert (shown.count("```"), file) == (2, None)
+
+
+def test_details_name_the_option_of_each_file() -> None:
+    links = [f"https://x/{name}.png" for name in "abc"]
+    shown, _ = detailed({"i": links})
+    for option, link in zip(("image1", "image2", "image"), links, strict=True):
+        assert f"**{option}:** [{link[-5:]}]({link})" in shown
 
 
 @pytest.mark.parametrize("kind", [FileKind.IMAGE, FileKind.AUDIO])
@@ -129,57 +129,6 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
     everything = "\n".join(text(part) for part in parts)
     assert all(note in everything for note in remarks)
     assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
-
-
-OFFERED = st.builds(
-    lambda labels, flags: replace(
-        OfferedActions(*flags),
-        follow_ups=tuple(follow_up(each, UUID, takes={InputKind.IMAGE: "i"}) for each in labels),
-    ),
-    st.lists(st.text("Wi", min_size=1, max_size=32), max_size=6, unique=True),
-    st.tuples(*[st.booleans()] * 5),
-)
-
-
-def rows(part: OutgoingMessage) -> list[list[str]]:
-    """Return the labels of each row of buttons."""
-    assert part.layout is not None
-    found = [item for item in part.layout.walk_children() if isinstance(item, ActionRow)]
-    return [[getattr(each, "label", "") for each in row.children] for row in found]
-
-
-@given(OFFERED)
-def test_the_buttons_of_a_result_have_fixed_places(offered: OfferedActions) -> None:
-    (part,) = ended(DONE, offered=offered)
-    again = ["Again", *(["4 more"] if offered.vary else []), "Edit", "⋯ More"]
-    follow_ups = [each.label for each in offered.follow_ups]
-    assert rows(part) == [*([follow_ups[:3]] if follow_ups else []), again]
-    behind = more_layout([DONE], "Flux", offered, DeleteId(KEY, 5), ["https://x/a.png"])
-    hidden = [*(option["label"] for option in options(behind)), *labels(behind)]
-    assert set(hidden) >= set(follow_ups[3:])
-    assert ("Delete" in hidden, "Report" in hidden) == (True, offered.reportable)
-
-
-def test_the_follow_ups_of_a_sound_stand_above_its_other_buttons() -> None:
-    again = follow_up("Remix", UUID, takes={InputKind.AUDIO: "sound"})
-    sound = PreparedOutputs((file(1, FileKind.AUDIO),))
-    (part,) = ended(DONE, made=sound, offered=OfferedActions(follow_ups=(again,)))
-    assert part.view is not None
-    assert [(item.row, getattr(item, "label", "")) for item in part.view.children] == [
-        (0, "Remix"),
-        *((1, label) for label in ("Again", "Edit", "⋯ More")),
-    ]
-
-
-@given(OFFERED)
-def test_a_picked_picture_offers_everything(offered: OfferedActions) -> None:
-    files = [linked_file("https://x/a.png")]
-    layout = picked_layout(replace(DONE, count=2), 1, "Flux", files, PreparedOutputs(), offered)
-    found = [*labels(layout), *(option["label"] for option in options(layout))]
-    assert {"Again", "Edit", "Details", "Delete"} <= set(found)
-    assert set(found) >= {each.label for each in offered.follow_ups}
-    assert ("Post" in found, "Share" in found) == (offered.postable, offered.shareable)
-    assert len(found) == len(set(found))
 
 
 @pytest.mark.parametrize(
@@ -201,13 +150,6 @@ def test_a_picked_run_offers_only_what_is_possible(
     assert set(labels(layout)) == set(expected.split(", "))
 
 
-def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
-    first, further = ended(DONE, made=PreparedOutputs(tuple(map(file, range(1, 13)))))
-    marks = [mark for label, mark in buttons(first) if label.isdigit()]
-    assert marks == [f"pick:{KEY}:{number}:{number}" for number in range(1, 11)]
-    assert [mark for _, mark in buttons(further)] == [f"pick:{KEY}:11:11", f"pick:{KEY}:12:12"]
-
-
 def test_numbers_stay_the_same_without_the_pictures_of_another_run() -> None:
     """Each run has made two pictures; the first run's are deleted."""
     gone, stays = batch_of(S.SUCCEEDED, S.SUCCEEDED)
@@ -219,28 +161,7 @@ def test_numbers_stay_the_same_without_the_pictures_of_another_run() -> None:
     assert [each.description for each in part.files] == ["3: a lighthouse", "4: a lighthouse"]
 
 
-@pytest.mark.parametrize(
-    ("states", "numbered"),
-    [
-        ([S.REJECTED, S.REJECTED], False),
-        ([S.FAILED, S.CANCELLED, S.REFUSED, S.EXPIRED], False),
-        ([S.FAILED, S.SUCCEEDED], True),
-        ([S.FAILED, S.UNCONFIRMED], True),
-        ([S.FAILED, S.TIMED_OUT], True),
-    ],
-    ids=str,
-)
-def test_numbers_are_shown_only_if_one_of_them_has_or_may_get_a_result(
-    states: list[RunState], numbered: bool
-) -> None:
-    (part,) = ended(*batch_of(*states))
-    assert any(mark.startswith("pick:") for _, mark in buttons(part)) is numbered
-    assert labels(part)[-2:] == ["Edit", "⋯ More"]
-
-
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=3), st.integers(1, 8000))
-@example(["a]b.png"], 1900)
-@example(["a]b.png", "_" * 80], 8000)
 @example(["](https://x.example)" * 4], 8000)
 @example(["x" * 300] * 400, 20)
 def test_a_link_too_long_for_any_message_leaves_the_name_of_its_file(names: list[str], length: int) -> None:
