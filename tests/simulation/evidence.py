@@ -177,10 +177,6 @@ class Evidence:
         decides = has_offered(message, ":approve", ":dismiss", ":veil")
         return message.channel.id in self._cards and (follows or decides)
 
-    def is_about_pictures(self, message: Message) -> bool:
-        """Return whether a message is, or was, the card about outputs that wait for a moderator."""
-        return self.is_card(message) and has_offered(message, ":veil")
-
     def is_copy(self, message: Message) -> bool:
         """Return whether a message is a share, or a single result of a batch or private request."""
         if subject(message)[1] in (POST, SHARE):

@@ -131,7 +131,7 @@ def _settled(story: Story) -> bool:
 
 
 async def _read_lists(story: Story) -> None:
-    """Let everybody open /runs, which offers undelivered results, and /usage; read the audit logs, too."""
+    """Let everybody open /runs, which offers undelivered results; read the audit logs, too."""
     world, halls = story.world, ("hall-studio", "hall-reviewed")
     for name in halls:
         guild = world.cast.guilds[name.removeprefix("hall-")]
@@ -142,7 +142,6 @@ async def _read_lists(story: Story) -> None:
             sent = await story.answer(await story.slash(who, place, "runs", {}))
             if sent is not None:
                 story.lists.setdefault(who, []).append(sent.text)
-            await story.slash(who, place, "usage", {})
     for place in halls:
         shown = await story.answer(await story.slash("mona", place, "audit", {}))
         if shown is not None and shown.original is not None:

@@ -1,4 +1,4 @@
-"""Promises about the picture check: nobody but moderators sees what is held, and each decision counts once.
+"""Promises about the picture check: nobody but moderators sees what is held.
 
 The rules are certain for public requests on Studio, outside of age-restricted channels, as long as nobody has
 changed them since the request. What the checker has answered about a file is known by its content.
@@ -7,7 +7,6 @@ changed them since the request. What the checker has answered about a file is kn
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 
 from tests.fakediscord.components import walk
@@ -17,7 +16,6 @@ from tests.simulation.promises import promise
 from tests.simulation.world import LURID
 
 _HELD = frozenset({"hold", "hide"})
-_DECIDED = re.compile(r"(Posted|Posted as a spoiler|Deleted) by <@(\d+)>|(Deleted), because nobody")
 _PLACES = ("pictures", "thread")
 # What may change who may see results: the rules, the age marks and the server itself.
 _UNCERTAIN = ("age-restricted", "is removed", "toml")
@@ -86,20 +84,3 @@ def _linked(evidence: Evidence) -> Iterator[tuple[Request, str]]:
             and any(f"/runs/{run.id}/" in whole_text(message) for run in request.runs)
         ):
             yield request, where(message)
-
-
-@promise("a decision about pictures counts once")
-def _decided_once(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    for card in filter(evidence.is_about_pictures, evidence.messages):
-        decisions = {match[0] for match in _DECIDED.finditer(whole_text(card))}
-        if len(decisions) > 1:
-            yield where(card), f"{sorted(decisions)}"
-
-
-@promise("nobody decides about their own pictures")
-def _own(evidence: Evidence) -> Iterator[tuple[Request, str]]:
-    for request in evidence.requests:
-        who = evidence.world.person(request.ask.who).id if request.ask is not None else 0
-        for card in filter(evidence.is_about_pictures, request.messages):
-            if any(match[2] == str(who) for match in _DECIDED.finditer(whole_text(card))):
-                yield request, where(card)

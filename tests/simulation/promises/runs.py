@@ -7,11 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from demo.fake_comfydeploy.runs import Run
-from tests.fakediscord.world import Guild
 from tests.simulation.evidence import Evidence, Request, created, ended, key_of, monotonic, whole_text
 from tests.simulation.promises import promise
-from tests.simulation.setup import AT_ONCE, LIMITS, RUNS_A_DAY
-from tests.simulation.story import Ask, first_text
+from tests.simulation.setup import AT_ONCE, LIMITS
 
 # Seconds after a cancellation in which a claim may still make its queue call.
 _CLAIM = 3.0
@@ -19,18 +17,12 @@ _CLAIM = 3.0
 _AWAY = "can't reach my database"
 # After these outcomes a run may still be executing at ComfyDeploy.
 _OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
-# The number of a person's failed runs per day that don't count as runs.
-_GIVEN_BACK = 3
 # Seconds that the bot reserves for a run, and the number of successes from which it uses their median.
 _RESERVE, _MEDIANS = 60.0, 5
 # Seconds by which the bot may mismeasure a run.
 _MISMEASURED = 5.0
 # The monotonic time at which the first day of a round ends.
 _MIDNIGHT = 30_000.0
-_USAGE = re.compile(r"Runs: (\d+)")
-_UNDER_WAY = re.compile(r"(?:Running|Waiting): (\d+)")
-# Seconds until the bot has certainly heard of a success.
-_HEARD = 30.0
 _LATE = re.compile(r"bot\.workers\.worker (submit|check|show|probe|progress) found an item that nothing had")
 # Seconds after which a worker looks for due items without being woken.
 _LONGEST_SLEEP = 30.0
@@ -101,7 +93,11 @@ def _at_once(evidence: Evidence) -> Iterator[tuple[str, str]]:
             # The bot stops waiting for a run that doesn't end when it is cancelled.
             if run.faults.cancel_supported and not run.faults.success_after_cancel:
                 together[run.deployment.name, run.deployment.concurrency_limit].append(run)
-                if request.ask is not None and _home(request.ask) is studio and same_limits:
+                if (
+                    request.ask is not None
+                    and request.ask.interaction.channel.guild is studio
+                    and same_limits
+                ):
                     together[request.ask.who, AT_ONCE].append(run)
     for (name, limit), runs in together.items():
         if (most := _most_at_once(runs)) > limit:
@@ -139,36 +135,3 @@ def _most_at_once(runs: Iterable[Run]) -> int:
         now += change
         most = max(most, now)
     return most
-
-
-def _home(ask: Ask) -> Guild | None:
-    """Return the server to which a request is charged; None for a user install or a direct message."""
-    return None if ask.interaction.user_install else ask.interaction.channel.guild
-
-
-@promise("every run is charged once")
-def _usage(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """/usage counts a person's runs of the day on a server, even if they were erased since."""
-    for command in evidence.story.commands:
-        text = first_text(command.interaction).partition("### The whole")[0]
-        told, under_way = _USAGE.search(text), sum(map(int, _UNDER_WAY.findall(text)))
-        if told is None or command.at > _MIDNIGHT or evidence.story.had("clock is set"):
-            continue
-        home = None if command.interaction.user_install else command.interaction.channel.guild
-        asked = [each for each in evidence.requests if each.ask and each.ask.who == command.who]
-        requests = [each for each in asked if each.ask and _home(each.ask) is home]
-        calls = [call for each in requests for call in each.calls if monotonic(call.at) < command.at]
-        most = len({key_of(call) for call in calls}) + under_way
-        least = sum(
-            run.status == "success" and run.faults.get_status is None and ended(run) < command.at - _HEARD
-            for each in requests
-            if all(call.status == 200 for call in each.calls)
-            for run in each.runs
-        )
-        # A process that dies between a claim and its queue call has charged a run that nobody sees.
-        if int(told[1]) < least or (int(told[1]) > most and not evidence.story.struck):
-            yield command.who, f"{told[1]} runs told, {least} to {most} expected before {command.at:.0f}"
-        elif home is evidence.world.cast.guilds["studio"] and int(told[1]) > RUNS_A_DAY + _GIVEN_BACK:
-            limits = [press for press in evidence.story.presses if press.custom_id.startswith(LIMITS)]
-            if not limits:
-                yield command.who, f"{told[1]} runs told, the limit is {RUNS_A_DAY}"
