@@ -201,7 +201,10 @@ class Actions(WorldChanges):
         self._may_use(command, channel, user)
         path, leaf = [], command
         for word in rest:
-            leaf = next(option for option in leaf["options"] if option["name"] == word)
+            found = [option for option in leaf["options"] if option["name"] == word]
+            if not found:  # a deployment that isn't offered any more
+                raise CannotSend(f"/{name} does not exist")
+            leaf = found[0]
             path.append(leaf)
         return command, path, leaf
 
