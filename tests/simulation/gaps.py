@@ -15,8 +15,8 @@ from tests.simulation.story import Story
 _ONCE, _LEFT = "every request has one outcome", "no status message is left"
 _WAITS, _SHOWN = "what waits is decided or expires", "outputs are shown"
 _UNANSWERED = (
-    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay)|[Dd]iscord is away|both is away"
-    r"|is killed|gets SIGTERM"
+    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay)|reply lost"
+    r"|[Dd]iscord is away|both is away|is killed|gets SIGTERM"
 )
 _EXPIRED = r"the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"
 _CLOSED = r"is deleted|loses (send_messages|view_channel)|removed from|the thread is|accepts? (no|only)"

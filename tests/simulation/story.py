@@ -32,9 +32,8 @@ class Ask:
     """A request that somebody sent, accepted or not.
 
     `mark` is a word in its prompt that identifies it; a repeated request has the same mark. A follow-up has
-    no prompt, so nothing shows its mark. `how` says what made the request, such as `generate` or `again`, and
-    `source` is the message with the button, if it was one. `parent` is the number of the request that this
-    one repeats or continues.
+    no prompt, so nothing shows its mark. `how` says what made the request, such as `generate` or `again`.
+    `parent` is the number of the request that this one repeats or continues.
     """
 
     number: int
@@ -46,10 +45,8 @@ class Ask:
     at: float
     private: bool = False
     count: int = 1
-    source: Message | None = None
     how: str = "generate"
     parent: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)

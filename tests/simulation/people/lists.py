@@ -89,15 +89,6 @@ async def use_list(story: Story, draw: Draw) -> None:
         await story.answer(await story.press(who, shown, control))
 
 
-@action("usage")
-async def read_usage(story: Story, draw: Draw) -> None:
-    """Read /usage twice while one's own request may be running."""
-    asked = _nth(story, draw(ask=range(4)))
-    for pause in draw(pauses=lambda chance: chance.choices((0.0, 0.5, 1.5, 4.0), k=2)):
-        await asyncio.sleep(pause)
-        await open_list(story, asked.who, asked.where, "usage")
-
-
 @action("press", weight=2)
 async def choose_in_runs(story: Story, draw: Draw) -> None:
     """Press a button in /runs: cancel a request, post its result, or show its private result again."""
@@ -132,4 +123,4 @@ async def use_preset(story: Story, draw: Draw) -> None:
     sent = await story.slash(who, where, "preset use", options)
     if sent is not None:
         facts: dict[str, Any] = {"mark": mark} if prompt else {"mark": latest.mark, "parent": latest.number}
-        made(story, sent, "preset", deployment=latest.deployment, options=options, **facts)
+        made(story, sent, "preset", deployment=latest.deployment, **facts)

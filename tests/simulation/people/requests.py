@@ -118,7 +118,7 @@ async def send(
     if sent is None:
         raise Skip("the request wasn't sent")
     facts = {"private": bool(given.get("private")), "count": int(given.get("count", 1))}
-    return story.asked(who, where, sent, mark=mark, deployment=deployment, options=given, **facts)
+    return story.asked(who, where, sent, mark=mark, deployment=deployment, **facts)
 
 
 def new_mark(story: Story) -> str:
@@ -152,4 +152,4 @@ def derived(story: Story, parent: Ask, sent: Interaction | None, how: str, **fac
 def made(story: Story, sent: Interaction, how: str, **facts: Any) -> Ask:
     """Record a request that wasn't made by /generate, by default with a new mark."""
     who, place = story.world.name_of(sent.user), story.world.place_of(sent.channel)
-    return story.asked(who, place, sent, how=how, source=sent.source, **{"mark": new_mark(story)} | facts)
+    return story.asked(who, place, sent, how=how, **{"mark": new_mark(story)} | facts)
