@@ -129,7 +129,6 @@ class Environment:
         self.discord.faults.clear()
         if self.database.proxy is not None:
             self.database.proxy.heal()
-            self.database.proxy.transactions.clear()
 
     async def calm(self) -> None:
         """Restart a bot that couldn't start, and release each held run after its time.

@@ -6,7 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -23,32 +23,20 @@ class Loss(StrEnum):
     REPLY = "reply"
 
 
-@dataclass(eq=False)
-class Transaction:
-    """The statements after a BEGIN. `committed` says that a COMMIT was sent."""
-
-    statements: list[str] = field(default_factory=list)
-    committed: bool = False
-
-    def path(self, index: int) -> tuple[str, ...]:
-        """Return the statements up to and including the one at `index`."""
-        return tuple(self.statements[: index + 1])
-
-
 @dataclass(frozen=True)
 class Step:
-    """A statement of a transaction, or its COMMIT, before it is sent."""
+    """A statement of a transaction, or its COMMIT, before it is sent. `earlier` are the ones before it."""
 
-    transaction: Transaction
+    earlier: list[str]
     sql: str
 
     @property
     def path(self) -> tuple[str, ...]:
-        return (*self.transaction.statements, self.sql)
+        return (*self.earlier, self.sql)
 
 
 class PostgresProxy:
-    """Forwards connections to the server's socket, and records the transactions in order."""
+    """Forwards connections to the server's socket, and loses the steps that it is told to lose."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -56,7 +44,6 @@ class PostgresProxy:
         (folder,) = parse_qs(urlsplit(url).query)["host"]
         self._socket = Path(folder) / ".s.PGSQL.5432"
         self._connections: set[_Connection] = set()
-        self.transactions: list[Transaction] = []
         self.matches: Callable[[Step], bool] | None = None
         self.loss = Loss.REPLY
         self._left = 0
@@ -115,7 +102,7 @@ class _Connection:
         self._reader, self._writer = reader, writer
         self._inner_reader, self._inner_writer = inner_reader, inner_writer
         self._prepared: dict[bytes, str] = {}
-        self._transaction: Transaction | None = None
+        self._transaction: list[str] | None = None
         self._losing = False
 
     async def carry_requests(self) -> None:
@@ -171,8 +158,7 @@ class _Connection:
             return None
         word = sql.split()[0].rstrip(";").upper() if sql.split() else ""
         if word == "BEGIN":
-            self._transaction = Transaction()
-            self._proxy.transactions.append(self._transaction)
+            self._transaction = []
         elif word == "ROLLBACK":
             self._transaction = None
         elif self._transaction is not None:
@@ -180,9 +166,8 @@ class _Connection:
         return None
 
     def _note(self, step: Step) -> None:
-        step.transaction.statements.append(step.sql)
+        step.earlier.append(step.sql)
         if step.sql == "COMMIT":
-            step.transaction.committed = True
             self._transaction = None
 
     async def carry_replies(self) -> None:

@@ -27,7 +27,7 @@ from bot.metrics import Metrics
 from bot.outside import Outside
 from demo.fake_comfydeploy.picture_themes import Scene
 from demo.fake_comfydeploy.video import encode_mp4, film_mp4
-from deploy.picture_check import LABELS, MAX_FRAMES, MEANINGS, Service
+from deploy.picture_check import LABELS, MAX_FRAMES, MEANINGS, CantTell, Service, look, main
 from tests.unit.factories import SETTINGS
 
 SECRET = "a-secret-of-the-checker"
@@ -201,6 +201,12 @@ async def test_the_limit_of_pixels_holds_for_pictures_animations_and_videos() ->
         assert (await place.send(painted(RED, (30, 30))))[0] == 200
 
 
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animation_that_takes_too_long_to_decode_is_no_clean_one(kind: str) -> None:
+    with pytest.raises(CantTell, match="too long"):
+        look(animated(kind, [GREEN, BLUE]), f"image/{kind.lower()}", Model(), seconds=-1)
+
+
 async def test_a_wrong_time_is_refused() -> None:
     async with checker() as place:
         for time_sent in ("", "now", "-1", "²", str(NOW - 61), str(NOW + 61), "9" * 400, "1e9"):
@@ -263,3 +269,12 @@ async def test_the_bot_and_the_checker_understand_each_other(tmp_path: Path) -> 
         assert await labels_of(place, b"no picture", tmp_path) is None
         place.model.finds = None  # type: ignore[assignment]  # a fault of the model
         assert await labels_of(place, painted(RED), tmp_path) is None
+
+
+def test_a_checker_whose_settings_are_wrong_does_not_start() -> None:
+    for environment in (
+        {},
+        {"PICTURE_CHECK_SECRET": "short"},
+        {"PICTURE_CHECK_SECRET": SECRET, "PICTURE_CHECK_PORT": "x"},
+    ):
+        assert main(environment) == 2

@@ -6,10 +6,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, suppress
-from typing import Any
 
 import pytest
-from sqlalchemy import NullPool, event, text
+from sqlalchemy import text
 
 from bot.database.coordination import Coordinator, LockHeld
 from bot.domain.errors import StoreUnavailable
@@ -115,27 +114,6 @@ async def test_coordination_survives_a_restart(
     with pytest.raises(LockHeld):
         await theirs.acquire("shard 0", wait_seconds=0)
     assert not mine.lost.done()
-
-
-async def test_a_connection_that_breaks_twice_is_made_again(on_postgres: Store, lines: Lines) -> None:
-    mine, _ = await lines.open(on_postgres)
-    _, ear = await lines.open(on_postgres)
-    broken: list[Any] = []
-
-    def breaks(connection: Any, _record: Any) -> None:
-        """Both lines' first two connections, as a server that goes away again while it comes back."""
-        if len(broken) < 4:
-            broken.append(connection)
-            connection.driver_connection.terminate()
-
-    event.listen(NullPool, "connect", breaks)
-    try:
-        await on_postgres.database.read(lambda connection: connection.execute(END_LINES))
-        await heard_again(mine, ear)
-    finally:
-        event.remove(NullPool, "connect", breaks)
-    assert len(broken) == 4
-    assert await mine.try_acquire("key")
 
 
 async def test_a_wait_on_a_broken_connection_succeeds_or_fails(on_postgres: Store, lines: Lines) -> None:

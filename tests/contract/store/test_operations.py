@@ -15,10 +15,10 @@ from tests.contract.store.operations import OPERATIONS, Given, arrange
 # arrow names the error that it raises, or says that it returns False.
 CHANGES = """
 accept a request
+accept an interaction
     answer of new00: new
     audit request by the person: new run_key=new00
-    request new00: new channel_id=378 interaction_id=1 lease_owner=accept lease_until=60s
-        requester_roles=[1]
+    request new00: new channel_id=378 lease_owner=accept lease_until=60s requester_roles=[1]
     run new00: new queue_tag=19 reserved_seconds=20.0 charged_seconds=20.0 charged_on=+0d
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
 block; accept a request
@@ -33,15 +33,7 @@ damage the rules; accept a request
 accept a press
     answer of new00: new
     audit request by the person: new run_key=new00
-    request new00: new channel_id=378 press=again interaction_id=1 lease_owner=accept lease_until=60s
-        requester_roles=[1]
-    run new00: new queue_tag=19 reserved_seconds=20.0 charged_seconds=20.0 charged_on=+0d
-    usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
-accept an interaction
-    answer of new00: new
-    audit request by the person: new run_key=new00
-    request new00: new channel_id=378 interaction_id=9 lease_owner=accept lease_until=60s
-        requester_roles=[1]
+    request new00: new channel_id=378 press=again lease_owner=accept lease_until=60s requester_roles=[1]
     run new00: new queue_tag=19 reserved_seconds=20.0 charged_seconds=20.0 charged_on=+0d
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
 accept publicly for review
@@ -50,8 +42,7 @@ accept publicly for review
 accept for review
     answer of new00: new
     audit request by the person: new run_key=new00
-    request new00: new channel_id=378 interaction_id=1 lease_owner=accept lease_until=60s
-        review_channel_id=9
+    request new00: new channel_id=378 lease_owner=accept lease_until=60s review_channel_id=9
     review of new00: new channel_id=9
     run new00: new state=awaiting_approval reserved_seconds=20.0 due_at=86400s
 claim a run

@@ -23,7 +23,6 @@ from tests.contract.store.runs import (
     accepted,
     asked,
     at,
-    brought_to,
     claimed,
     columns,
     fetch,
@@ -80,15 +79,22 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
 
 
 async def test_full_channels_and_busy_requests_are_left_out(store: Store) -> None:
-    key = (await brought_to(store, RunState.SUCCEEDED)).key
-
-    def busy(request_key: str, channel_id: int) -> list[Message]:
+    keys = []
+    for channel_id in (HERE, HERE + 1):
+        run = await submitted(store, channel_id=channel_id)
+        await store.runs.record_report(run.key, SUCCESS._replace(run_id=run.key), at(channel_id - HERE), SOON)
+        keys.append(run.key)
+    # Of the two that are due, only one is looked at.
+    for request_key, channel_id, expected in (
+        ("another", HERE, keys[1]),
+        (keys[0], HERE + 2, keys[1]),
+        ("another", HERE + 2, keys[0]),
+    ):
         one = Message(request_key=request_key, kind=Kind.OUTCOME, channel_id=channel_id)
-        return [one] * PER_CHANNEL
-
-    assert await take_message(store, busy=busy("another", HERE)) is None
-    assert await take_message(store, busy=busy(key, HERE + 1)) is None
-    assert await take_message(store, busy=busy("another", HERE + 1)) is not None
+        claim = await take_message(store, at(1), busy=[one] * PER_CHANNEL)
+        assert claim is not None
+        assert claim.message.request_key == expected
+        await release(store, claim, at(1), shown=False)
 
 
 async def test_a_late_success_after_an_attempt_to_post_has_its_own_message(store: Store) -> None:
