@@ -1,13 +1,16 @@
-"""A plain HTTP client of the fake ComfyDeploy, without any code of the bot."""
+"""A plain HTTP client of the fake ComfyDeploy and a receiver of its webhooks, without any code of the bot."""
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 
@@ -23,7 +26,6 @@ class Reply:
     status: int
     content_type: str
     text: str
-    headers: dict[str, str]
 
     @property
     def body(self) -> Any:
@@ -44,7 +46,7 @@ class Caller:
         ) as reply:
             content = await reply.read()
             text = content.decode(errors="replace")
-            return Reply(reply.status, reply.headers.get("Content-Type", ""), text, dict(reply.headers))
+            return Reply(reply.status, reply.headers.get("Content-Type", ""), text)
 
     async def queue(self, deployment_id: str, **fields: Any) -> Reply:
         body = {"deployment_id": deployment_id, **fields}
@@ -70,3 +72,34 @@ class Caller:
         assert reply.status == 200, reply.text
         body: dict[str, Any] = reply.body
         return body
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    method: str
+    path: str
+    text: str
+    body: Any
+
+
+class Receiver:
+    """A receiver on a real socket; it gives `answers` one after the other, then 200."""
+
+    def __init__(self) -> None:
+        self.answers = deque[web.Response]()
+        self.received: list[Received] = []
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._receive)
+        self.server = TestServer(app)
+
+    def url(self, path: str = "/hook") -> str:
+        return str(self.server.make_url(path))
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [each.body for each in self.received]
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        self.received.append(Received(request.method, request.path_qs, text, json.loads(text or "null")))
+        return self.answers.popleft() if self.answers else web.Response()

@@ -6,8 +6,7 @@ import aiohttp
 import pytest
 
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from tests.contract.fake_comfydeploy.caller import Caller
-from tests.contract.fake_comfydeploy.receiver import Receiver
+from tests.contract.fake_comfydeploy.caller import Caller, Receiver
 from tests.harness import QUICK
 
 
@@ -25,5 +24,6 @@ async def caller(comfydeploy: FakeComfyDeploy) -> AsyncIterator[Caller]:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as running:
-        yield running
+    receiver = Receiver()
+    async with receiver.server:
+        yield receiver

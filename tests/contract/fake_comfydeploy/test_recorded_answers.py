@@ -17,8 +17,7 @@ from demo.fake_comfydeploy.deployments import (
     SLOW_ID,
 )
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.fake_comfydeploy.caller import Caller, Reply, sample
-from tests.contract.fake_comfydeploy.receiver import Receiver
+from tests.contract.fake_comfydeploy.caller import Caller, Receiver, Reply, sample
 
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 
