@@ -42,7 +42,7 @@ _TROUBLE = (
 )
 # Faults that close a channel to the bot for a while, or make it use another place.
 _CLOSING = (
-    *("is deleted", "loses", "is removed", "the thread", "age-restricted", "has expired", "is away for"),
+    *("is deleted", "loses", "is removed", "the thread", "age-restricted", "is away for"),
     "toml",
 )
 # Direct messages that don't replace an outcome in the channel begin or end like this.

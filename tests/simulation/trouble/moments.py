@@ -40,7 +40,7 @@ _MOMENTS = {
     f"COMMIT after {_EDIT}": 1,
     "COMMIT after POST /users/@me/channels": 1,
 }
-_PLACES = ("pictures", "pictures", "adult", "thread", "requests", "lounge")
+_PLACES = ("pictures", "pictures", "adult", "thread", "requests")
 _DEPLOYMENTS = ("picture", "picture", "several", "restricted")
 # Seconds that a killed process or an unavailable service is away.
 _AWAY = (0.1, 1.0, 1.0, 5.0, 20.0, 55.0, 1000.0)
@@ -315,7 +315,7 @@ async def deferral_fails(story: Story, draw: Draw) -> None:
     if unread:
         story.discord.faults.add(_READ, Fault.answer(503), times=unread)
     story.strike(f"Discord: the next {times} of {route}: {fault}; {unread} of {_READ}: 503")
-    asked = await request(story, *draw(who=MEMBERS, where=_PLACES))
+    asked = await request(story, *draw(who=MEMBERS, where=(*_PLACES, "lounge")))
     # discord.py repeats a call for half a minute.
     await asyncio.sleep(20 if route == DEFER else 60)
     shown = asked.interaction.original
