@@ -41,10 +41,7 @@ _TROUBLE = (
     "age-restricted",
 )
 # Faults that close a channel to the bot for a while, or make it use another place.
-_CLOSING = (
-    *("is deleted", "loses", "is removed", "the thread", "age-restricted", "is away for"),
-    "toml",
-)
+_CLOSING = ("is deleted", "loses", "is removed", "the thread", "age-restricted", "is away for", "toml")
 # Direct messages that don't replace an outcome in the channel begin or end like this.
 _PRIVATE = ("Your request for", "Only you are told.", _HIDDEN)
 _DAY = 20 * 3600.0
