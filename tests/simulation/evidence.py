@@ -194,7 +194,8 @@ class Evidence:
             return False
         ask = self._answers.get(message.id)
         # If no edit of a private status message arrives, a result is the first that the answer shows.
-        is_result = ask is not None and ask.interaction.original is message and bool(file_keys_of(message))
+        is_answer = ask is not None and ask.interaction.original is message
+        is_result = is_answer and (bool(file_keys_of(message)) or has_offered(message, ":more", ":all"))
         return not message.ephemeral or has_offered(message, ":cancel") or is_result
 
     def _requests(self) -> list[Request]:
