@@ -202,19 +202,6 @@ async def transaction(store: Store) -> AsyncIterator[AsyncConnection]:
 
 
 @contextmanager
-def file_away(file: Path) -> Iterator[None]:
-    """Make a SQLite file impossible to open inside the block. Its connections must be closed before."""
-    aside = file.with_suffix(".away")
-    file.rename(aside)
-    file.mkdir()
-    try:
-        yield
-    finally:
-        file.rmdir()
-        aside.rename(file)
-
-
-@contextmanager
 def locked(file: Path, *, seconds: float = 5.0) -> Iterator[None]:
     """Hold the write lock of a SQLite file inside the block. Waits up to `seconds` for it."""
     with closing(sqlite3.connect(file, timeout=seconds, isolation_level=None)) as connection:

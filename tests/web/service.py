@@ -13,7 +13,6 @@ import aiohttp
 
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain.runs import Run
-from tests.databases import file_away
 from tests.harness import AppRunner
 from tests.questions import runs
 
@@ -85,10 +84,14 @@ class Caller:
     @asynccontextmanager
     async def database_away(self) -> AsyncIterator[None]:
         """Make the database file impossible to open inside the block."""
-        assert self.runner.database.file is not None
+        file = self.runner.database.file
+        assert file is not None
         await self.runner.app.app.store.close()
-        with file_away(self.runner.database.file):
-            yield
+        aside = file.rename(file.with_suffix(".away"))
+        file.mkdir()
+        yield
+        file.rmdir()
+        aside.rename(file)
 
 
 def output(url: str = "https://files.example/a.png") -> dict[str, Any]:

@@ -183,7 +183,7 @@ async def test_an_approval_is_judged_with_todays_budgets_weights_and_roles(store
     await stored_rules(store, GUILD, review | {"budgets": budgets})
     pair = await accept(store, *asked(2, gpu="H100"))
     single = await accept(store, request())
-    assert (await spent(store))[0] == Spending(waiting=3)
+    assert await spent(store) == (Spending(waiting=3), 0)
     assert (
         await store.reviews.approve(single.key, 5, NOW, person=replace(PERSON, role_ids=frozenset({5})))
         is None
@@ -218,9 +218,12 @@ async def test_an_erasure_empties_ended_requests_and_leaves_the_others(store: St
 
 async def prune(store: Store, now: Any = NOW) -> set[str]:
     """Remove expired rows as the worker does, and return the keys of the runs that are left."""
-    while (expired := await store.retention.claim(now)) is not None:
+    for _ in range(9):
+        expired = await store.retention.claim(now)
+        if expired is None:
+            return await run_keys(store)
         await store.retention.handle(expired)
-    return await run_keys(store)
+    raise AssertionError("retention finds the same rows again and again")
 
 
 async def test_retention_follows_each_servers_own_days_and_keeps_what_is_not_shown(store: Store) -> None:
