@@ -19,7 +19,7 @@ from bot.domain.budgets import (
     reported_seconds,
     weight_of,
 )
-from bot.domain.runs import IN_FLIGHT, Run, RunReport, RunState
+from bot.domain.runs import Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.domain.transitions import end
 from tests.unit.domain.policy_cases import having
@@ -72,12 +72,10 @@ def charged(state: RunState, **more: Any) -> Run:
     [
         # Its cost isn't known yet.
         (charged(S.WAITING, submitted_at=None), RESERVED._replace(started=0)),
-        *((charged(state), RESERVED) for state in sorted(IN_FLIGHT)),
         # Its cost will never be known, and it may have been the whole reservation or more.
         (charged(S.SUCCEEDED), RESERVED),
         (charged(S.UNCONFIRMED), RESERVED),
         (charged(S.SUCCEEDED, run_duration=12.5), MEASURED),
-        (charged(S.CANCELLED, run_duration=12.5), MEASURED),
         (charged(S.SUCCEEDED, run_duration=0.0), Charge(1, 0, 0, 0)),
         # The bot noticed the start or the end late.
         (charged(S.SUCCEEDED, run_duration=12.5, duration_in_doubt=True), RESERVED),
@@ -104,7 +102,6 @@ def test_a_run_costs_what_is_known_and_otherwise_its_reservation(run: Run, expec
         ({}, RESERVED),
         ({"charged_seconds": 50.0, "counts_as_run": False}, MEASURED._replace(runs=0)),
         ({"submitted_at": None}, RESERVED._replace(started=0)),
-        ({"charged_on": None}, NOTHING),
         ({"charged_seconds": None}, NOTHING),
     ],
 )
@@ -117,7 +114,6 @@ def test_the_columns_of_a_run_say_what_the_ledger_counts(changes: dict[str, Any]
     [
         (-3600, None, 60),  # the clock was set back
         (0, 0, 60),
-        (20, 20, 80),
         (7200, 7200, 5000),
     ],
 )

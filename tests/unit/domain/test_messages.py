@@ -65,11 +65,9 @@ LATE = message(Kind.LATE, number=1)
     ("claimed", "shows"),
     [
         (claim(message()), Shows.RESULT),
-        (claim(message(), made_run(S.FAILED)), Shows.NOTICE),
         (claim(message(), made_run(S.FAILED, partial=True)), Shows.PARTIAL),
         (claim(message(), made_run(deleted_at=NOW)), Shows.NOTHING),
         (claim(message(deleted_by=5)), Shows.NOTHING),
-        (claim(message(), *of_batch(S.SUCCEEDED, S.FAILED)), Shows.RESULT),
         (claim(message(), *of_batch(S.SUCCEEDED, S.FAILED, deleted=(0,))), Shows.NOTHING),
         # A late success has a message of its own, so that the batch's outcome stays the notice that it was.
         (claim(message(), *of_batch(S.FAILED, S.SUCCEEDED), others=(LATE,)), Shows.NOTICE),
@@ -105,14 +103,11 @@ FIRST = part(of=2)
         ((), Shows.RESULT, Act.POST),
         # A card that was decided before it was posted is never posted.
         ((), Shows.CLOSED, Act.DELETE),
-        ((), Shows.NOTHING, Act.DELETE),
-        ((part(),), Shows.RESULT, Act.EDIT),
         ((part(),), Shows.NOTHING, Act.DELETE),
         ((FIRST,), Shows.RESULT, Act.CONTINUE),
         ((FIRST, part(2, index=1, of=2)), Shows.RESULT, Act.EDIT),
         # More than before pings again, and less is an edit.
         ((NOTE,), Shows.RESULT, Act.POST),
-        ((part(shows=Shows.WITHHELD),), Shows.RESULT, Act.POST),
         ((NOTE,), Shows.CLOSED, Act.EDIT),
         # What was posted at this revision, or in part, shows what isn't allowed any more.
         ((part(rev=2),), Shows.WITHHELD, Act.POST),
@@ -130,7 +125,6 @@ CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
 @pytest.mark.parametrize(
     ("kind", "run", "place"),
     [
-        (Kind.OUTCOME, {}, Place.CHANNEL),
         (Kind.SHARE, {}, Place.CHANNEL),
         # What moderators turned away is told in private.
         (Kind.OUTCOME, {"state": S.REJECTED}, Place.DIRECT),
@@ -167,12 +161,10 @@ F, P = Form, Place
     ("kind", "run", "at", "why", "after"),
     [
         # A message that Discord refuses becomes simpler, and then tries the next place with all its files.
-        (Kind.OUTCOME, {}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.WORDS, P.CHANNEL), REFUSED, (F.FILES, P.ANSWER)),
         # A place that is closed is left at once.
         (Kind.OUTCOME, {}, (F.FILES, P.IN_PLACE), CLOSED, (F.FILES, P.CHANNEL)),
-        (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), CLOSED, (F.FILES, P.ANSWER)),
         (Kind.OUTCOME, {}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.DIRECT)),
         (Kind.LATE, {}, (F.FILES, P.CHANNEL), CLOSED, (F.FILES, P.DIRECT)),
         # A card is tried without its files, whatever the reason, and has one place.

@@ -36,13 +36,11 @@ CLEAN, NUDE, UNKNOWN = frozenset[str](), frozenset({Label.NUDITY}), None
     ("flagged", "can_hold", "labels", "verdict"),
     [
         (F.OFF, True, NUDE, V.SHOW),
-        (F.OFF, True, UNKNOWN, V.SHOW),
         (F.SPOILER, True, NUDE, V.SPOILER),
         (F.SPOILER, True, UNKNOWN, V.SPOILER),
         (F.HOLD, True, CLEAN, V.SHOW),
         (F.HOLD, True, NUDE, V.HELD),
         (F.HOLD, True, frozenset({FORBIDDEN_WORD}), V.HELD),
-        (F.HOLD, True, UNKNOWN, V.HELD),
         (F.HOLD, False, NUDE, V.HIDDEN),
         (F.HOLD, False, UNKNOWN, V.SPOILER),
         (F.HIDE, True, NUDE, V.HIDDEN),
@@ -78,7 +76,6 @@ MARKED = {"channel_age_restricted": True}
     ("rules", "least", "run", "expected"),
     [
         ({}, F.OFF, {}, (F.OFF, L.NORMAL)),
-        ({**HOLD, "level": L.STRICT}, F.OFF, {}, (F.HOLD, L.STRICT)),
         ({**HOLD, "exempt_deployments": {"flux"}}, F.OFF, {}, (F.OFF, L.NORMAL)),
         (EXEMPT_ROLE, F.OFF, {"requester_roles": (4, 5)}, (F.OFF, L.NORMAL)),
         (EXEMPT_ROLE, F.OFF, {"requester_roles": (4,)}, (F.HOLD, L.NORMAL)),

@@ -47,10 +47,8 @@ def test_the_pause_doubles_up_to_twenty_intervals() -> None:
 @pytest.mark.parametrize(
     ("run", "run_timeout", "at", "poll"),
     [
-        (RUNNING, None, 1, minutes(2)),
         (RUNNING, None, 59.5, minutes(60)),
         (RUNNING, None, 60, None),
-        (RUNNING, None, 61, None),
         (RUNNING, 60, 2.5, minutes(1) + DEADLINE_MARGIN),
         (replace(RUNNING, cancel_requested_at=NOW), None, 1, None),
     ],
@@ -88,7 +86,6 @@ def finished(**more: Any) -> RunReport:
         (finished(), True),
         (finished(outputs=(replace(PICTURE, url="https://x/a.png?signed=2"),)), True),
         (finished(state=RunState.SUCCEEDED), False),
-        (finished(progress=0.99), False),
         (finished(progress=None), False),
         (finished(outputs=(PICTURE, WORDS)), False),
         (finished(outputs=()), False),

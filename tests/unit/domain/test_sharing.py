@@ -88,16 +88,12 @@ PENDING: dict[str, Any] = {"posted": (), "shown_rev": 0}
         (SHARE, [message()], "share_there"),
         # The first try failed, or nobody knows its end: the lease says whether it still goes on.
         (SHARE, [message(**NONE)], None),
-        (SHARE, [message(**PENDING)], None),
-        (SHARE, [message(posted=(part(FIRST, 0, 2),))], None),
         (SHARE, [message(**MINE)], None),
         (SHARE, [message(**PENDING, **THEIRS)], "share_deleted"),
         (MOVED, [message()], None),
         (MOVED, [message(**THEIRS)], "share_deleted"),
-        (POST, [OUTCOME, message()], None),
         (POST, [message(Kind.POST)], "post_there"),
         (POST, [message(Kind.POST, **THEIRS)], "post_deleted"),
-        (POST, [message(Kind.LATE)], "post_there"),
         (POST, [message(Kind.LATE, shown_rev=0)], "post_there"),
         (POST, [message(Kind.LATE, **PENDING)], "copy_pending"),
         (POST, [message(Kind.LATE, **NONE), message(Kind.POST, **MINE)], None),
@@ -129,7 +125,6 @@ def test_a_message_belongs_to_the_copy_that_it_shows() -> None:
     [
         ({}, None, None),
         (MINE, "already_deleted", None),
-        (THEIRS, "already_deleted", "already_deleted"),
         # The message was replaced.
         ({"posted": (part(SECOND),), "stale": (FIRST,)}, "already_deleted", None),
         ({"posted": (), "stale": (FIRST,), **THEIRS}, "already_deleted", "already_deleted"),
