@@ -218,7 +218,7 @@ class Invariants:
                 *("queue calls:", *(f"{call.status} {call.run_ids}" for call in log.calls_for(key))),
                 *("webhooks:", *(f"{w.method} {w.event_type} {w.status} {w.answer}" for w in webhooks)),
                 "Discord, lately:",
-                *(f"{r.method} {r.path[:90]} {r.status} {r.code} {r.fault or ''}" for r in lately),
+                *(f"{r.method} {r.path[:90]} {r.status}" for r in lately),
             ]
         )
 

@@ -30,7 +30,7 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.patch import discord_at
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Message, User
+from tests.fakediscord.world import Message
 from tests.harness import QUICK
 from tests.logs import own_logging
 from tests.ports import free_port
@@ -46,26 +46,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 def described(**deployments: str) -> str:
     """Return a deployments.toml with a deployment id for each name, and nothing else."""
     return "".join(f'[deployments.{name}]\ndeployment_id = "{id}"\n' for name, id in deployments.items())
-
-
-def bot_environment(
-    discord: FakeDiscord, comfydeploy: FakeComfyDeploy, database_url: str, port: int
-) -> dict[str, str]:
-    """Return the environment of a bot that listens on `port` and uses the two fakes."""
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(PROJECT),
-        "DISCORD_TOKEN": discord.token,
-        "COMFYDEPLOY_API_KEY": comfydeploy.api_key,
-        "COMFYDEPLOY_API_URL": comfydeploy.url,
-        "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
-        "DATABASE_URL": database_url,
-        "PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "WEB_HOST": "127.0.0.1",
-        "WEB_PORT": str(port),
-        "POLL_INTERVAL_SECONDS": "1",
-        "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +95,23 @@ class BotProcess:
         return (self.folder / "bot.log").read_text(encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        given = bot_environment(self.discord, self.comfydeploy, self.database.url, self.port)
-        return {**given, "SUBMIT_GRACE_SECONDS": "3", **self.more}
+        """Return the environment of a bot that uses the two fakes."""
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT),
+            "DISCORD_TOKEN": self.discord.token,
+            "COMFYDEPLOY_API_KEY": self.comfydeploy.api_key,
+            "COMFYDEPLOY_API_URL": self.comfydeploy.url,
+            "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
+            "DATABASE_URL": self.database.url,
+            "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "WEB_HOST": "127.0.0.1",
+            "WEB_PORT": str(self.port),
+            "POLL_INTERVAL_SECONDS": "1",
+            "ALLOW_PRIVATE_MEDIA_NETWORKS": "127.0.0.0/8",
+            "SUBMIT_GRACE_SECONDS": "3",
+            **self.more,
+        }
 
     async def start(self, **more: str) -> None:
         """Start the bot and wait until it is connected and its command is there; `more` are settings.
@@ -252,13 +247,13 @@ class BotProcess:
         """Return the messages that the bot owes, as its database has them."""
         return await questions.messages(self.database)
 
-    async def check_outcomes(self, *places: Channel, calls: int = 1, leftovers: bool = False) -> None:
-        """Check that each run has one outcome, here or in `places`, and no status message is left."""
+    async def check_outcomes(self, *, calls: int = 1) -> None:
+        """Check that each run has one outcome, and that no status message is left."""
         for key in await self.keys():
-            found = [message for place in (self.channel, *places) for message in self.outcomes(key, place)]
+            found = self.outcomes(key)
             assert len(found) == 1, f"{[message.text for message in found]}\n{self.log}"
         assert len(self.comfydeploy.call_log.queue_calls) <= calls, self.log
-        assert leftovers or not self.leftovers(), self.log
+        assert not self.leftovers(), self.log
 
     def signal(self, number: int) -> None:
         assert self.process is not None
@@ -269,14 +264,13 @@ class BotProcess:
         assert self.process is not None
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
-    def outcomes(self, key: str, channel: Channel | None = None, viewer: User | None = None) -> list[Message]:
+    def outcomes(self, key: str) -> list[Message]:
         """Return the outcomes of a run that everybody sees: its messages without a Cancel button.
 
-        Further messages of an outcome have only numbers. With a `viewer`, also the ephemeral ones that this
-        person sees.
+        Further messages of an outcome have only numbers.
         """
         found = []
-        for message in self.discord.messages(channel or self.channel, viewer):
+        for message in self.discord.messages(self.channel):
             ids = [item for item in message.custom_ids if key in item]
             is_first = any(item.startswith("run:") for item in message.custom_ids)
             if ids and is_first and not any(item.endswith(":cancel") for item in ids):
@@ -308,7 +302,6 @@ async def bot_process(
     folder: Path,
     *,
     comfydeploy: FakeComfyDeploy | None = None,
-    rate_limits: bool = False,
     database: Database | None = None,
     **settings: str,
 ) -> AsyncIterator[BotProcess]:
@@ -317,7 +310,7 @@ async def bot_process(
     Without a `database`, it has a SQLite file in the folder.
     """
     async with (
-        FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN) as discord,
+        FakeDiscord(rate_limits=False, answer_within=ANSWER_WITHIN) as discord,
         comfydeploy or FakeComfyDeploy(**QUICK | {"webhook_waits": (0.1, 0.2)}) as backend,
     ):
         built = BotProcess(folder, discord, backend, settings, database=database)

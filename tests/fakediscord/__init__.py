@@ -12,13 +12,3 @@ It runs in the test's process; the bot connects from another process, redirected
         await run.wait_answer()
         await discord.wait_until(lambda: discord.messages(general))
 """
-
-from __future__ import annotations
-
-from tests.fakediscord.actions import CannotSend
-from tests.fakediscord.faults import Fault
-from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Guild, Message, User
-
-__all__ = ["CannotSend", "Channel", "FakeDiscord", "Fault", "Guild", "Interaction", "Message", "User"]

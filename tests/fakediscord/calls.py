@@ -25,14 +25,13 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. `json` is the parsed body: an object, or a list for a bulk overwrite. `text` is unparsed."""
+    """A request. `json` is the parsed body: an object, or a list for a bulk overwrite."""
 
     route: str
     params: Mapping[str, str]
     query: Mapping[str, str]
     json: object = None
     files: dict[int, Upload] = field(default_factory=dict)
-    text: str = ""
 
     @property
     def body(self) -> Json:
@@ -99,7 +98,7 @@ async def read_call(request: web.Request, route: str, store: FileStore) -> Call:
                 files[int(match[1])] = await store.read(part)
     elif request.can_read_body:
         text = await request.text()
-    return Call(route, dict(request.match_info), dict(request.query), _parse(text), files, text)
+    return Call(route, dict(request.match_info), dict(request.query), _parse(text), files)
 
 
 def _parse(text: str) -> object:

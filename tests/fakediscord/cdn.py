@@ -16,7 +16,6 @@ def handler(core: Core) -> Callable[[web.Request], Awaitable[web.StreamResponse]
         file = _find(core, int(request.match_info["channel"]), int(request.match_info["file"]))
         if file is None or file.data is None or not _signed(core, request):
             return web.Response(status=404, text="This content is no longer available.")
-        core.fetched.append(file.id)
         return web.Response(body=file.data, content_type=file.content_type)
 
     return serve

@@ -51,8 +51,6 @@ class Core:
         self.commands = Commands(self.world, self.bot)
         self._link_key = secrets.token_bytes(16)
         self.user_files: dict[int, Attachment] = {}
-        self.fetched: list[int] = []
-        """The ids of downloaded files, in order."""
 
     @property
     def gateway_url(self) -> str:

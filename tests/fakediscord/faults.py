@@ -26,12 +26,9 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault. `everywhere` makes a 429 that of the global rate limit."""
-
     effect: Effect
     status: int = 0
     seconds: float = 0.0
-    everywhere: bool = False
 
     @classmethod
     def answer(cls, status: int) -> Fault:
@@ -42,8 +39,8 @@ class Fault:
         return cls(Effect.STATUS_AFTER, status=status)
 
     @classmethod
-    def rate_limit(cls, retry_after: float, *, everywhere: bool = False) -> Fault:
-        return cls(Effect.RATE_LIMIT, status=429, seconds=retry_after, everywhere=everywhere)
+    def rate_limit(cls, retry_after: float) -> Fault:
+        return cls(Effect.RATE_LIMIT, status=429, seconds=retry_after)
 
     @classmethod
     def drop_before(cls) -> Fault:

@@ -74,10 +74,7 @@ Greeting = Callable[[Session], Iterable[tuple[str, Json]]]
 
 
 class Gateway:
-    """The gateway. `greet` returns the first events of a session, READY and GUILD_CREATEs.
-
-    An IDENTIFY within `identify_seconds` of the previous one is refused.
-    """
+    """The gateway. `greet` returns the first events of a session, READY and GUILD_CREATEs."""
 
     def __init__(self, token: str, greet: Greeting, changed: Callable[[], None]) -> None:
         self._token = token
@@ -86,10 +83,7 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.counts: Counter[str] = Counter()
-        """The numbers of accepted `identify` and `resume`, of `heartbeat`, and of refusals (`invalid`)."""
-        self.accepting = True
-        self.identify_seconds = 0.0
-        self._identified_at = float("-inf")
+        """The numbers of accepted `identify` and `resume`, and of `heartbeat`."""
 
     @property
     def live(self) -> list[Session]:
@@ -124,8 +118,6 @@ class Gateway:
                 del self.sessions[session.id]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if not self.accepting:
-            return web.Response(status=503)
         socket = web.WebSocketResponse(max_msg_size=0, autoping=True)
         await socket.prepare(request)
         connection = Connection(request, socket, compress=request.query.get("compress") == "zlib-stream")
@@ -175,11 +167,6 @@ class Gateway:
             return 4004
         if data["intents"] & PRIVILEGED:
             return 4014
-        now = time.monotonic()
-        if now - self._identified_at < self.identify_seconds:
-            self._refuse(connection)
-            return None
-        self._identified_at = now
         self.counts["identify"] += 1
         session = Session(secrets.token_hex(16), (number, count), data["intents"], connection)
         self.sessions[session.id] = session
@@ -188,16 +175,12 @@ class Gateway:
         self._changed()
         return None
 
-    def _refuse(self, connection: Connection) -> None:
-        self.counts["invalid"] += 1
-        connection.send(INVALID, False)
-
     def _resume(self, connection: Connection, data: Json) -> None:
         self._forget_lost()
         session = self.sessions.get(str(data["session_id"]))
         seq = data.get("seq") or 0
         if session is None or (session.backlog and session.backlog[0][0] > seq + 1):
-            self._refuse(connection)
+            connection.send(INVALID, False)
             return
         self.counts["resume"] += 1
         session.connection, session.lost_at = connection, None

@@ -8,7 +8,7 @@ from tests.fakediscord import payloads
 from tests.fakediscord.calls import Call, Endpoint, Reply
 from tests.fakediscord.errors import ApiError, invalid
 from tests.fakediscord.messages import Messages
-from tests.fakediscord.world import EPHEMERAL, Channel, Kind, Message, User, World
+from tests.fakediscord.world import EPHEMERAL, UPLOAD_LIMIT, Channel, Kind, Message, User, World
 
 _LIST = "/channels/{channel_id}/messages"
 _ONE = f"{_LIST}/{{message_id}}"
@@ -39,7 +39,7 @@ class MessageRoutes:
                 return self._reply(earlier, with_nonce=True)
         # Only the answer to an interaction can be ephemeral; Discord ignores the flag here.
         body["flags"] = int(body.get("flags") or 0) & ~EPHEMERAL
-        message = self._messages.create(place, self._bot, body, call.files, limit=place.filesize_limit)
+        message = self._messages.create(place, self._bot, body, call.files, limit=UPLOAD_LIMIT)
         place.archived = False
         return self._reply(message, with_nonce=True)
 
@@ -70,7 +70,7 @@ class MessageRoutes:
             raise ApiError(50083)
         if call.files:
             self._need(place, "attach_files")
-        self._messages.edit(message, call.body, call.files, limit=place.filesize_limit)
+        self._messages.edit(message, call.body, call.files, limit=UPLOAD_LIMIT)
         return self._reply(message)
 
     def delete(self, call: Call) -> Reply:

@@ -13,7 +13,7 @@ import discord
 
 from tests.fakediscord import payloads
 from tests.fakediscord.errors import ApiError, Json
-from tests.fakediscord.world import Channel, Kind, Message, User, World
+from tests.fakediscord.world import UPLOAD_LIMIT, Channel, Kind, Message, User, World
 
 # The permissions of a user install in a channel of a server without the bot.
 _USER_INSTALL_PERMISSIONS = discord.Permissions(
@@ -189,7 +189,7 @@ class Interactions:
             channel=channel,
             data=data,
             created_at=self.world.clock.now(),
-            size_limit=channel.filesize_limit if size_limit is None else size_limit,
+            size_limit=UPLOAD_LIMIT if size_limit is None else size_limit,
             source=source,
             user_install=user_install,
         )

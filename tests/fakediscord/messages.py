@@ -122,7 +122,6 @@ class Messages:
         checked = whole | {"allowed_mentions": body.get("allowed_mentions")}
         rules.check_message(checked, [a.filename for a in attachments])
         message.history.append(message.body)
-        message.replaced.append(time.perf_counter())
         message.edits += 1
         message.body = {key: value for key, value in whole.items() if value}
         message.attachments = attachments

@@ -1,4 +1,4 @@
-"""A log of requests, messages and 429s, with limited memory for long runs."""
+"""A log of requests and messages, with limited memory for long runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ class RequestRecord:
     route: str
     path: str
     status: int
-    code: int | None
-    summary: str
-    fault: str | None = None
 
 
 class RequestLog:
@@ -30,8 +27,6 @@ class RequestLog:
         self.messages: deque[Message] = deque(maxlen=_KEPT)
         """Every message, including deleted and ephemeral ones, oldest first."""
         self.statuses: Counter[tuple[str, int]] = Counter()
-        self.rate_limited: Counter[str] = Counter()
-        """The numbers of 429s by route, except those that are faults."""
         self.unknown_routes: Counter[str] = Counter()
         self.messages_created = 0
         self.crashes: list[Exception] = []
@@ -40,8 +35,6 @@ class RequestLog:
     def record(self, entry: RequestRecord) -> None:
         self.requests.append(entry)
         self.statuses[f"{entry.method} {entry.route}", entry.status] += 1
-        if entry.status == 429 and entry.fault is None:
-            self.rate_limited[f"{entry.method} {entry.route}"] += 1
 
     def created(self, message: Message) -> None:
         self.messages_created += 1

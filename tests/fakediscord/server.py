@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from types import TracebackType
 from typing import Self
@@ -15,7 +14,7 @@ from aiohttp import web
 
 from tests.fakediscord import cdn
 from tests.fakediscord.actions import Actions
-from tests.fakediscord.calls import Call, Endpoint, Reply, read_call
+from tests.fakediscord.calls import Endpoint, Reply, read_call
 from tests.fakediscord.errors import ApiError
 from tests.fakediscord.faults import Effect, Fault
 from tests.fakediscord.http_commands import CommandRoutes
@@ -25,21 +24,11 @@ from tests.fakediscord.http_world import WorldRoutes
 from tests.fakediscord.ratelimits import refusal
 from tests.fakediscord.request_log import RequestRecord
 
-_SUMMARY = 200
 _BODY_LIMIT = 16 * 1024 * 1024
 
 
 class _Dropped(Exception):
     """Raised after a connection was aborted, so that no answer is sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """An answer, with details for the log."""
-
-    response: web.Response
-    summary: str = ""
-    code: int | None = None
 
 
 class FakeDiscord(Actions):
@@ -96,37 +85,36 @@ class FakeDiscord(Actions):
             try:
                 answer = await self._answer(request, endpoint, fault)
             except (_Dropped, ConnectionError):
-                self._record(request, endpoint, fault, None)
+                self._record(request, endpoint, 0)
                 return web.Response()
             except Exception as error:
                 self.request_log.crashes.append(error)
                 raise
-            self._record(request, endpoint, fault, answer)
+            self._record(request, endpoint, answer.status)
             if self.date_ahead:
-                answer.response.headers["Date"] = formatdate(time.time() + self.date_ahead, usegmt=True)
-            return answer.response
+                answer.headers["Date"] = formatdate(time.time() + self.date_ahead, usegmt=True)
+            return answer
 
         return handle
 
-    async def _answer(self, request: web.Request, endpoint: Endpoint, fault: Fault | None) -> _Answer:
+    async def _answer(self, request: web.Request, endpoint: Endpoint, fault: Fault | None) -> web.Response:
         if fault is not None:
             early = await self._fault_before(request, fault)
             if early is not None:
-                return _Answer(early)
+                return early
         verdict = self.limits.take(
             endpoint.route, request.match_info, interaction=_is_interaction(endpoint.path)
         )
-        code, call = None, None
         try:
             self._authorise(request, endpoint)
             call = await read_call(request, endpoint.route, self.files)
             reply = Reply(429, verdict.body) if verdict.body is not None else endpoint.handler(call)
         except ApiError as error:
-            reply, code = Reply(error.status, error.body()), error.code
+            reply = Reply(error.status, error.body())
         response = _respond(reply, verdict.headers)
         if fault is not None:
             response = await self._fault_after(request, fault, response)
-        return _Answer(response, _summary(call), code)
+        return response
 
     def _authorise(self, request: web.Request, endpoint: Endpoint) -> None:
         if endpoint.auth and request.headers.get("Authorization") != f"Bot {self.token}":
@@ -140,7 +128,7 @@ class FakeDiscord(Actions):
         elif fault.effect is Effect.STATUS:
             return _broken(fault.status)
         elif fault.effect is Effect.RATE_LIMIT:
-            refused = refusal(fault.seconds, everywhere=fault.everywhere)
+            refused = refusal(fault.seconds, everywhere=False)
             return _respond(Reply(429, refused.body), refused.headers)
         return None
 
@@ -153,18 +141,13 @@ class FakeDiscord(Actions):
             await asyncio.sleep(fault.seconds)
         return response
 
-    def _record(
-        self, request: web.Request, endpoint: Endpoint, fault: Fault | None, answer: _Answer | None
-    ) -> None:
+    def _record(self, request: web.Request, endpoint: Endpoint, status: int) -> None:
         entry = RequestRecord(
             at=time.perf_counter(),
             method=endpoint.method,
             route=endpoint.path,
             path=request.path,
-            status=answer.response.status if answer else 0,
-            code=answer.code if answer else None,
-            summary=answer.summary if answer else "",
-            fault=None if fault is None else str(fault.effect),
+            status=status,
         )
         self.request_log.record(entry)
         self.world.changed()
@@ -196,10 +179,3 @@ def _respond(reply: Reply, headers: dict[str, str]) -> web.Response:
 def _broken(status: int) -> web.Response:
     """Return the HTML with which the proxies before Discord answer."""
     return web.Response(status=status, text=f"<html><title>{status}</title></html>", content_type="text/html")
-
-
-def _summary(call: Call | None) -> str:
-    if call is None:
-        return ""
-    files = [f"{upload.filename}:{upload.size}" for upload in call.files.values()]
-    return " ".join([call.text[:_SUMMARY], *files])

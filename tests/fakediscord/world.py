@@ -23,6 +23,7 @@ EPHEMERAL = 1 << 6
 LOADING = 1 << 7
 COMPONENTS_V2 = 1 << 15
 MIB = 1024 * 1024
+UPLOAD_LIMIT = 10 * MIB
 DISCORD_EPOCH_MS = 1420070400000
 _EDITS_KEPT = 60
 
@@ -84,13 +85,8 @@ class Guild:
     without_role: set[int] = field(default_factory=set)
     bot_permissions: int = MEMBER
     bot_present: bool = True
-    upload_limit: int = 10 * MIB
     automod: list[Json] = field(default_factory=list)
     system_channel: int | None = None
-
-    @property
-    def filesize_limit(self) -> int:
-        return self.upload_limit
 
 
 @dataclass(eq=False, slots=True)
@@ -119,10 +115,6 @@ class Channel:
     def is_thread(self) -> bool:
         return self.kind is Kind.THREAD
 
-    @property
-    def filesize_limit(self) -> int:
-        return self.guild.filesize_limit if self.guild else 10 * MIB
-
 
 @dataclass(eq=False, slots=True)
 class Attachment:
@@ -144,8 +136,7 @@ class Attachment:
 class Message:
     """A message. `created_at` and `edited_at` are of the world's clock.
 
-    `created` and `edited` are of `time.perf_counter()`. `history` has the earlier bodies, oldest first, and
-    `replaced` the times at which they were edited.
+    `created` and `edited` are of `time.perf_counter()`. `history` has the earlier bodies, oldest first.
     """
 
     id: int
@@ -162,7 +153,6 @@ class Message:
     interaction: Interaction | None = None
     pinged: frozenset[int] = frozenset()
     history: deque[Json] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
-    replaced: deque[float] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
     edits: int = 0
 
     @property
