@@ -21,7 +21,6 @@ from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
 from tests.e2e.bot_process import PROJECT, BotProcess, described
 from tests.fakediscord.faults import Fault
-from tests.ports import free_port
 from tests.questions import insert_foreign_table, set_schema_version, webhook_secret
 from tests.serving import serving
 
@@ -30,7 +29,7 @@ NAMES = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
 WRONG_TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDe.no-such-token-at-all-0123456789"
 WRONG_KEY = "no-such-key-at-all"
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
-NOBODY = f"127.0.0.1:{free_port()}"
+NOBODY = "127.0.0.1:1"  # a reserved port
 OWN_FILE = {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"}
 SHOPPING = "a shopping list, and long enough to be taken for more than a header\n"
 _CHANGING = (
