@@ -8,11 +8,12 @@ import pytest
 from discord import ComponentType
 
 from bot.deployments.choices import input_of
-from bot.deployments.draft import Draft, changed
-from bot.deployments.inputs import FormField, Input
+from bot.deployments.draft import Draft, changed, without_refused_files
+from bot.deployments.inputs import AttachedFile, FormField, Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
+from bot.domain.errors import InputError, InputErrors, RefusedError, WrongFiles
 from bot.ui.forms import form_modal
 from tests.unit.deployments.made import but, choice, offering
 
@@ -135,3 +136,29 @@ def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, ki
     preselects = earlier != "gone" and (earlier is not None or item.default is not None)
     assert len(shown) == (1 if preselects and component.get("options") else 0)
     assert all(len(option["label"]) <= 100 for option in component.get("options", ()))
+
+
+def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
+    made, stored = offering(PROMPT, IMAGE), {"p": "a fox", "i": "https://x/a.png"}
+    assert not any(field.required for field in fields_of(made, stored))
+    prompt, image = fields_of(made, stored, gone={"i"})
+    assert (prompt.required, image.required) == (False, True)
+    assert image.description == "The earlier file was deleted. Please attach another."
+    with pytest.raises(RefusedError, match="parent_deleted"):
+        Draft(deployment=made, stored=[Stored(stored)], asked=[PROMPT]).fields({}, gone={"i"})
+
+
+@pytest.mark.parametrize(
+    ("refused", "left"),
+    [
+        (
+            InputErrors([InputError("x", option="image"), InputError("x", option="prompt")]),
+            {"prompt", "mask"},
+        ),
+        (WrongFiles([InputError("x", option="image_2")], ["https://x/image"]), {"prompt", "mask"}),
+        (RefusedError("paused"), {"prompt", "image", "mask"}),
+    ],
+)
+def test_only_files_that_an_error_refuses_are_left_out(refused: RefusedError, left: set[str]) -> None:
+    files = {name: (AttachedFile(f"https://x/{name}", name, None, 1),) for name in ("image", "mask")}
+    assert {*without_refused_files({"prompt": "a fox", **files}, refused)} == left

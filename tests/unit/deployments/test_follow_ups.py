@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bot.comfydeploy.deployments import GPUS
 from bot.deployments.draft import Draft
 from bot.deployments.follow_ups import (
     asked_inputs,
+    choose_file,
     find_follow_up,
     link_follow_ups,
     starting_values,
@@ -115,3 +117,17 @@ def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(t
     made = opened(tmp_path, f'{UPSCALE}carry = ["prompt"]\n', positive="fox " * 10)
     assert (shown(made), sent(made).dropped) == ([], ("prompt",))
     assert shown(opened(tmp_path, ANIMATE, positive="x" * 6001)) == [("words", "x" * 4000)]
+
+
+def test_a_form_asks_for_listed_and_required_inputs(tmp_path: Path) -> None:
+    then = 'deployment = "up"\nlabel = "U"\nask = ["mode", "prompt"]\ncarry = ["prompt"]\n'
+    made = opened(tmp_path, then)
+    assert shown(made) == [("mode", ""), ("prompt", "a default"), ("scale", "")]
+    filled = {"image": PICTURE.url, "mode": "s", "scale": 4, "prompt": "a wolf"}
+    assert sent(made, mode="Sharp", scale="4", prompt="a wolf").inputs == filled
+
+
+def test_only_a_file_that_an_input_takes_goes_in(tmp_path: Path) -> None:
+    made, other = linked(tmp_path, UPSCALE), replace(PICTURE, content_type="video/mp4")
+    assert choose_file(made, [other, PICTURE]) == ("image", PICTURE)
+    assert choose_file(made, [other]) is None

@@ -8,7 +8,7 @@ import pytest
 
 from bot.comfydeploy.deployments import GPUS
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import plan_options
+from bot.deployments.command_plan import plan_commands, plan_options
 from bot.deployments.inputs import Input
 from bot.deployments.merge import GPU, Merged, Stored, merge, removed_since
 from bot.deployments.model import Deployment
@@ -164,3 +164,20 @@ def test_a_run_starts_if_its_values_are_still_taken(inputs: dict[str, Any], code
 def test_a_gpu_is_refused_once_it_is_not_offered(gpu: str, pinned: str | None, code: str | None) -> None:
     refusal = removed_since(TODAY.model_copy(update={"pinned_gpu": pinned}), made_run(gpu=gpu))
     assert (refusal and refusal.code) == code
+
+
+def test_only_a_seed_that_is_offered_varies() -> None:
+    assert SEED.varies_in_batch
+    for change in ({"fixed": 3}, {"hidden": True}, {"choices": (choice("1", "1"),)}, {"is_seed": False}):
+        assert not but(SEED, **change).varies_in_batch
+
+
+def test_count_gives_way_if_the_command_is_too_large() -> None:
+    item = input_of(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
+    many = [
+        offering(item, SEED, gpus=GPUS, max_count=10, name=f"{'n' * 28}{n}", group=f"g{n // 25}")
+        for n in range(58)
+    ]
+    for made, offered in ((many, False), (many[:20], True)):
+        plan = plan_commands(made)
+        assert {any(each.name == "count" for each in spec.options) for spec in plan.commands} == {offered}

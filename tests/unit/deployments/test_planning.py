@@ -217,3 +217,9 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more(inputs: int, is
     plan = plan_commands([deployment(*nodes, name=f"d{number}") for number in range(25)])
     assert_discord_takes(plan)
     assert (option_of(plan.commands[0], MORE) is not None) is is_moved
+
+
+@pytest.mark.parametrize(("gpus", "offered"), [(["T4", "B200"], ["T4", "B200"]), (["T4"], [])])
+def test_gpu_is_offered_where_there_is_a_choice(gpus: list[str], offered: list[str]) -> None:
+    made = deployment(gpus=gpus)
+    assert ("gpu" in (option.name for option in options_of(made))) is bool(offered)

@@ -14,7 +14,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.command_plan import suggestions
 from bot.deployments.files import check_content, check_file, linked_file, links_of, needs_content
 from bot.deployments.inputs import Input
-from bot.deployments.merge import merge, parse_more
+from bot.deployments.merge import merge, parse_more, seed_range
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
@@ -242,3 +242,9 @@ def test_the_content_is_needed_unless_discord_has_read_the_file() -> None:
     assert not needs_content(K.IMAGE, replace(given, measured=True))
     assert needs_content(K.IMAGE, replace(given, content_type=None, filename="a", measured=True))
     assert not needs_content(K.FILE, given)
+
+
+def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
+    made = deployment(node("seed", "NumberInt"), inputs={"seed": {"min": -5}})
+    assert seed_range(made.offered[0]) == (0, 2**53 - 1)
+    assert seed_range(next(item for item in FLUX.offered if item.is_seed)) == (1, 4294967295)
