@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 Stored = Mapping[tuple[str, int], Sequence[questions.Message]]
 
 _BUTTON = re.compile(r"(?:run|pick):([a-z0-9]+):(\w+)(?::\d+)?")
-# Statuses of GET /run with which the bot can't read a run, and a fault with which it shows no link.
-_UNREADABLE = (404, 500)
-_NO_LINK = "private-redirect"
 # Two outcomes because of a known gap of docs/reliability.md, which violates nothing.
 UNSEEABLE = "unseeable"
 
@@ -69,11 +66,6 @@ class Invariants:
         left = await questions.unsettled(self._seen.database)
         return not (self._comfydeploy.world.activity.active or left.in_progress)
 
-    async def is_shown(self, rounds: Sequence[Round]) -> bool:
-        """Return whether all outputs are shown. Some are found only by polls, long after the run's end."""
-        stored = await self._stored()
-        return not any(self._hidden(await self._new_runs(), stored, rounds))
-
     async def judge(self, rounds: Sequence[Round], say: Callable[[str], None]) -> None:
         """Check each run that is new since the last call, and print the evidence for each violation.
 
@@ -83,7 +75,7 @@ class Invariants:
         ends, cancels = self._messages_of_runs(rounds)
         found: dict[tuple[str, str], str] = {}
         for run in runs:
-            # An outcome that consists of links has no buttons of this run; `hidden` looks for its outputs.
+            # An outcome that consists of links has no buttons of this run.
             seen = ends[run.key] or ends[run.request_key][:1]
             for kind, what in self._judge(run, stored, seen, cancels[run.key]):
                 found[kind, run.key] = f"{what} {run} {stored[run.request_key, run.index]}"
@@ -94,8 +86,6 @@ class Invariants:
             own = stored[run.request_key, run.index]
             if run.channel_id in outages and any(each.state == "undelivered" for each in own):
                 found["lost", run.key] = f"undelivered after an outage: {run} {own}"
-        for run in self._hidden(runs, stored, rounds):
-            found["hidden", run.key] = f"outputs that nobody sees: {run}"
         self._judged |= {run.key for run in runs}
         self.requests += sum(run.index == 0 for run in runs)
         self.found |= found
@@ -141,26 +131,6 @@ class Invariants:
         calls = [call for call in self._comfydeploy.call_log.calls_for(run.key) if call.status != 429]
         if len(calls) > 1:
             yield "queued_twice", f"{len(calls)} queue calls:"
-
-    def _hidden(self, runs: Sequence[Run], stored: Stored, rounds: Sequence[Round]) -> Iterator[Run]:
-        """Yield the runs with outputs that no message shows and `/runs` doesn't offer."""
-        seen = "\n".join(
-            text
-            for message in self._messages(rounds)
-            for text in (message.text, *(attachment.filename for attachment in message.attachments))
-        )
-        for run in runs:
-            about = (*stored[run.request_key, run.index], *stored[run.request_key, 0])
-            made = self._comfydeploy.runs.get(run.run_id or "")
-            if made is None or any(message.state == "undelivered" for message in about):
-                continue
-            if made.faults.get_status in _UNREADABLE or made.faults.body == _NO_LINK:
-                continue
-            items = [item for output in made.outputs for kind in output.data.values() for item in kind]
-            files = any(isinstance(item, dict) and item.get("type") == "output" for item in items)
-            is_seen = f"-{run.key}-" in seen or f"/runs/{made.id}/" in seen
-            if files and not is_seen and run.failure_code != "cancelled_by_requester":
-                yield run
 
     def _messages_of_runs(
         self, rounds: Sequence[Round]

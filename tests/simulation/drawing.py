@@ -20,14 +20,12 @@ KINDS: Mapping[str, float] = MappingProxyType(
     {
         "discord": 0.45,
         "run": 0.6,
-        "comfydeploy": 0.1,
         "outage": 0.08,
         "database": 0.15,
         "kill": 0.35,
         "threads": 0.05,
         "clock": 0.05,
-        "place": 0.2,
-        "change": 0.25,
+        "change": 0.4,
         "cancel": 0.25,
         "preset": 0.12,
         "moderate": 0.1,
@@ -46,7 +44,6 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "leases": 0.0,
         "windows": 0.0,
         "limits": 0.0,
-        "checker": 0.05,
         "pictures": 0.03,
     }
 )
@@ -56,7 +53,17 @@ _AFTERWARDS = frozenset({"cancel", "press", "preset", "moderate", "forge", "late
 _APPROVAL = 0.85
 
 # What a round is mostly about, with weights: a kind of steps, or everything.
-_THEMES = {"": 5, "copies": 3, "ages": 4, "moment": 14, "reports": 3, "forge": 2, "kill": 6, "pictures": 3}
+_THEMES = {
+    "": 5,
+    "copies": 3,
+    "ages": 4,
+    "moment": 14,
+    "reports": 3,
+    "forge": 2,
+    "intruder": 1,
+    "kill": 6,
+    "pictures": 3,
+}
 # Kinds that other steps would disturb, so they have rounds of their own.
 _ALONE = {"leases": 3, "windows": 2, "limits": 3}
 # The probability of the theme, and the factor for all other kinds.

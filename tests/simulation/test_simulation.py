@@ -50,7 +50,7 @@ def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
     """Steps in a file give the same log at each replay."""
     file = tmp_path / "steps.json"
     asked = {"who": "alice", "where": "pictures", "deployment": "picture"}
-    steps = [Step(1.0, "ask", 1, asked), Step(0.3, "kill_now", 2, {"back": 1.0})]
+    steps = [Step(1.0, "ask", 1, asked), Step(0.3, "kill_now", 2, {"back": 1.0, "stops": False})]
     save(steps, file)
     assert load(file) == steps
     first, second = (simulate(tmp_path, "--replay", str(file)) for _ in range(2))
@@ -62,7 +62,7 @@ def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
 def test_a_post_that_is_found_and_edited_is_found_again(tmp_path: Path) -> None:
     """The process dies after a post, and the next one after it has found and edited the message."""
     file = tmp_path / "steps.json"
-    killed = {"moment": f"DELETE {ANSWER}", "nth": 1, "done": True, "back": 5.0}
+    killed = {"moment": f"DELETE {ANSWER}", "nth": 1, "done": True, "back": 5.0, "asleep": 0.0}
     posted = {
         "who": "alice",
         "where": "pictures",
@@ -74,9 +74,9 @@ def test_a_post_that_is_found_and_edited_is_found_again(tmp_path: Path) -> None:
         "nth": 1,
         "done": True,
         "when": 0,
-        "troubles": ["kill", "nonce forgotten"],
+        "troubles": ["kill"],
         "seconds": 55.0,
-        "pause": 45,
+        "asleep": 400.0,
         "release": 0.0,
     }
     save([Step(0.3, "kill_at_a_moment", 1, killed), Step(1.0, "request_in_trouble", 1, posted)], file)

@@ -81,9 +81,9 @@ class SimConnection(sqlite3.Connection):
             self._cross("COMMIT", super().commit)
 
     def _cross(self, sql: str, work: Callable[[], T]) -> T:
+        STATEMENTS.crossed(self.life, sql, done=False)
         if self.life is not None and self.life.dead:
             raise sqlite3.OperationalError("this process is dead")
-        STATEMENTS.crossed(self.life, sql, done=False)
         result = work()
         STATEMENTS.crossed(self.life, sql, done=True)
         return result

@@ -65,11 +65,9 @@ async def started(story: Story, ask: Ask, *, status: str = "") -> Run:
     return found()[0]
 
 
-async def held_run(
-    story: Story, who: str, where: str, *deployment: str, faults: Mapping[str, Any] = {}, **options: Any
-) -> tuple[Ask, Run]:
+async def held_run(story: Story, who: str, where: str, *deployment: str, **options: Any) -> tuple[Ask, Run]:
     """Send a request whose run stays `running` until it is released. Raises Skip if none starts."""
-    story.world.next_faults({"hold_at": "running", **faults})
+    story.world.next_faults({"hold_at": "running"})
     asked = await request(story, who, where, *deployment, **options)
     return asked, await started(story, asked, status="running")
 
@@ -87,15 +85,15 @@ async def result(story: Story, who: str, where: str, *deployment: str, **options
     return asked, await outcome(story, asked)
 
 
-async def outcome(story: Story, ask: Ask, within: float = 15, *, files: bool = True) -> Message:
-    """Wait until the requester sees a public outcome, by default one with files.
+async def outcome(story: Story, ask: Ask, within: float = 15) -> Message:
+    """Wait until the requester sees a public outcome with files.
 
     Raises Skip if there is none in time.
     """
 
     def found() -> list[Message]:
         shown = [m for m in reversed(story.of_ask(ask)) if not is_status(m) and not m.ephemeral]
-        return [m for m in shown if m.attachments or not files]
+        return [m for m in shown if m.attachments]
 
     # Reading all messages is slow.
     if not await story.world.until(found, within, every=0.1):
@@ -233,8 +231,11 @@ def _has_box(form: str, box: str) -> bool:
 
 
 def record(story: Story, parent: Ask | None, sent: Interaction | None, mark: str = "") -> None:
-    """Record the request that a press or a form starts. Its custom_id tells whether and how it does."""
-    custom_id = str(sent.data.get("custom_id", "")) if sent is not None else ""
+    """Record the request that a press or a form starts. Its custom_id tells whether and how it does.
+
+    Nothing starts if the bot didn't get it.
+    """
+    custom_id = str(sent.data.get("custom_id", "")) if sent is not None and sent.delivered_to else ""
     kind, _, target = custom_id.split(":")[:3] if custom_id.count(":") > 1 else ("", "", "")
     how, facts = "", dict[str, Any]()
     if kind == "run" and target in _STARTS:

@@ -54,7 +54,7 @@ async def flagged_pictures(story: Story, draw: Draw) -> None:
     if second is not None:
         await _set_rule(story, second)
     if mood is not None:
-        set_mood(story, mood, 30)
+        set_mood(story, 30, mood)
     kill("check")
     release_all(story)
     await story.world.until(lambda: open_cards(story, "Post as spoiler", asked), 90 if killed or mood else 12)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sqlite3
 from collections.abc import Callable
 
 from tests.simulation.engine.boundaries import STATEMENTS, ConnectionLost
 from tests.simulation.engine.life import Life
 from tests.simulation.engine.patches import TIME
-from tests.simulation.engine.process import Process
 from tests.simulation.steps import Draw, action
 from tests.simulation.story import Story
+from tests.simulation.trouble.services import jump
 
 Strike = Callable[[Life, str, bool], None]
 """Called with the process, before (False) and after (True) the execution of each of its statements."""
-# Seconds until a supervisor restarts a killed process.
-_BACK = (0.1, 1.0, 5.0, 30.0)
 _STATEMENTS = ("INSERT", "UPDATE", "DELETE", "SELECT", "BEGIN")
 
 
@@ -82,8 +79,10 @@ def add_strike(strike: Strike) -> None:
 # Kills. `back` is the number of seconds until a supervisor restarts the process.
 
 
-def kill(story: Story, life: Life | None, back: float, where: str) -> None:
-    """Kill a process, or all if `life` is None."""
+def kill(story: Story, life: Life | None, back: float, where: str, asleep: float = 0.0) -> None:
+    """Kill a process, or all if `life` is None. If `asleep`, all clocks jump before it starts again."""
+    if asleep:
+        story.world.later(0.8 * back, lambda: jump(story, asleep))
     for process in story.world.running:
         if life in (None, process.life):
             story.strike(f"{process.life.name} is killed {where}")
@@ -91,24 +90,16 @@ def kill(story: Story, life: Life | None, back: float, where: str) -> None:
             story.world.launch_later(back, process.life.name)
 
 
-@action("kill")
+@action("kill", weight=2)
 async def kill_now(story: Story, draw: Draw) -> None:
-    which, back = draw(which=range(5), back=_BACK)
-    for process in _chosen(story, which):
-        kill(story, process.life, back, "in the middle")
-
-
-@action("kill")
-async def terminate(story: Story, draw: Draw) -> None:
-    """Stop a process with SIGTERM, and start it again."""
-    which, back = draw(which=range(5), back=_BACK)
-    for process in _chosen(story, which):
-        story.strike(f"{process.life.name} gets SIGTERM")
-        process.signal(signal.SIGTERM)
-        # A stop takes at most ten seconds.
-        story.world.launch_later(10 + back, process.life.name)
-
-
-def _chosen(story: Story, which: int) -> list[Process]:
+    """Kill a process, or stop it with SIGTERM, and start it again."""
+    which, back, stops = draw(which=range(5), back=(0.1, 1.0, 5.0, 30.0), stops=0.5)
     running = story.world.running
-    return [running[which % len(running)]] if running else []
+    for process in [running[which % len(running)]] if running else ():
+        if not stops:
+            kill(story, process.life, back, "in the middle")
+        else:
+            story.strike(f"{process.life.name} gets SIGTERM")
+            process.terminate()
+            # A stop takes at most ten seconds.
+            story.world.launch_later(10 + back, process.life.name)

@@ -13,22 +13,22 @@ from demo.fake_comfydeploy.runs import Output, Run
 from tests.chaos.faults import ANSWER, DEFER, MESSAGE, MESSAGES, POST
 from tests.fakediscord.faults import Fault
 from tests.simulation.engine.life import Life
-from tests.simulation.people.asking import press_and_wait, request, result, started
+from tests.simulation.people.asking import MORE, press_and_wait, request, result, started
 from tests.simulation.people.requests import MEMBERS, derived, picture_file
 from tests.simulation.people.settings import change_setting
 from tests.simulation.setup import open_panel
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import add_strike, database_leaves, is_commit, kill, nth_call
-from tests.simulation.trouble.places import delete_channel, expire_token, set_mark, withdraw
-from tests.simulation.trouble.services import jump, leave, set_mood, watch
+from tests.simulation.trouble.places import CHANGES, At
+from tests.simulation.trouble.services import FAILURES, jump, leave, watch
 
 _EDIT, _READ = f"PATCH {ANSWER}", f"GET {ANSWER}"
 # A call to Discord, a COMMIT, or a COMMIT after a call.
 _MOMENTS = {
     DEFER: 3,
     _EDIT: 1,
-    POST: 6,
+    POST: 10,
     f"GET {MESSAGES}": 1,
     f"PATCH {MESSAGE}": 1,
     f"DELETE {ANSWER}": 2,
@@ -44,6 +44,8 @@ _PLACES = ("pictures", "pictures", "adult", "thread", "requests")
 _DEPLOYMENTS = ("picture", "picture", "several", "restricted")
 # Seconds that a killed process or an unavailable service is away.
 _AWAY = (0.1, 1.0, 1.0, 5.0, 20.0, 55.0, 1000.0)
+# Seconds that the machine sleeps while the bot is dead; Discord forgets a nonce after less than 400.
+_ASLEEP = (0.0, 0.0, 0.0, 400.0, 4000.0)
 
 
 def at_moment(
@@ -76,9 +78,11 @@ def at_moment(
         story.discord.faults.add(moment, effect, times=1, where=called)
 
 
-def kill_at_moment(story: Story, moment: str, nth: int, *, done: bool, back: float) -> None:
+def kill_at_moment(
+    story: Story, moment: str, nth: int, *, done: bool, back: float, asleep: float = 0.0
+) -> None:
     where = f"{'after' if done else 'before'} the {nth}. {moment}"
-    at_moment(story, moment, nth, done=done, act=lambda life: kill(story, life, back, where))
+    at_moment(story, moment, nth, done=done, act=lambda life: kill(story, life, back, where, asleep))
     story.strike(f"a kill {where}")
 
 
@@ -86,7 +90,8 @@ def kill_at_moment(story: Story, moment: str, nth: int, *, done: bool, back: flo
 async def kill_at_a_moment(story: Story, draw: Draw) -> None:
     """Kill the bot at a moment from now on, and perhaps let the machine sleep before it starts again."""
     moment, nth, done = draw(moment=_MOMENTS, nth=(1, 1, 2, 3, 4, 6, 9), done=0.5)
-    kill_at_moment(story, moment, nth, done=done, back=draw(back=_AWAY[:5]))
+    back, asleep = draw(back=(0.1, 1.0, 5.0, 20.0), asleep=_ASLEEP)
+    kill_at_moment(story, moment, nth, done=done, back=back, asleep=asleep)
 
 
 # What strikes, with the seconds that it lasts. Most of it is about the latest request.
@@ -117,37 +122,37 @@ def _posts_fail(story: Story, seconds: float) -> None:
     story.strike(f"posts in #{channel.name} fail for {min(seconds, 120)} s")
 
 
-def _refuse_dms(story: Story, _: float) -> None:
-    story.world.person(_latest(story).who).accepts_dms = False
-    story.strike(f"{_latest(story).who} accepts no direct messages")
+def _change(name: str) -> Callable[[Story, float], Any]:
+    def change(story: Story, seconds: float) -> None:
+        asked = _latest(story)
+        CHANGES[name][1](story, At(asked.who, asked.where, asked, seconds))
+
+    return change
 
 
+_CHANGES = ("channel gone", "may not send", "mark lifted", "token expired", "message deleted", "DMs refused")
 _TROUBLES: dict[str, Callable[[Story, float], Any]] = {
     "kill": lambda story, seconds: kill(story, None, seconds, "at a moment"),
     "database away": database_leaves,
-    "Discord away": lambda story, seconds: leave(story, "Discord", seconds),
-    "ComfyDeploy away": lambda story, seconds: leave(story, "ComfyDeploy", seconds),
     "posts fail": _posts_fail,
     "reply lost": lambda story, _: story.discord.faults.add(POST, Fault.lose_reply()),
     "lease over": lambda story, _: jump(story, 62),
     "deadline over": lambda story, _: jump(story, 130),
     "nonce forgotten": lambda story, _: jump(story, 400),
-    "token expired": lambda story, _: expire_token(story, _latest(story)),
-    "channel gone": lambda story, _: delete_channel(story, _latest(story).where),
-    "may not send": lambda story, _: withdraw(story, _latest(story).where),
-    "mark lifted": lambda story, _: set_mark(story, "adult", nsfw=False),
-    "DMs refused": _refuse_dms,
-    "checker lies": lambda story, seconds: set_mood(story, "lying", seconds),
     "approval begins": _require_approval,
     "cancelled": lambda story, _: _press(story, "Cancel"),
     "deleted": lambda story, _: _press(story, "Delete"),
     "moderated": lambda story, _: _press(story, "Delete", "mona"),
-    "more": lambda story, _: _press(story, "⋯ More"),
+    "more": lambda story, _: _press(story, MORE),
     "shared": lambda story, _: _press(story, "Share"),
+    **{name: FAILURES[name] for name in ("Discord refuses", "ComfyDeploy away", "checker lying")},
+    **{name: _change(name) for name in _CHANGES},
 }
 
 
-def _strike(story: Story, life: Life | None, troubles: Sequence[str], seconds: float, pause: float) -> None:
+def _strike(
+    story: Story, life: Life | None, troubles: Sequence[str], seconds: float, pause: float, asleep: float
+) -> None:
     """Let troubles strike one after the other. A kill strikes at once, in the middle of what the bot does."""
 
     async def strike(trouble: str) -> None:
@@ -158,7 +163,7 @@ def _strike(story: Story, life: Life | None, troubles: Sequence[str], seconds: f
 
     first, *others = troubles
     if first == "kill":
-        kill(story, life, seconds, "at a moment")
+        kill(story, life, seconds, "at a moment", asleep)
     else:
         story.world.later(0, partial(strike, first))
     for trouble in others:
@@ -224,12 +229,12 @@ async def request_in_trouble(story: Story, draw: Draw) -> None:
     deployment, count, again = draw(deployment=_DEPLOYMENTS, count=(1, 1, 2, 4), again=0.15)
     moment, nth, done = draw(moment=_MOMENTS | {"": 4}, nth=(1, 1, 1, 1, 2), done=0.7)
     troubles, seconds, pause = draw(troubles=_troubles, seconds=_AWAY, pause=(0.3, 1, 45))
-    when, release = draw(when=range(3), release=(0.0, 0.3, 0.8, 1.5, 4.0, 35.0))
+    when, release, asleep = draw(when=range(3), release=(0.0, 0.3, 0.8, 1.5, 4.0, 35.0), asleep=_ASLEEP)
     faults, lasts, jumps = _DOUBTS[doubt]
 
     def prepare(now: int) -> None:
         def strike(life: Life | None) -> None:
-            _strike(story, life, troubles, seconds, pause)
+            _strike(story, life, troubles, seconds, pause, asleep)
 
         if now == when and moment:
             at_moment(story, moment, nth, done=done, act=strike)
@@ -265,8 +270,9 @@ async def request_in_trouble(story: Story, draw: Draw) -> None:
     if run is not None:
         run.own_faults = run.faults.model_copy(update={"webhook_drop": False, "get_status": None})
         story.world.comfydeploy.release(run.id)
-    await asyncio.sleep(8 + pause)  # a jump may come after the pause
-    await asyncio.sleep(min(seconds, 60))
+    # The clocks may jump meanwhile.
+    await asyncio.sleep(max(pause, min(seconds, 60)))
+    await asyncio.sleep(10)
 
 
 def _make_part(story: Story, run: Run) -> None:

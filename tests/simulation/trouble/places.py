@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import signal
-import tomllib
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
-from tests.fakediscord.world import MEMBER, MODERATOR, Channel
+from tests.fakediscord.world import MEMBER, MODERATOR, Channel, Guild
 from tests.simulation.engine.life import Life
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Draw, Skip, action
@@ -16,7 +16,21 @@ from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.services import jump
 from tests.simulation.world import DEPLOYMENTS, MANAGER
 
-# Channels and what Discord says about requests.
+
+class At(NamedTuple):
+    """The person, channel and request that a change is about, and the seconds until it may be undone."""
+
+    who: str
+    where: str
+    asked: Ask | None
+    back: float
+
+    def guild(self, story: Story) -> Guild:
+        """Return the channel's server. Raises Skip if the person or the bot isn't there."""
+        guild = story.world.channel(self.where).guild
+        if guild is None or not guild.bot_present or story.world.person(self.who).id not in guild.members:
+            raise Skip(f"{self.who} and the bot don't share a server with #{self.where}")
+        return guild
 
 
 def delete_channel(story: Story, where: str) -> None:
@@ -24,10 +38,8 @@ def delete_channel(story: Story, where: str) -> None:
     channel = story.world.channel(where)
     if channel.deleted:
         return
-    for place in (
-        channel,
-        *(each for each in story.discord.world.channels.values() if each.parent is channel),
-    ):
+    threads = [each for each in story.discord.world.channels.values() if each.parent is channel]
+    for place in (channel, *threads):
         story.removed += list(place.messages.values())
     story.discord.delete_channel(channel)
     story.strike("the thread is deleted" if where == "thread" else f"#{where} is deleted")
@@ -50,40 +62,16 @@ def set_mark(story: Story, where: str, *, nsfw: bool) -> None:
         story.strike(f"#{channel.name} is {'' if nsfw else 'not '}age-restricted now")
 
 
-def expire_token(story: Story, asked: Ask) -> None:
+def _expire_token(story: Story, at: At) -> None:
     """Let the token of a request's interaction expire."""
-    asked.interaction.created_at -= 900
-    story.strike(f"the token of request {asked.number} has expired")
+    if at.asked is not None:
+        at.asked.interaction.created_at -= 900
+        story.strike(f"the token of request {at.asked.number} has expired")
 
 
-@action("place")
-async def channel_goes(story: Story, draw: Draw) -> None:
-    delete_channel(story, draw(where=("pictures", "requests", "adult", "gallery")))
-
-
-@action("place")
-async def permission_goes(story: Story, draw: Draw) -> None:
-    permissions = ("send_messages", "view_channel", "read_message_history", "attach_files")
-    withdraw(story, *draw(where=("pictures", "requests", "cards", "adult"), permission=permissions))
-
-
-@action("place")
-async def mark_channel(story: Story, draw: Draw) -> None:
-    set_mark(story, draw(where=("pictures", "adult")), nsfw=draw(nsfw=0.5))
-
-
-@action("place")
-async def token_expires(story: Story, draw: Draw) -> None:
-    number = draw(ask=range(4))
-    if number < len(story.asks):
-        expire_token(story, story.asks[number])
-
-
-@action("place")
-async def moderator_deletes(story: Story, draw: Draw) -> None:
+def _delete_message(story: Story, at: At) -> None:
     """Delete the newest public message about a request, as a moderator does in Discord."""
-    asked = story.nth(draw(ask=range(4)))
-    for message in reversed(story.of_ask(asked)) if asked is not None else ():
+    for message in reversed(story.of_ask(at.asked)) if at.asked is not None else ():
         if not message.ephemeral and message.channel.guild is not None:
             story.removed.append(message)
             story.discord.delete_message(message)
@@ -91,137 +79,140 @@ async def moderator_deletes(story: Story, draw: Draw) -> None:
             return
 
 
-@action("place")
-async def closes_direct_messages(story: Story, draw: Draw) -> None:
-    who = draw(who=MEMBERS)
-    story.world.person(who).accepts_dms = False
-    story.strike(f"{who} accepts no direct messages")
+def _refuse_dms(story: Story, at: At) -> None:
+    story.world.person(at.who).accepts_dms = False
+    story.strike(f"{at.who} accepts no direct messages")
 
 
-@action("change")
-async def thread_closes(story: Story, draw: Draw) -> None:
-    """Archive, lock or delete the thread."""
-    archived, locked, gone = draw(archived=0.7, locked=0.5, gone=0.3)
-    thread = story.world.channel("thread")
-    if gone:
-        delete_channel(story, "thread")
-    elif not thread.deleted:
-        story.discord.set_thread(thread, archived=archived, locked=locked)
-        story.strike(f"the thread is {'archived' if archived else 'open'}{' and locked' if locked else ''}")
+def _close_thread(story: Story, at: At) -> None:
+    """Archive the thread, and perhaps lock it."""
+    thread, locked = story.world.channel("thread"), at.back > 4
+    if not thread.deleted:
+        story.discord.set_thread(thread, archived=True, locked=locked)
+        story.strike(f"the thread is archived{' and locked' if locked else ''}")
 
 
-# Members, roles and the bot itself.
-
-_ROLES = {"mona": MANAGER, "mike": MANAGER, "alice": MEMBER, "bob": MEMBER}
-_PERMISSIONS = {"nothing special": MEMBER, "moderator": MODERATOR, "manager": MANAGER}
-
-
-@action("change", weight=2)
-async def role_changes(story: Story, draw: Draw) -> None:
-    """Change the permissions of a member's role, and perhaps restore them after some seconds."""
-    who, where, back = draw(who=list(_ROLES), where=("studio", "reviewed"), back=(None, 5))
-    role = "nothing special" if who in ("mona", "mike") else draw(role=("moderator", "manager"))
-    guild, person = story.world.cast.guilds[where], story.world.person(who)
-    earlier = guild.members.get(person.id)
-    if earlier is None:
-        raise Skip(f"{who} isn't on {where}")
-    story.discord.set_member_permissions(guild, person, _PERMISSIONS[role])
-    story.strike(f"{who} is {role} on {where} now")
-
-    def restore() -> None:
-        if person.id in guild.members:
-            story.discord.set_member_permissions(guild, person, earlier)
-            story.strike(f"{who} has the earlier permissions on {where}")
-
-    if back is not None:
-        story.world.later(back, restore)
+def _hide(story: Story, at: At) -> None:
+    if not story.world.channel(at.where).deleted:
+        story.discord.hide(story.world.channel(at.where), story.world.person(at.who))
+        story.strike(f"{at.who} can't see #{at.where} any more")
 
 
-@action("change")
-async def reviewer_loses_role(story: Story, _: Draw) -> None:
-    if story.reviewers.pop("rita", None) is None:
-        raise Skip("rita has no role to lose")
-    story.discord.take_role(story.world.cast.guilds["reviewed"], story.world.person("rita"))
-    story.strike("rita loses the reviewer role")
+def _change_role(who: str, permissions: int, role: str) -> Callable[[Story, At], None]:
+    def change(story: Story, at: At) -> None:
+        guild, person = at._replace(who=who).guild(story), story.world.person(who)
+        earlier = guild.members[person.id]
+        story.discord.set_member_permissions(guild, person, permissions)
+        story.strike(f"{who} is {role} on {guild.name} now")
+
+        def restore() -> None:
+            if person.id in guild.members:
+                story.discord.set_member_permissions(guild, person, earlier)
+                story.strike(f"{who} has the earlier permissions on {guild.name}")
+
+        if at.back > 4:
+            story.world.later(at.back, restore)
+
+    return change
 
 
-@action("change")
-async def member_goes(story: Story, draw: Draw) -> None:
-    who, where = draw(who=(*MEMBERS, "mike", "rita"), where=("studio", "reviewed"))
-    guild, person = story.world.cast.guilds[where], story.world.person(who)
-    if person.id not in guild.members:
-        raise Skip(f"{who} isn't on {where}")
-    if where == "reviewed":
-        story.reviewers.pop(who, None)
-    story.discord.leave(guild, person)
-    story.strike(f"{who} leaves {where}")
+def _lose_reviewer(story: Story, at: At) -> None:
+    if story.reviewers.pop("rita", None) is not None:
+        story.discord.take_role(story.world.cast.guilds["reviewed"], story.world.person("rita"))
+        story.strike("rita loses the reviewer role")
 
 
-@action("change")
-async def channel_is_hidden(story: Story, draw: Draw) -> None:
-    """Hide a channel from a member."""
-    who, where = draw(who=MEMBERS, where=("pictures", "requests", "adult"))
-    if story.world.channel(where).deleted:
-        raise Skip(f"#{where} is gone")
-    story.discord.hide(story.world.channel(where), story.world.person(who))
-    story.strike(f"{who} can't see #{where} any more")
+def _leave(story: Story, at: At) -> None:
+    guild = at.guild(story)
+    if at.where == "requests":
+        story.reviewers.pop(at.who, None)
+    story.discord.leave(guild, story.world.person(at.who))
+    story.strike(f"{at.who} leaves {guild.name}")
 
 
-@action("change")
-async def bot_is_removed(story: Story, draw: Draw) -> None:
-    """Remove the bot from a server, and perhaps invite it again after some seconds."""
-    where, back = draw(where=("studio", "reviewed", "elsewhere"), back=(None, 4, 20))
-    guild = story.world.cast.guilds[where]
-    if not guild.bot_present:
-        raise Skip(f"the bot isn't on {where}")
+def _remove_bot(story: Story, at: At) -> None:
+    """Remove the bot from a server, and perhaps invite it again."""
+    guild = at.guild(story)
+    name = next(name for name, known in story.world.cast.guilds.items() if known is guild)
     story.discord.remove_bot(guild)
-    story.strike(f"the bot is removed from {where}")
+    story.strike(f"the bot is removed from {name}")
 
     def invite() -> None:
         story.discord.invite_bot(guild)
-        story.strike(f"the bot is invited to {where} again")
+        story.strike(f"the bot is invited to {name} again")
 
-    if back is not None:
-        story.world.later(back, invite)
+    if at.back > 4:
+        story.world.later(at.back, invite)
 
 
-# Deployments.
+# What changes, with its weight as a step of its own.
+CHANGES: dict[str, tuple[float, Callable[[Story, At], None]]] = {
+    "channel gone": (1, lambda story, at: delete_channel(story, at.where)),
+    "gallery gone": (0.5, lambda story, _: delete_channel(story, "gallery")),
+    "may not send": (1, lambda story, at: withdraw(story, at.where)),
+    "may not view": (0.5, lambda story, at: withdraw(story, at.where, "view_channel")),
+    "may not read": (0.5, lambda story, at: withdraw(story, at.where, "read_message_history")),
+    "may not attach": (0.5, lambda story, at: withdraw(story, at.where, "attach_files")),
+    "no cards": (0.5, lambda story, _: withdraw(story, "cards")),
+    "mark set": (0.5, lambda story, _: set_mark(story, "pictures", nsfw=True)),
+    "mark lifted": (0.5, lambda story, _: set_mark(story, "adult", nsfw=False)),
+    "token expired": (1, _expire_token),
+    "message deleted": (1, _delete_message),
+    "DMs refused": (1, _refuse_dms),
+    "thread closed": (0.7, _close_thread),
+    "thread gone": (0.3, lambda story, _: delete_channel(story, "thread")),
+    "channel hidden": (1, _hide),
+    "alice moderates": (0.5, _change_role("alice", MODERATOR, "moderator")),
+    "bob manages": (0.5, _change_role("bob", MANAGER, "manager")),
+    "mona is a member": (0.5, _change_role("mona", MEMBER, "nothing special")),
+    "mike is a member": (0.5, _change_role("mike", MEMBER, "nothing special")),
+    "no reviewer": (0.7, _lose_reviewer),
+    "member gone": (1, _leave),
+    "bot removed": (1, _remove_bot),
+}
 
-Deployments = dict[str, Any]
-# The changes of each deployment's keys, or all deployments' (*). None removes a key or a deployment, and a
-# text is a deployment's new name.
-_EDITS: dict[str, dict[str, Any]] = {
-    "a GPU is gone": {"picture": {"gpus": ["A10G"]}},
-    "another default GPU": {"picture": {"default_gpu": "H100"}},
-    "choices are gone": {"picture": {"inputs": {"style": {"choices": ["neon"]}}}},
-    "an option is gone": {"picture": {"inputs": {"negative": {"hidden": True}}}},
-    "text is gone": {"text": None},
-    "picture is gone": {"picture": None},
-    "the follow-up is gone": {"upscale": None, "picture": {"then": None}},
-    "two have other names": {"picture": "image", "text": "prose"},
-    "all are age-restricted": {"*": {"age_restricted": True}},
-    "picture is age-restricted": {"picture": {"age_restricted": True}},
-    "none is age-restricted": {"*": {"age_restricted": None}},
+
+@action("change", weight=3)
+async def something_changes(story: Story, draw: Draw) -> None:
+    what, number = draw(what={name: weight for name, (weight, _) in CHANGES.items()}, ask=range(4))
+    who, where, back = draw(
+        who=(*MEMBERS, "mike", "rita"), where=("pictures", "requests", "adult"), back=(1, 5, 20)
+    )
+    CHANGES[what][1](story, At(who, where, story.nth(number), back))
+
+
+# Deployments: patterns in deployments.toml, and what replaces them.
+
+_PICTURE = 'title = "Picture"\n'
+_UNRESTRICTED = ("age_restricted = true\n", "")
+_EDITS: dict[str, list[tuple[str, str]]] = {
+    "a GPU is gone": [('"A10G", "H100"', '"A10G"')],
+    "another default GPU": [('default_gpu = "A10G"', 'default_gpu = "H100"')],
+    "choices are gone": [(_PICTURE, _PICTURE + 'inputs = { style = { choices = ["neon"] } }\n')],
+    "an option is gone": [(_PICTURE, _PICTURE + "inputs = { negative = { hidden = true } }\n")],
+    "text is gone": [(r"\[deployments\.text\]\n(.+\n)+", "")],
+    "picture is gone": [(r"\[+deployments\.picture(\.then)?\]+\n(.+\n)+", "")],
+    "the follow-up is gone": [(r"\[+deployments\.(picture\.then|upscale)\]+\n(.+\n)+", "")],
+    "two have other names": [(r"s\.picture\b", "s.image"), (r"s\.text\b", "s.prose")],
+    "all are age-restricted": [_UNRESTRICTED, ("title = ", "age_restricted = true\ntitle = ")],
+    "picture is age-restricted": [(_PICTURE, _PICTURE + "age_restricted = true\n")],
+    "none is age-restricted": [_UNRESTRICTED],
+    "a mistake": [(r"\Z", "\n[deployments.")],
 }
 _CORRECTED_AFTER = 30.0
 
 
-@action("change", weight=4)
+@action("change")
 async def deployments_change(story: Story, draw: Draw) -> None:
     """Edit deployments.toml and make every process read it; perhaps restore it after some seconds.
 
     A mistake is always corrected, because otherwise a restarted process would exit.
     """
-    what, how, back = draw(
-        what=(*_EDITS, "a mistake"), how=("signal", "signal", "command"), back=(None, 3, 15)
-    )
+    what, how, back = draw(what=list(_EDITS), how=("signal", "signal", "command"), back=(None, 3, 15))
     path = story.world.folder / DEPLOYMENTS.name
-    original = DEPLOYMENTS.read_text(encoding="utf-8")
-    changed = original + "\n[deployments."
-    if what != "a mistake":
-        deployments = tomllib.loads(original)["deployments"]
-        _edit(deployments, _EDITS[what])
-        changed = "".join(f"[deployments.{name}]\n{_toml(each)}" for name, each in deployments.items())
+    original = changed = DEPLOYMENTS.read_text(encoding="utf-8")
+    for pattern, replacement in _EDITS[what]:
+        changed = re.sub(pattern, replacement, changed)
     path.write_text(changed, encoding="utf-8")
     story.strike(f"deployments.toml: {what}")
     await _reread(story, how)
@@ -233,31 +224,6 @@ async def deployments_change(story: Story, draw: Draw) -> None:
 
     if back is not None or what == "a mistake":
         story.world.later(back or _CORRECTED_AFTER, restore)
-
-
-def _edit(deployments: Deployments, edits: dict[str, Any]) -> None:
-    for name, changed in edits.items():
-        if not isinstance(changed, dict):
-            deployment = deployments.pop(name)
-            if changed is not None:
-                deployments[changed] = deployment
-            continue
-        for each in deployments.values() if name == "*" else [deployments[name]]:
-            each.update(changed)
-            for key in [key for key, value in changed.items() if value is None]:
-                del each[key]
-
-
-def _toml(deployment: dict[str, Any]) -> str:
-    return "".join(f"{key} = {_value(value)}\n" for key, value in deployment.items())
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value)
 
 
 async def _reread(story: Story, how: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from demo.fake_comfydeploy.faults import CHAOS
@@ -42,23 +43,6 @@ async def discord_fault(story: Story, draw: Draw) -> None:
     seconds = draw(seconds=lambda chance: round(chance.uniform(0.2, 8), 2)) if waits else 0.0
     story.discord.faults.add(route, Fault(Effect(effect), status=status, seconds=seconds), times=times)
     story.strike(f"Discord: the next {times} of {route}: {effect} {status or seconds or ''}")
-
-
-@action("discord")
-async def gateway_drop(story: Story, draw: Draw) -> None:
-    resumable = draw(resumable=0.6)
-    story.discord.gateway.drop(resumable=resumable)
-    story.strike(f"the gateway's connections are cut, {'' if resumable else 'not '}resumable")
-
-
-@action("discord")
-async def discord_leaves(story: Story, draw: Draw) -> None:
-    leave(story, "Discord", *draw(seconds=(2, 10, 40), refuses=0.5))
-
-
-@action("comfydeploy")
-async def comfydeploy_leaves(story: Story, draw: Draw) -> None:
-    leave(story, "ComfyDeploy", draw(seconds=(2, 10, 40)))
 
 
 def leave(story: Story, party: str, seconds: float, refuses: bool = True) -> None:
@@ -110,14 +94,8 @@ async def run_fault(story: Story, draw: Draw) -> None:
     story.strike(f"the next run: {faults}")
 
 
-@action("checker")
-async def checker_mood(story: Story, draw: Draw) -> None:
+def set_mood(story: Story, seconds: float, mood: str) -> None:
     """Let the picture checker misbehave for some seconds."""
-    mood, seconds = draw(mood=[each.value for each in Mood if each is not Mood.WELL], seconds=(2, 15, 60))
-    set_mood(story, mood, seconds)
-
-
-def set_mood(story: Story, mood: str, seconds: float) -> None:
     checker = story.world.checker
     checker.mood = Mood(mood)
     story.strike(f"the checker: {mood} for {seconds} s")
@@ -127,3 +105,26 @@ def set_mood(story: Story, mood: str, seconds: float) -> None:
         story.world.note("trouble", "the checker is well")
 
     story.world.loop.call_later(seconds, recover)
+
+
+def cut_gateway(story: Story, *, resumable: bool) -> None:
+    story.discord.gateway.drop(resumable=resumable)
+    story.strike(f"the gateway's connections are cut, {'' if resumable else 'not '}resumable")
+
+
+# What services do for some seconds.
+FAILURES: dict[str, Callable[[Story, float], None]] = {
+    "Discord refuses": lambda story, seconds: leave(story, "Discord", seconds),
+    "Discord away": lambda story, seconds: leave(story, "Discord", seconds, refuses=False),
+    "ComfyDeploy away": lambda story, seconds: leave(story, "ComfyDeploy", seconds),
+    "gateway resumes": lambda story, _: cut_gateway(story, resumable=True),
+    "gateway lost": lambda story, _: cut_gateway(story, resumable=False),
+    **{f"checker {mood}": partial(set_mood, mood=mood) for mood in Mood if mood is not Mood.WELL},
+}
+
+
+@action("discord", weight=3)
+async def service_fails(story: Story, draw: Draw) -> None:
+    """Let a service fail for some seconds."""
+    what, seconds = draw(what=list(FAILURES), seconds=(2, 10, 15, 40, 60))
+    FAILURES[what](story, seconds)

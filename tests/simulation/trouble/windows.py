@@ -6,18 +6,17 @@ import asyncio
 import sqlite3
 from typing import Any
 
-from tests.chaos.faults import ANSWER, POST
+from tests.chaos.faults import POST
 from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.life import Life
-from tests.simulation.engine.patches import TIME
-from tests.simulation.people.asking import MORE, held_run, outcome, request
+from tests.simulation.people.asking import MORE, held_run, outcome
 from tests.simulation.people.requests import MEMBERS
 from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Story
-from tests.simulation.trouble.deaths import add_strike, error, is_commit, kill
+from tests.simulation.trouble.deaths import add_strike, kill
 from tests.simulation.trouble.places import withdraw
-from tests.simulation.trouble.services import jump, watch
+from tests.simulation.trouble.services import jump
 
 _EXTENSION = "UPDATE requests SET lease_until"
 # Seconds, a little more than a lease with the longest sleep of the worker that takes over.
@@ -49,30 +48,6 @@ async def press_before_the_reply(story: Story, draw: Draw) -> None:
     await asyncio.sleep(_REPEATED)
     jump(story, _FORGOTTEN)
     await asyncio.sleep(40)
-
-
-@action("windows")
-async def die_after_a_refusal(story: Story, draw: Draw) -> None:
-    """Kill the bot for more than two minutes after it edited the answer to say that a run was refused."""
-    _undisturbed(story)
-    world, posts = story.world, list[Any]()
-    watch(story, POST, posts.append)
-
-    def told(_: Any) -> bool:
-        if not any(call.status == 422 for call in world.comfydeploy.call_log.queue_calls):
-            return False
-        world.loop.call_later(0.5, kill, story, None, 30.0, "after it told a refusal")
-        return True
-
-    story.discord.faults.add(f"PATCH {ANSWER}", Fault.delay(1.0, after=True), where=told)
-    world.next_faults({"queue_status": 422})
-    await request(story, draw(who=MEMBERS), "pictures")
-    if await world.until(lambda: not world.running, 15):
-        await asyncio.sleep(10)
-        jump(story, 130)
-    await asyncio.sleep(40)
-    if posts:
-        story.surprises.append(f"an attempt is finished in the place where it started: {len(posts)} posts")
 
 
 # Leases, and several processes.
@@ -116,29 +91,3 @@ async def lease_runs_out(story: Story, draw: Draw) -> None:
     downloads = [path for path in paths if path.startswith("/files/outputs/")]
     if len(world.layout) == 1 and len(downloads) > len({*downloads}):
         story.surprises.append(f"a message in progress isn't started a second time: {run.id}")
-
-
-# `seconds` is more than the 30 after which a worker that isn't woken looks for runs.
-@action("leases", weight=2)
-async def unconfirmed_requeue(story: Story, draw: Draw) -> None:
-    """Let a process lose the database just after it requeued a run, which another process then starts."""
-    who, seconds = draw(who=MEMBERS, seconds=(36.0, 40.0))
-    world = story.world
-    if not {"worker-1", "worker-2"} <= world.layout.keys():
-        raise Skip("no other process starts runs")
-    world.next_faults({"queue_status": 429})
-    world.next_faults({"queue_delay": seconds + 6, "webhook_drop": True})
-    lost: list[tuple[Life, float]] = []
-
-    def strike(life: Life, sql: str, done: bool) -> None:
-        calls = world.comfydeploy.call_log.queue_calls
-        if not lost and calls and calls[-1].status == 429 and done and is_commit(sql):
-            lost.append((life, TIME.monotonic + seconds))
-            story.strike(f"{life.name}: COMMIT fails, and the database is away for {seconds} s")
-            raise error(story)
-        if lost and life is lost[0][0] and not done and TIME.monotonic < lost[0][1]:
-            raise error(story)
-
-    add_strike(strike)
-    await request(story, who, "pictures")
-    await asyncio.sleep(seconds + 15)
