@@ -198,10 +198,10 @@ def _spoiler_card(
     """
     files = _named(next(iter(chunks(prepared.files)), ()))
     texts = [f"||{escape_line(text, INLINE_TEXT)}||" for text in prepared.texts]
-    while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
-        texts.pop()
-    notes = _notes(prepared, len(files), len(about) + sum(map(len, texts)))
-    shown: list[Content] = [about, *_media(files, spoiler=True), *texts, notes]
+    # One component takes them all, because a layout has at most 40.
+    made = lines(*fitting(texts, LAYOUT_TEXT - len(about))[0])
+    notes = _notes(prepared, len(files), len(about) + len(made))
+    shown: list[Content] = [about, *_media(files, spoiler=True), made, notes]
     return OutgoingMessage(layout=framed(colour, *shown, row), files=files)
 
 

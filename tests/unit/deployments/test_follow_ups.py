@@ -119,8 +119,8 @@ def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(t
     assert shown(opened(tmp_path, ANIMATE, positive="x" * 6001)) == [("words", "x" * 4000)]
 
 
-def test_a_form_asks_for_listed_and_required_inputs(tmp_path: Path) -> None:
-    then = 'deployment = "up"\nlabel = "U"\nask = ["mode", "prompt"]\ncarry = ["prompt"]\n'
+def test_a_form_asks_once_for_each_listed_and_required_input(tmp_path: Path) -> None:
+    then = 'deployment = "up"\nlabel = "U"\nask = ["mode", "prompt", "Mode"]\ncarry = ["prompt"]\n'
     made = opened(tmp_path, then)
     assert shown(made) == [("mode", ""), ("prompt", "a default"), ("scale", "")]
     filled = {"image": PICTURE.url, "mode": "s", "scale": 4, "prompt": "a wolf"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deployments.command_plan import plan_commands
 from bot.deployments.draft import Draft, changed
 from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
@@ -85,6 +86,17 @@ def test_a_size_is_refused(made: Deployment, typed: dict[str, str], code: str, o
     with pytest.raises(InputError) as caught:
         sent(made, **typed)
     assert (caught.value.code, caught.value.params["option"]) == (code, option)
+
+
+def test_a_choice_shows_its_shape_and_sides() -> None:
+    choices = {"portrait": [832, 1216], "A 16:9 picture": [1344, 768], "odd": [1000, 300]}
+    (command,) = plan_commands([sized({"choices": choices})]).commands
+    (shown,) = (option.choices for option in command.options if option.name == "size")
+    assert [(each.name, each.value) for each in shown] == [
+        ("Portrait 2:3 · 832 × 1216", "portrait"),
+        ("A 16:9 picture · 1344 × 768", "A 16:9 picture"),
+        ("Odd · 1000 × 300", "odd"),
+    ]
 
 
 @pytest.mark.parametrize(
