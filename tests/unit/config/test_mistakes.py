@@ -64,7 +64,15 @@ def test_a_line_without_a_value_is_told_once(caplog: pytest.LogCaptureFixture) -
     assert not caplog.messages
 
 
-@pytest.mark.parametrize("token", ["tökén", '"quoted"', "<token>", "two words", "Bot abc", "a\x01b"])
+def test_a_typing_slip_in_a_name_is_pointed_out_beside_the_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMFYDEPLOY_API_KY", "x")
+    found = mistakes(COMFYDEPLOY_API_KEY="")
+    assert "COMFYDEPLOY_API_KY is not a setting of this bot. Did you mean COMFYDEPLOY_API_KEY?" in found
+
+
+@pytest.mark.parametrize(
+    "token", ["tökén", '"quoted"', "'quoted'", "<token>", "two words", "Bot abc", "a\x01b"]
+)
 @pytest.mark.parametrize("name", ["DISCORD_TOKEN", "COMFYDEPLOY_API_KEY"])
 def test_impossible_characters_are_told_without_the_secret(
     name: str, token: str, monkeypatch: pytest.MonkeyPatch

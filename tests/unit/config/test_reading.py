@@ -35,13 +35,15 @@ def test_the_required_variables_are_enough() -> None:
 
 
 def test_values_are_read_liberally(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(WEB_PORT="0", METRICS_PORT="0").metrics_port == 0
     monkeypatch.setenv("WEB_PORT", "9000")
     settings = load(
         WEB_PORT="7000",  # the environment wins
-        METRICS_PORT="0",  # the system chooses one
+        METRICS_PORT="0",  # the system chooses one, as it may twice
         COMMAND_GUILD_IDS=" 5, 7 ,5,",
         ALLOW_PRIVATE_MEDIA_NETWORKS=" 10.0.0.0/8, fd12::/16,10.0.0.0/8,192.168.1.5,",
         LOG_LEVEL="debug",
+        LOG_FORMAT="JSON",
         PUBLIC_URL="https://bot.example.com/comfy/",
         DATABASE_URL="postgresql://bot:pa%40ss@db/bot",
         COMFYDEPLOY_DEPLOYMENT_ID=DEPLOYMENT.upper(),
@@ -53,7 +55,7 @@ def test_values_are_read_liberally(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.command_guild_ids == (5, 7)
     networks = ["10.0.0.0/8", "fd12::/16", "192.168.1.5/32"]
     assert [str(network) for network in settings.allow_private_media_networks] == networks
-    assert settings.log_level == "DEBUG"
+    assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
     assert settings.public_url == "https://bot.example.com/comfy"
     assert settings.comfydeploy_deployment_id == DEPLOYMENT
     assert "pa@ss" in settings.secret_values()
@@ -147,7 +149,7 @@ def test_a_process_that_only_takes_webhooks_needs_no_key_and_no_deployment() -> 
     assert settings.secret_values() == ("pw",)
 
 
-@pytest.mark.parametrize("role", ["gateway", "messenger", "reconcile"])
+@pytest.mark.parametrize("role", ["gateway", "messenger", "reconcile", "web,messenger"])
 def test_every_other_role_needs_both_keys(role: str) -> None:
     write_env(ROLES=role)
     with pytest.raises(StartupError) as caught:

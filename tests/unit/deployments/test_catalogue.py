@@ -78,6 +78,7 @@ async def test_the_start_can_succeed_later_only_where_the_fault_may_pass(
         await comfy.catalogue(config("ltx", deployment_id=LTX), config()).load()
     assert isinstance(caught.value, StartLater) is later
     assert ("COMFYDEPLOY_API_KEY" in str(caught.value)) is not later
+    assert ("Start again when it answers" in str(caught.value)) is later
 
 
 async def test_a_failed_reload_keeps_what_is_on_offer() -> None:
@@ -92,10 +93,11 @@ async def test_a_failed_reload_keeps_what_is_on_offer() -> None:
     assert made.get("flux").offered[0].key == "prompt"
 
 
-async def test_a_fault_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_is_told_once_with_what_to_check(caplog: pytest.LogCaptureFixture) -> None:
     made = Comfy().catalogue(config("ltx", deployment_id=NOWHERE), config())
     for _ in range(2):
         await made.load()
     assert [item.name for item in made.all()] == ["flux"]
     assert list(made.faults) == [NOWHERE]
     assert caplog.text.count(f"does not describe deployment {NOWHERE}") == 1
+    assert "the account of COMFYDEPLOY_API_KEY has no deployment with this id" in caplog.text

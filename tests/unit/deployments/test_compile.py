@@ -168,3 +168,16 @@ def test_gpus_are_the_pages_seven_unless_told_otherwise(
 def test_the_limits_of_an_integer(low: float, high: float, limits: tuple[int | None, int | None]) -> None:
     steps = deployment(node("steps", "NumberInt", minimum=low, maximum=high)).inputs["steps"]
     assert (steps.minimum, steps.maximum) == limits
+
+
+def test_choices_of_a_number_are_only_what_a_person_would_write() -> None:
+    choices = ["1", "2.0", "1_0", "nan", " 3"]
+    made = deployment(node("steps", "NumberInt"), inputs={"steps": {"choices": choices}}).inputs
+    assert [choice.value for choice in made["steps"].choices] == ["1", "2.0", "3"]
+
+
+def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> None:
+    hidden = "\u200b\u2060"
+    made = deployment(node(hidden, "Enum", description=hidden, choices=("a", hidden))).inputs
+    assert made[hidden].hint == "input"
+    assert [choice.name for choice in made[hidden].choices] == ["a", "(empty)"]

@@ -77,10 +77,11 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
     [
         ("", "no deployment is described"),
         ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: maximum recursion depth"),
+        ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: Exceeds the limit"),
         (f'{A}default_gpu = "{"x" * 101}"', "deployments.a.default_gpu: "),
         (f"{A}inputs.x.max = 5\ninputs.x.default = 0x{'f' * 5_000}", "default: must be a number"),
     ],
-    ids=["nothing", "brackets", "GPU", "hexadecimal default"],
+    ids=["nothing", "brackets", "digits", "GPU", "hexadecimal default"],
 )
 def test_a_mistake_of_any_length_is_told_in_words(tmp_path: Path, text: str, part: str) -> None:
     (told,) = mistakes(tmp_path, text)

@@ -132,6 +132,12 @@ def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice(
     assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 
+def test_the_sides_choices_are_limits_too() -> None:
+    sides = {key: {"choices": [512, "1,024"]} for key in ("width", "height")}
+    made = sized({"choices": CHOICES | {"tall": [512, 1024]}}, side={"default": 1024}, inputs=sides)
+    assert [choice.name for choice in size_of(made).choices] == ["tall"]
+
+
 W = node("w", "NumberInt", display_name="width", default=512, maximum=1536)
 HEIGHT = node("height", "NumberInt", default=512)
 SIZE, SEED = node("size", "Text"), node("seed", "NumberInt")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.discord_api.channels import invite_permissions, invite_url, lacks
+from bot.discord_api.channels import install_url, invite_permissions, invite_url, lacks
 
 
 def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:
@@ -11,3 +11,7 @@ def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:
         "&integration_type=0&permissions=274878024704"
     )
     assert lacks(object(), invite_permissions()) == []
+
+
+def test_a_person_adds_only_the_commands() -> None:
+    assert install_url(4242).endswith("?client_id=4242&scope=applications.commands&integration_type=1")

@@ -61,10 +61,11 @@ async def test_the_checker_of_the_repository_reads_the_picture() -> None:
         (200, '{"labels": {}}', OK, "", ""),
         (200, '{"labels": {"porn": 0.1, "\\u001b[2J": 0.2}}', ERROR, r"'porn', '\x1b[2J'", "labels]"),
         (200, "<!doctype html>", ERROR, "the answer isn't one of the protocol.", "PICTURE_CHECK_URL"),
+        (404, "", ERROR, "the checker answered 404.", "own address, with its path"),
         (308, "", ERROR, "the checker answered 308.", "own address, with its path"),
         (500, "", ERROR, "the checker answered 500.", "the checker's log"),
     ],
-    ids=["no labels", "labels of its own", "a page", "a redirect", "an error"],
+    ids=["no labels", "labels of its own", "a page", "another path", "a redirect", "an error"],
 )
 async def test_another_answer_has_its_remedy(
     status: int, text: str, level: Level, summary: str, remedy: str
