@@ -43,6 +43,11 @@ GAPS = (
     Gap("a post without a reply in a channel that closes", (_ONCE,), (_UNANSWERED, _CLOSED)),
     Gap("an edit without a reply, and its token expires", (_ONCE,), (_UNANSWERED, _EXPIRED)),
     Gap("a clock is wrong by more than two minutes", (_ONCE, _LEFT, _WAITS, _SHOWN), (_WRONG_CLOCK, _KILLED)),
+    Gap(
+        "work waits while a clock is set back",
+        ("every request has an outcome", _LEFT, _WAITS, _SHOWN),
+        (r"the bot's clock is set by \S*\d{3}",),
+    ),
     Gap("a message is out of reach", (_LEFT, _WAITS), (_CLOSED,)),
 )
 

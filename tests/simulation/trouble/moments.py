@@ -45,7 +45,7 @@ _DEPLOYMENTS = ("picture", "picture", "several", "restricted")
 # Seconds that a killed process or an unavailable service is away.
 _AWAY = (0.1, 1.0, 1.0, 5.0, 20.0, 55.0, 1000.0)
 # Seconds that the machine sleeps while the bot is dead; Discord forgets a nonce after less than 400.
-_ASLEEP = (0.0, 0.0, 0.0, 400.0, 4000.0)
+_ASLEEP = (0.0, 0.0, 400.0, 4000.0)
 
 
 def at_moment(
@@ -89,7 +89,7 @@ def kill_at_moment(
 @action("kill", weight=8)
 async def kill_at_a_moment(story: Story, draw: Draw) -> None:
     """Kill the bot at a moment from now on, and perhaps let the machine sleep before it starts again."""
-    moment, nth, done = draw(moment=_MOMENTS, nth=(1, 1, 2, 3, 4, 6, 9), done=0.5)
+    moment, nth, done = draw(moment=_MOMENTS, nth=(1, 1, 1, 2, 3, 6), done=0.6)
     back, asleep = draw(back=(0.1, 1.0, 5.0, 20.0), asleep=_ASLEEP)
     kill_at_moment(story, moment, nth, done=done, back=back, asleep=asleep)
 
@@ -215,7 +215,7 @@ _USUAL = {"none": 8, "held": 4, "a part is told": 2, "ended unread": 2}
 
 
 def _troubles(chance: random.Random) -> list[str]:
-    return chance.choices([*["kill"] * 8, *_TROUBLES], k=chance.choice((1, 1, 2)))
+    return chance.choices([*["kill"] * len(_TROUBLES), *_TROUBLES], k=chance.choice((1, 1, 2)))
 
 
 @action("moment")
