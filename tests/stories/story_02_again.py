@@ -15,3 +15,7 @@ async def story(stage: Stage, alice: Person, bob: Person) -> None:
     await bob.presses("4 more")
     await stage.passes(2)
     await stage.until_done()
+    await stage.reloads('title = "Picture"', 'title = "Picture"\nmax_count = 2')
+    await bob.presses("4 more")
+    await stage.passes(2)
+    await stage.until_done()

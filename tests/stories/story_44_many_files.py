@@ -38,6 +38,9 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await alice.presses_more("Share", beside="a small picture", show_the_prompt=False)
     await alice.presses_more("Delete", beside="> a small picture")
     await stage.until_done()
+    for _ in range(2):
+        stage.dies_at(POST, "The bot dies while it posts a part of the next result", done=True)
+    await _makes(stage, alice, "30 small pictures", {f"{n}.png": _noise(8) for n in range(30)})
     addresses = {"a.png": "https://minio:s3cret@storage.example/a", "b.png": "http://169.254.169.254/meta"}
     await _makes(stage, alice, "addresses in private networks", addresses | {"c.png": "ftp://10.0.0.7/a"})
 

@@ -139,6 +139,16 @@ async def test_with_new_links_only_the_missing_files_are_fetched(storage: Storag
     assert sorted(storage.asked) == ["/gone-2", "/good-1", "/good-2-again"]
 
 
+async def test_each_of_several_files_of_the_same_name_gets_its_own_new_link(
+    storage: Storage, tmp_path: Path
+) -> None:
+    gone = tuple(Output("images", storage.site.url(f"/gone-{n}"), "a.png") for n in (1, 2))
+    renewed = [replace(each, url=storage.site.url(f"/good-{n}")) for n, each in enumerate(gone, 1)]
+    async with preparer(tmp_path, renewed=renewed) as prepare:
+        await prepare(made_run(outputs=gone, run_id="7"))
+    assert {"/good-1", "/good-2"} < {*storage.asked}
+
+
 async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, tmp_path: Path) -> None:
     run = storage.run("good-1", "gone-2", "gone-3", run_id="7")
     run = replace(run, outputs=(*run.outputs, Output("text", text="a caption")))

@@ -39,6 +39,9 @@ def test_the_first_layer_with_a_value_decides_and_is_named() -> None:
     assert found.sources == {"prompt": named, "steps": named, "cfg": own, GPU: own}
     typed = merged({"prompt": "a wolf", "steps": 9}, named)
     assert (typed.inputs["steps"], typed.sources) == (9, {})
+    # An emptied GPU is the default again.
+    emptied = merged({"prompt": "a wolf", GPU: ""}, own)
+    assert (emptied.gpu, emptied.sources.get(GPU)) == (FLUX.default_gpu, None)
 
 
 def test_a_typed_prompt_fills_every_gap_of_the_first_preset_with_a_prompt() -> None:
