@@ -124,7 +124,6 @@ def test_durations_and_positions_fit_into_32_bits(number: int, kept: int | None)
 RUNS = [name for name in names("run_") if "webhooks" in sample(name)]
 
 ENDS = {
-    "run_cancel_of_ended": RunState.SUCCEEDED,
     "run_cancelled_by_api": RunState.CANCELLED,
     "run_failed_plain": RunState.FAILED,
     "run_timeout_serverless": RunState.TIMED_OUT,
