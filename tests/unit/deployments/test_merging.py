@@ -184,3 +184,15 @@ def test_count_gives_way_if_the_command_is_too_large() -> None:
     for made, offered in ((many, False), (many[:20], True)):
         plan = plan_commands(made)
         assert {any(each.name == "count" for each in spec.options) for spec in plan.commands} == {offered}
+
+
+def test_each_seed_counts_by_itself() -> None:
+    offered, noise = offering(SEED, but(SEED, key="t", option="noise"), max_count=10), iter((50, 60))
+    found = merge(offered, [{"seed": 3, "count": 2}], draw_seed=lambda _: next(noise))
+    assert [inputs for inputs, _ in found.runs] == [{"s": 3, "t": 50}, {"s": 4, "t": 60}]
+
+
+@pytest.mark.parametrize(("gpu", "is_kept"), [("T4", True), ("H100", False)])
+def test_the_default_gpu_of_a_preset_is_kept_without_being_offered(gpu: str, is_kept: bool) -> None:
+    found = merge(TODAY, [{"mood": "calm"}], [Stored(gpu=gpu)], draw_seed=lambda _: 1)
+    assert (GPU in found.sources, found.dropped) == (is_kept, () if is_kept else ("gpu",))

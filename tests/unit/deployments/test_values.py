@@ -72,6 +72,7 @@ def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
     found = take()
     assert found.inputs == {"prompt": "a red fox", "seed": 4242, "quality": "best", "bare": "ours"}
     assert (found.runs[0][1], found.prompt, found.gpu) == (4242, "a red fox", None)
+    assert take(gpu="h100").gpu == "H100"
     urls = take(image3=file("3.png"), image1=file("1.png")).inputs["images"]
     assert [url.rpartition("/")[2] for url in urls] == ["1.png", "3.png"]
 
@@ -122,6 +123,10 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
 def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value: Any, code: str) -> None:
     error = refused(**{key: value})
     assert (error.code, error.params["option"]) == (code, key)
+
+
+def test_a_number_is_quoted_as_it_was_typed() -> None:
+    assert refused(cfg=999.0).params["value"] == "999"
 
 
 @given(

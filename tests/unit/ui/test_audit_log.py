@@ -39,6 +39,8 @@ def test_the_file_names_roles_and_channels_but_nothing_that_somebody_typed() -> 
 
 def test_a_change_too_long_for_a_line_is_truncated_there_but_not_in_the_file() -> None:
     changes = [[f"GPU{number}", "everybody", "<@&71>"] for number in range(30)]
+    several = made_entry(action=A.SETTINGS, actor_id=11, details={"changes": changes[:]})
+    assert " …\n" in audit_line(several, str)
     changes[0][2] = "<@&71> " * 60
     stored = made_entry(action=A.SETTINGS, actor_id=11, details={"changes": changes})
     told = audit_line(stored, str)

@@ -67,6 +67,13 @@ def test_a_select_forgets_the_choice_when_the_panel_is_shown_again() -> None:
     assert ids[0].isdisjoint(ids[1])
 
 
+def test_what_was_saved_beside_a_mistake_is_told() -> None:
+    panel = Panel(SECTIONS["results"], saved=[("Spoilers", "never", "always")], mistakes=["Too long."])
+    shown = text(panel_layout(panel, ServerRules(), Drawer(0, "fox", full=True).context()))
+    assert "Spoilers:** never → always" in shown
+    assert "Nothing was saved" not in shown
+
+
 # What Discord's clients obey, and first what they don't: escapes, and the bot's own code blocks.
 TOKENS = re.compile(
     r"\\[^A-Za-z0-9\s]|^```\n.*?\n```$"
