@@ -166,3 +166,4 @@ def test_an_unknown_class_has_the_kind_of_its_type_unless_it_loads_weights() -> 
     assert {input_class(f"{unknown}{word}", "string").kind for word in WEIGHTS} == {K.WEIGHTS}
     assert input_class("ComfyUIDeployExternalText", "binary").multi_line
     assert input_class("Image", "string").kind is K.IMAGE
+    assert input_class("Seed", "string").kind is K.INTEGER
