@@ -248,7 +248,7 @@ class BotProcess:
         return await questions.messages(self.database)
 
     async def check_outcomes(self, *, calls: int = 1) -> None:
-        """Check that each run has one outcome, and that no status message is left."""
+        """Assert that each run has exactly one outcome, and that no status message is left."""
         for key in await self.keys():
             found = self.outcomes(key)
             assert len(found) == 1, f"{[message.text for message in found]}\n{self.log}"

@@ -83,7 +83,7 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.counts: Counter[str] = Counter()
-        """The numbers of accepted `identify` and `resume`, and of `heartbeat`."""
+        """How many times `identify` and `resume` were accepted, and `heartbeat` received."""
 
     @property
     def live(self) -> list[Session]:

@@ -31,7 +31,7 @@ _PROGRESS = 50
 _MOST_GAPS = 0.005
 
 Play = Callable[[str, Sequence[Step]], Result]
-"""Plays steps with a seed, in a new folder."""
+"""Plays the steps of a round with its seed, each time in a new folder."""
 
 
 class Total:

@@ -64,7 +64,7 @@ _THEMES = {
     "kill": 6,
     "pictures": 3,
 }
-# Kinds that other steps would disturb, so they have rounds of their own.
+# Actions of these kinds get rounds of their own, because other steps would disturb them.
 _ALONE = {"leases": 3, "windows": 2, "limits": 3}
 # The probability of the theme, and the factor for all other kinds.
 _THEME, _OTHERS = 0.97, 0.25

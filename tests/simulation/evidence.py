@@ -81,7 +81,7 @@ def file_keys_of(message: Message) -> set[str]:
 
 
 def subject(message: Message) -> tuple[str, str]:
-    """Return the run key and the letter of the kind in a message's nonce, or two empty texts."""
+    """Return the run key and the letter of the kind in a message's nonce, or two empty strings."""
     found = _NONCE.match(message.nonce or "")
     return (found[1], found[2]) if found else ("", "")
 

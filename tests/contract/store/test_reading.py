@@ -104,7 +104,7 @@ async def test_an_estimate_reads_the_medians_every_five_minutes_and_the_runs_in_
 
 
 async def collected(export: AsyncIterator[Any], most: int) -> list[Any]:
-    """Read an export. Fails if there is more than expected, because one that repeats a chunk never ends."""
+    """Return all of an export. Stops at more than `most`: one that repeats a chunk would never end."""
     found: list[Any] = []
     async for item in export:
         found.append(item)

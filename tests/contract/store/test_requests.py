@@ -250,7 +250,7 @@ async def test_a_clock_that_jumps_years_ahead_expires_one_day_at_once(stores: St
         assert await prune(await stores.open(), ahead) == {new, month}
     for hours in (12, 24, 48, 96):
         assert await prune(store, ahead + timedelta(hours=hours)) == {new}
-    # Once the clock is right again, retention goes by it.
+    # Once the clock is right again, retention uses it.
     await prune(store, NOW + timedelta(hours=1))
     late = await stored_run(store, at=NOW - timedelta(days=29, hours=12))
     assert late in await prune(store, NOW + timedelta(hours=2))

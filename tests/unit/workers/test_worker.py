@@ -1,4 +1,4 @@
-"""When a worker claims items and handles them, in virtual time, and that faults lose nothing."""
+"""Test in virtual time when a worker claims and handles items, and that a fault loses none."""
 
 from __future__ import annotations
 
