@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -17,40 +17,10 @@ MOST_WORDS = 15
 ROOT = Path(__file__).parents[2]
 
 
-def texts() -> dict[str, str]:
-    """Return the sentences by their codes, and those that stand where they are used by their places."""
-    return SENTENCES | {
-        f"{path.relative_to(ROOT)}:{node.lineno}": written(node)
-        for package in (ROOT / "bot" / "ui", ROOT / "cogs")
-        for path in package.rglob("*.py")
-        for node in shown_strings(ast.parse(path.read_text(encoding="utf-8")))
-    }
-
-
-def shown_strings(module: ast.Module) -> Iterator[ast.JoinedStr | ast.Constant]:
-    """Yield the strings of a module that no docstring and no other string contains."""
-    hidden = {
-        id(each) for node in ast.walk(module) if isinstance(node, ast.JoinedStr) for each in node.values
-    }
-    hidden |= {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
-    for node in ast.walk(module):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in hidden
-        if is_text or isinstance(node, ast.JoinedStr):
-            yield node
-
-
-def written(node: ast.JoinedStr | ast.Constant) -> str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    return "".join(str(each.value) if isinstance(each, ast.Constant) else "{value}" for each in node.values)
-
-
 def test_a_sentence_has_few_words() -> None:
-    found = texts()
-    assert len(found) > 800
     long = {
         code: sentence
-        for code, text in found.items()
+        for code, text in SENTENCES.items()
         for sentence in re.split(r"(?<=[.!?:;])\s+|\n", text)
         if len(sentence.split()) > MOST_WORDS
     }
@@ -60,20 +30,20 @@ def test_a_sentence_has_few_words() -> None:
 SAYS = re.compile(r"say|[A-Z]\w*(?:Error|ForNow)")
 
 
-def uses(calls: re.Pattern[str] = SAYS) -> Iterator[tuple[str, str, set[str]]]:
-    """Yield each place that names a sentence's code, with the code and the names of the parameters given."""
+@cache
+def uses() -> list[tuple[str, str, set[str]]]:
+    """Return each place that names a sentence's code, with the code and the names of the parameters given."""
+    found = []
     for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args or not isinstance(node.func, ast.Name):
                 continue
-            if not calls.fullmatch(node.func.id):
-                continue
             names = {keyword.arg for keyword in node.keywords}
-            if None in names:  # `**params`
+            if None in names or not SAYS.fullmatch(node.func.id):  # None: `**params`
                 continue
-            for code in codes(node.args[0]):
-                if code in SENTENCES:
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", code, {str(name) for name in names}
+            place, given = f"{path.relative_to(ROOT)}:{node.lineno}", {str(name) for name in names}
+            found += [(place, code, given) for code in codes(node.args[0]) if code in SENTENCES]
+    return found
 
 
 def codes(argument: ast.expr) -> list[str]:
@@ -99,10 +69,11 @@ def test_every_rule_that_refuses_a_start_has_a_name_in_the_audit_log() -> None:
 
 
 def test_each_sentence_gets_what_it_names() -> None:
-    found = list(uses())
-    assert len(found) > 200
+    assert len(uses()) > 200
     missing = [
-        (place, code, left) for place, code, names in found if (left := placeholders(SENTENCES[code]) - names)
+        (place, code, left)
+        for place, code, names in uses()
+        if (left := placeholders(SENTENCES[code]) - names)
     ]
     assert not missing
 

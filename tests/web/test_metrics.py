@@ -16,9 +16,9 @@ from bot.metrics import PREFIX
 from bot.outside import Outside
 from tests.harness import open_app
 from tests.ports import free_port
-from tests.unit.test_deploy import EXPRESSIONS
 from tests.web.service import Caller, output
 
+DEPLOY = Path(__file__).parents[2] / "deploy"
 TOKEN = "a-token-for-the-metrics-0123456789"
 FORWARDED = ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP", "X-Forwarded-Host")
 
@@ -92,6 +92,7 @@ async def test_the_page_has_the_metrics_of_the_alerts_and_the_dashboard(tmp_path
     async with open_app(tmp_path, backup_dir=tmp_path) as runner:
         _, text = await read(runner.port)
     shown = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
-    named = {name for _, expression in EXPRESSIONS for name in re.findall(rf"{PREFIX}_\w+", expression)}
+    files = [(DEPLOY / name).read_text(encoding="utf-8") for name in ("alerts.yml", "grafana.json")]
+    named = {name for file in files for name in re.findall(rf"{PREFIX}_\w+", file)}
     assert len(named) > 20
     assert {re.sub("_(bucket|sum|count)$", "", name) for name in named} <= shown

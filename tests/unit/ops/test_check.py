@@ -1,12 +1,9 @@
-"""The judgements of `check` that need no service: clocks, addresses, the table of options."""
+"""What `check` says about the options of deployments and their follow-ups, without a service."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
-
-import pytest
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import plan_commands
@@ -15,29 +12,7 @@ from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendUnreachable
 from bot.ops.check_comfydeploy import check_deployments, option_names
-from bot.ops.check_discord import compare_clock
-from bot.ops.check_machine import send_webhook
-from bot.ops.findings import Finding, Level
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
-
-
-@pytest.mark.parametrize(("seconds", "level"), [(4, Level.OK), (-6, Level.WARNING), (61, Level.ERROR)])
-def test_a_clock_is_judged_by_its_deviation(seconds: int, level: Level) -> None:
-    found = compare_clock(DATE, NOW + timedelta(seconds=seconds))
-    assert found is not None
-    assert found.level is level
-    assert level is Level.OK or ("ahead of" if seconds > 0 else "behind") in found.summary
-    assert [compare_clock(date, NOW) for date in (None, "", "yesterday")] == [None] * 3
-
-
-async def test_an_unreachable_address_is_told_in_words() -> None:
-    url = "http://nobody.invalid"
-    found = await send_webhook(url, f"{url}/webhooks/comfydeploy/check/x")
-    assert isinstance(found, Finding)
-    assert found.level is Level.ERROR
-    assert "can't be reached (the name can't be resolved)." in found.summary
+from bot.ops.findings import Level
 
 
 def configured(name: str, **table: Any) -> DeploymentSettings:

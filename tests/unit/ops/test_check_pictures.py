@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from PIL import Image
 from pydantic import SecretStr
 
 from bot.ops.check_machine import check_pictures
 from bot.ops.findings import Finding, Level
 from bot.outside import Outside
-from demo.picture_check import PATH, FakePictureCheck, Mood
-from deploy.picture_check import Service
 from tests.ports import free_port
 from tests.serving import serving
 from tests.unit.factories import SETTINGS
@@ -29,49 +28,25 @@ async def finding(url: str) -> Finding:
     return found
 
 
-async def finding_about(app: web.Application, path: str) -> Finding:
-    async with TestServer(app) as server:
-        return await finding(str(server.make_url(path)))
-
-
-@pytest.mark.parametrize(
-    ("changes", "level", "summary", "remedy"),
-    [
-        ({}, OK, "it doesn't flag a grey square ('explicit').", ""),
-        ({"mood": Mood.LYING}, WARNING, "a grey square is explicit.", ""),
-        ({"secret": "another secret"}, ERROR, "the checker answered 403.", "PICTURE_CHECK_SECRET"),
-    ],
-)
-async def test_a_checker_of_the_protocol(
-    changes: dict[str, object], level: Level, summary: str, remedy: str
-) -> None:
-    found = await finding_about(FakePictureCheck(**{"secret": SECRET, **changes}).app(), PATH)
-    assert (found.level, found.summary) == (level, summary)
-    assert remedy in str(found.remedy)
-
-
-async def test_the_checker_of_the_repository_reads_the_picture() -> None:
-    found = await finding_about(Service(SECRET, lambda picture: {"FACE_MALE": 1.0}).app(), "/check")
-    assert found.summary == "it doesn't flag a grey square ('explicit', 'nudity', 'suggestive')."
-
-
 @pytest.mark.parametrize(
     ("status", "text", "level", "summary", "remedy"),
     [
+        (200, '{"labels": {"explicit": 0.1}}', OK, "it doesn't flag a grey square ('explicit').", ""),
+        (200, '{"labels": {"explicit": 0.9}}', WARNING, "a grey square is explicit.", ""),
         (200, '{"labels": {}}', OK, "", ""),
         (200, '{"labels": {"porn": 0.1, "\\u001b[2J": 0.2}}', ERROR, r"'porn', '\x1b[2J'", "labels]"),
         (200, "<!doctype html>", ERROR, "the answer isn't one of the protocol.", "PICTURE_CHECK_URL"),
+        (403, "", ERROR, "the checker answered 403.", "PICTURE_CHECK_SECRET"),
         (404, "", ERROR, "the checker answered 404.", "own address, with its path"),
         (308, "", ERROR, "the checker answered 308.", "own address, with its path"),
         (500, "", ERROR, "the checker answered 500.", "the checker's log"),
     ],
-    ids=["no labels", "labels of its own", "a page", "another path", "a redirect", "an error"],
 )
-async def test_another_answer_has_its_remedy(
+async def test_an_answer_has_its_finding_and_its_remedy(
     status: int, text: str, level: Level, summary: str, remedy: str
 ) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
-        await request.read()
+        assert Image.open(BytesIO(await request.read())).size
         return web.Response(text=text, status=status, headers={"Location": "/elsewhere"})
 
     async with serving(answer) as url:
