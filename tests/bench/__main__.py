@@ -8,17 +8,14 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import channels, delivery, lag, memory, requests, rows, webhooks
+from tests.bench import channels, delivery, memory, requests
 from tests.bench.figures import Figure, table
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "requests": requests.measure,
-    "webhooks": webhooks.measure,
     "delivery": delivery.measure,
     "channels": channels.measure,
     "memory": memory.measure,
-    "lag": lag.measure,
-    "rows": rows.measure,
 }
 
 
@@ -26,7 +23,6 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure speed and memory.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all")
     parser.add_argument("--runs", type=int, default=200, help="runs that `memory` plays after the first 200")
-    parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows`")
     options = parser.parse_args()
     if unknown := set(options.sections) - SECTIONS.keys():
         parser.error(f"no section is called {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import aiohttp
 import discord
 
-from bot.domain.runs import RunState
 from tests.bench.figures import Figure, latencies
 from tests.bench.setup import FILE, path_of, put_picture, scene, seed, send_success
 from tests.e2e.bot_process import BotProcess
@@ -28,7 +27,7 @@ async def measure(_options: Namespace) -> list[Figure]:
         fastest = await _posts(home, _places(home))
     async with scene(database="postgres") as home:
         places, url = _places(home), put_picture(home)
-        seeded = await seed(home, RunState.UPLOADING, places)
+        seeded = await seed(home, places)
         await home.start()
         began = time.perf_counter()
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as web:

@@ -8,7 +8,7 @@ from argparse import Namespace
 
 import aiohttp
 
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import Run
 from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.setup import channels, path_of, put_picture, scene, seed, send_success
 from tests.e2e.bot_process import BotProcess
@@ -20,7 +20,7 @@ PAUSE = 0.05
 
 async def measure(_options: Namespace) -> list[Figure]:
     async with scene() as home, aiohttp.ClientSession() as web:
-        first, *seeded = await seed(home, RunState.UPLOADING, channels(home, DELIVERIES))
+        first, *seeded = await seed(home, channels(home, DELIVERIES))
         url = put_picture(home)
         await home.start()
         await _deliver(home, web, first, url)

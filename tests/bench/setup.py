@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
 
 import aiohttp
 import psutil
@@ -27,12 +24,13 @@ from demo.fake_comfydeploy.painting import paint_png
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import opened
 from tests.databases import migrate
-from tests.e2e.bot_process import ANSWER_WITHIN, PROJECT, BotProcess
+from tests.e2e.bot_process import ANSWER_WITHIN, BotProcess
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, User
 from tests.questions import insert_runs
+from tests.unit.factories import made_run
 
 SECRET = "the-bench-s-own-webhook-secret-0001"
 AT_ONCE = 1000
@@ -102,32 +100,25 @@ def people(home: BotProcess, count: int) -> list[User]:
     return [home.discord.add_user(f"person-{number}", home.guild) for number in range(count)]
 
 
-async def seed(home: BotProcess, state: RunState, places: Sequence[Channel]) -> list[Run]:
+async def seed(home: BotProcess, places: Sequence[Channel]) -> list[Run]:
     """Store runs in flight, one for each channel, as an earlier process would have left them."""
-    seeded = [made_run(state, home.alice.id, (place.guild or home.guild).id, place.id) for place in places]
-    await insert_runs(home.database, *seeded, due_at=datetime.now(UTC) + timedelta(hours=1))
+    now = datetime.now(UTC)
+    seeded = [
+        made_run(
+            RunState.UPLOADING,
+            key=new_key(SystemRandom()),
+            created_at=now,
+            submitted_at=now,
+            requester_id=home.alice.id,
+            guild_id=(place.guild or home.guild).id,
+            channel_id=place.id,
+            deployment_id=PICTURE_ID,
+            run_id=str(uuid.uuid4()),
+        )
+        for place in places
+    ]
+    await insert_runs(home.database, *seeded, due_at=now + timedelta(hours=1))
     return seeded
-
-
-def made_run(state: RunState, person: int, guild: int, channel: int, **more: Any) -> Run:
-    """Return a run that was submitted just now."""
-    key, now = new_key(SystemRandom()), datetime.now(UTC)
-    values: dict[str, Any] = {
-        "key": key,
-        "request_key": key,
-        "state": state,
-        "created_at": now,
-        "submitted_at": now,
-        "requester_id": person,
-        "guild_id": guild,
-        "channel_id": channel,
-        "deployment": "picture",
-        "deployment_id": PICTURE_ID,
-        "inputs": {"prompt": "a fox"},
-        "prompt": "a fox",
-        "run_id": str(uuid.uuid4()),
-    }
-    return Run(**values | more)
 
 
 async def ask(
@@ -153,20 +144,6 @@ def path_of(run: Run) -> str:
     return f"{WEBHOOK_PATH}/{run.key}/{WebhookSigner(SECRET, None).mac(run.key)}?target_events=run.output"
 
 
-def body(run_id: str, status: str, progress: float, **more: object) -> bytes:
-    """Return a webhook's body, with the same keys as recorded webhooks of ComfyDeploy."""
-    event = {
-        "event_type": "run.updated",
-        "run_id": run_id,
-        "status": status,
-        "live_status": f"Executing KSampler {progress:.2f}",
-        "progress": progress,
-        "outputs": [],
-        **more,
-    }
-    return json.dumps(event).encode()
-
-
 def put_picture(home: BotProcess) -> str:
     """Put a picture into ComfyDeploy's bucket, and return its link."""
     bucket = home.comfydeploy.world.bucket
@@ -179,43 +156,20 @@ async def send_success(web: aiohttp.ClientSession, address: str, run_id: str, ur
     """Send the webhook of a success with one picture. Raises ClientResponseError if it is refused."""
     item = {"url": url, "type": "output", "filename": "ComfyUI_00001_.png", "subfolder": ""}
     node = {"node_id": "9", "node_class": "SaveImage"}
-    content = body(run_id, "success", 1.0, outputs=[{"data": {"images": [item]}, "node_meta": node}])
-    async with web.post(address, data=content, headers={"Content-Type": "application/json"}) as answer:
+    await send(web, address, run_id, "success", 1.0, {"data": {"images": [item]}, "node_meta": node})
+
+
+async def send(
+    web: aiohttp.ClientSession, address: str, run_id: str, status: str, progress: float, *outputs: object
+) -> None:
+    """Send a webhook with the keys of ComfyDeploy's. Raises ClientResponseError if it is refused."""
+    event = {
+        "event_type": "run.updated",
+        "run_id": run_id,
+        "status": status,
+        "live_status": f"Executing KSampler {progress:.2f}",
+        "progress": progress,
+        "outputs": outputs,
+    }
+    async with web.post(address, json=event) as answer:
         answer.raise_for_status()
-
-
-async def run_program(*arguments: object, text: str = "") -> Any:
-    """Run a program of `tests.bench.programs` with `text` as standard input, and return what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.programs", *map(str, arguments)),
-        cwd=PROJECT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    printed, _ = await asyncio.wait_for(process.communicate(text.encode()), 600)
-    if process.returncode:
-        raise RuntimeError(f"{arguments[0]} ended with {process.returncode}")
-    return json.loads(printed)
-
-
-def raw_request(path: str, content: bytes) -> str:
-    """Return an HTTP request for `hammer`."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
-    )
-    return head + content.decode()
-
-
-async def hammer(
-    port: int, lanes: Sequence[Sequence[str]], *, seconds: float = 0, pause: float = 0
-) -> tuple[list[float], float]:
-    """Send raw requests over a connection for each lane; return the seconds of each, and of all.
-
-    Raises RuntimeError for any answer other than a 2xx.
-    """
-    found = await run_program("hammer", port, seconds, pause, text=json.dumps(lanes))
-    refused = {status: count for status, count in found["statuses"].items() if not status.startswith("2")}
-    if refused:
-        raise RuntimeError(f"the server refused: {refused}")
-    return found["seconds"], found["wall"]

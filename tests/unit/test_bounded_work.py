@@ -1,7 +1,4 @@
-"""Work on what members and server owners send is bounded by lengths that are checked first.
-
-How long it takes is measured by `make bench ARGS=lag`.
-"""
+"""Work on what members and server owners send is bounded by lengths that are checked first."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from bot.domain.errors import RefusedError
 from bot.outside import Outside
 from bot.words.cache import WordThread
 from bot.words.rules import Steps, WordRule, WordRules
-from tests.bench.hostile import NESTED_TEXT
 from tests.word_rules import compiled
 
 T = TypeVar("T")
@@ -100,6 +99,7 @@ def steps_of(steps: Steps[object]) -> int:
 
 NESTED = compiled([WordRule(patterns=("a",), allowed=("*a*",))])
 SEVERAL = compiled([WordRule(keywords=("x",), patterns=("y", "z"))] * 6)
+NESTED_TEXT = "a" * 6000
 TEXTS = {"prompt": "a cat", "negative": "a dog", "style": "a b o c"}
 LONG = WordRule(keywords=("*a*",) * 500, allowed=("b",) * 50, patterns=("c",) * 10)
 
