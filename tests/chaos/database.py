@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from tests.commits.proxy import PostgresProxy, proxy_of
+from tests.contract.database.proxy import PostgresProxy, proxy_of
 from tests.databases import Database, sqlite_url
 
 

@@ -6,14 +6,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from itertools import count
 from typing import Any
 
 from demo.fake_comfydeploy.faults import CHAOS, Chaos, Faults
 from tests.chaos.environment import SPEED, Environment
 from tests.chaos.faults import ROUTES, RUN_FAULTS
 from tests.chaos.invariants import Round
-from tests.commits.proxy import Loss, PostgresProxy, Step
+from tests.contract.database.proxy import COMMIT, STATEMENT, Loss, PostgresProxy
 from tests.databases import locked
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.faults import Effect, Fault
@@ -77,14 +76,9 @@ def _lose_steps(proxy: PostgresProxy, this: Round, chance: random.Random) -> Non
     loss = chance.choice((Loss.REPLY, Loss.REPLY, Loss.STATEMENT))
     every, times = chance.choice((1, 2, 3, 5, 8)), chance.choice((1, 1, 2, 3))
     commits_only = chance.random() < 0.7
-    seen = count(1)
-
-    def matches(step: Step) -> bool:
-        return (step.sql == "COMMIT" or not commits_only) and next(seen) % every == 0
-
     what = "COMMIT" if commits_only else "statement"
     this.faults.append(f"{times} x every {every}th {what}: its {loss} is lost")
-    proxy.lose(matches, loss, times=times)
+    proxy.lose(loss, steps=COMMIT if commits_only else STATEMENT, every=every, times=times)
 
 
 async def _ask(world: Environment, this: Round, chance: random.Random) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -17,32 +17,20 @@ from bot.domain.policy import OperatorRules
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
 from bot.store import Store
+from tests.contract.database.proxy import PostgresProxy, proxy_of
 from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import OPEN_TO_ALL, RULES
 from tests.databases import PostgresServer, new_sqlite, sqlite_url
 
 
-@contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
     # Not pytest's own folder: as root, the server runs as another user, who may not enter that one.
     folder = Path(tempfile.mkdtemp(prefix="bot-postgres-"))
     server = PostgresServer(folder)
     yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """Start a server that a test may stop and start again."""
-    with postgres_server() as server:
-        yield server
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -106,6 +94,16 @@ async def opening() -> AsyncIterator[Stores]:
     """Yield a factory of stores for tests that choose their own database."""
     async with AsyncExitStack() as stack:
         yield Stores("", stack)
+
+
+@pytest.fixture
+async def behind_proxy(
+    postgres: PostgresServer, opening: Stores
+) -> AsyncIterator[tuple[Store, PostgresProxy]]:
+    """Open a store on a PostgreSQL whose connections go through a proxy."""
+    url = await postgres.new_database()
+    async with proxy_of(url) as (proxy, through):
+        yield await opening.open(through, lock_seconds=1.0), proxy
 
 
 @pytest.fixture

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, text
 
-from bot.domain.errors import StoreUnavailable
+from bot.database.tables import key_values
+from bot.domain.errors import CommitUnknown, RequestUnknown, StoreUnavailable
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.conftest import Stores
+from tests.contract.database.proxy import STATEMENT, Loss, PostgresProxy
 from tests.contract.store.changes import read_all
+from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import (
     NOW,
     SOON,
@@ -32,33 +33,36 @@ from tests.contract.store.runs import (
 )
 from tests.databases import PostgresServer, locked, new_sqlite, transaction
 
+Proxied = tuple[Store, PostgresProxy]
 # An interaction has to be answered within 3 s.
 BOUND = 60.0
+# What a new server answers after a failover, in place of what became of a transaction.
+FORGOTTEN = text("SELECT CAST(NULL AS text) FROM (SELECT CAST(:id AS text)) AS asked")
 
 
 @asynccontextmanager
-async def a_locked_file(store: Store, _: PostgresServer) -> AsyncIterator[None]:
+async def a_locked_file(store: Store, *_: object) -> AsyncIterator[None]:
     assert store.database.file is not None
     with locked(store.database.file):
         yield
 
 
 @asynccontextmanager
-async def locked_tables(store: Store, _: PostgresServer) -> AsyncIterator[None]:
+async def locked_tables(store: Store, *_: object) -> AsyncIterator[None]:
     async with transaction(store) as connection:
         await connection.execute(text("LOCK requests, runs IN EXCLUSIVE MODE"))
         yield
 
 
 @asynccontextmanager
-async def a_stopped_server(_: Store, server: PostgresServer) -> AsyncIterator[None]:
-    await asyncio.to_thread(server.server.stop)
+async def a_server_that_is_away(_: Store, proxy: PostgresProxy, __: PostgresServer) -> AsyncIterator[None]:
+    proxy.shut()
     yield
-    await asyncio.to_thread(server.server.ensure_postgres_running)
+    proxy.heal()
 
 
 @asynccontextmanager
-async def a_read_only_server(store: Store, server: PostgresServer) -> AsyncIterator[None]:
+async def a_read_only_server(store: Store, _: object, server: PostgresServer) -> AsyncIterator[None]:
     change = f"ALTER DATABASE {store.database.url.database} SET default_transaction_read_only"
     await server.run(f"{change} = on")
     await store.close()  # the next connections are read-only
@@ -68,34 +72,30 @@ async def a_read_only_server(store: Store, server: PostgresServer) -> AsyncItera
 
 
 @asynccontextmanager
-async def connections_that_break(store: Store, _: PostgresServer) -> AsyncIterator[None]:
+async def connections_that_break(
+    store: Store, proxy: PostgresProxy, _: PostgresServer
+) -> AsyncIterator[None]:
     """Break connections before SQLAlchemy has asked its own questions."""
     await store.close()
-    engine = store.database.engine
-
-    def breaks(connection: Any, _record: Any) -> None:
-        connection.driver_connection.terminate()
-
-    event.listen(engine, "connect", breaks, insert=True)
+    proxy.lose(Loss.STATEMENT, steps=STATEMENT, times=1000)
     yield
-    event.remove(engine, "connect", breaks)
+    proxy.heal()
 
 
-Fault = Callable[[Store, PostgresServer], AbstractAsyncContextManager[None]]
-FAULTS: list[Fault] = [locked_tables, a_stopped_server, a_read_only_server, connections_that_break]
+Fault = Callable[[Store, PostgresProxy, PostgresServer], AbstractAsyncContextManager[None]]
+FAULTS: list[Fault] = [locked_tables, a_server_that_is_away, a_read_only_server, connections_that_break]
 
 
-async def nothing_is_stored(store: Store, server: PostgresServer, fault: Fault) -> None:
+async def nothing_is_stored(store: Store, fault: Fault, *given: PostgresProxy | PostgresServer) -> None:
     run, waiting = await brought_to(store, RunState.RUNNING), await accepted(store)
     before = await store.database.read(read_all)
-    async with fault(store, server), asyncio.timeout(BOUND):
-        for _ in range(2):
-            results = await at_once(
-                *(accept(store, request()) for _ in range(5)),
-                take(store),
-                store.runs.record_report(run.key, SUCCESS, NOW, SOON),
-            )
-            assert {type(result) for result in results} == {StoreUnavailable}
+    async with fault(store, *given), asyncio.timeout(BOUND):  # type: ignore[call-arg, arg-type]  # none of a file
+        results = await at_once(
+            *(accept(store, request()) for _ in range(2)),
+            take(store),
+            store.runs.record_report(run.key, SUCCESS, NOW, SOON),
+        )
+        assert {type(result) for result in results} == {StoreUnavailable}
     assert await store.database.read(read_all) == before
     await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
@@ -103,16 +103,14 @@ async def nothing_is_stored(store: Store, server: PostgresServer, fault: Fault) 
 
 
 async def test_a_locked_file_stores_nothing(opening: Stores, tmp_path: Path) -> None:
-    store = await opening.open(new_sqlite(tmp_path))
-    await nothing_is_stored(store, PostgresServer.__new__(PostgresServer), a_locked_file)
+    await nothing_is_stored(await opening.open(new_sqlite(tmp_path), lock_seconds=0.5), a_locked_file)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 async def test_a_server_that_is_away_stores_nothing(
-    fault: Fault, own_postgres: PostgresServer, opening: Stores
+    fault: Fault, behind_proxy: Proxied, postgres: PostgresServer
 ) -> None:
-    store = await opening.open(await own_postgres.new_database(), lock_seconds=0.2)
-    await nothing_is_stored(store, own_postgres, fault)
+    await nothing_is_stored(behind_proxy[0], fault, behind_proxy[1], postgres)
 
 
 async def test_a_damaged_file_does_not_answer(opening: Stores, tmp_path: Path) -> None:
@@ -121,24 +119,6 @@ async def test_a_damaged_file_does_not_answer(opening: Stores, tmp_path: Path) -
     (tmp_path / "bot.db").write_bytes(b"not a database" * 1000)
     with pytest.raises(StoreUnavailable):
         await store.database.ping()
-
-
-async def test_a_full_disk_changes_nothing(opening: Stores, tmp_path: Path) -> None:
-    store = await opening.open(new_sqlite(tmp_path))
-
-    def fill(connection: sqlite3.Connection, *_: object) -> None:
-        """Limit the file to its present size, as SQLite's way to SQLITE_FULL."""
-        connection.execute("PRAGMA max_page_count = 1")
-
-    await store.database.close()
-    event.listen(store.database.engine, "connect", fill)
-    before, big = await store.database.read(read_all), request(inputs={"prompt": "x" * 2_000_000})
-    with pytest.raises(StoreUnavailable, match="disk is full"):
-        await accept(store, big)
-    assert await store.database.read(read_all) == before
-    event.remove(store.database.engine, "connect", fill)
-    await store.database.close()
-    await accept(store, big)
 
 
 async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
@@ -158,3 +138,79 @@ async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
     async with asyncio.timeout(BOUND):
         await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
+
+
+def insert(connection: Connection) -> int:
+    """Store a row, and return the number of rows."""
+    connection.execute(key_values.insert().values(name="a", value="b", updated_at=NOW))
+    return count(connection)
+
+
+def count(connection: Connection) -> int:
+    return connection.scalar(text("SELECT count(*) FROM key_values")) or 0
+
+
+@pytest.mark.parametrize(
+    ("work", "loss", "server", "raised"),
+    [
+        (insert, Loss.REPLY, "there", None),
+        (insert, Loss.STATEMENT, "there", StoreUnavailable),
+        (insert, Loss.REPLY, "away", CommitUnknown),
+        (insert, Loss.STATEMENT, "away", CommitUnknown),
+        (insert, Loss.STATEMENT, "still in the transaction", CommitUnknown),
+        (count, Loss.REPLY, "away", None),
+    ],
+)
+async def test_only_an_answer_of_the_server_decides_what_became_of_a_commit(
+    behind_proxy: Proxied,
+    work: Callable[[Connection], int],
+    loss: Loss,
+    server: str,
+    raised: type[Exception] | None,
+) -> None:
+    store, proxy = behind_proxy
+    before, error = await store.database.read(count), None
+    proxy.goes_away, proxy.keeps_sessions = server == "away", server == "still in the transaction"
+    proxy.lose(loss)
+    try:
+        assert await store.database.write(work) == before + (work is insert)
+    except StoreUnavailable as caught:
+        error = type(caught)
+    assert error is raised
+    assert proxy.has_lost
+    if server == "there":
+        assert await store.database.read(count) == before + (loss is Loss.REPLY)
+
+
+@pytest.mark.parametrize("loss", Loss)
+async def test_what_became_of_a_request_is_unknown_while_the_server_is_away(
+    loss: Loss, behind_proxy: Proxied
+) -> None:
+    store, proxy = behind_proxy
+    proxy.goes_away = True
+    proxy.lose(loss)
+    with pytest.raises(RequestUnknown):
+        await accept(store, request(key="a"))
+    proxy.heal()
+    assert await run_keys(store) == ({"a"} if loss is Loss.REPLY else set())
+
+
+@pytest.mark.parametrize("loss", Loss)
+async def test_requests_and_claims_are_looked_up_if_their_transaction_is_forgotten(
+    loss: Loss, behind_proxy: Proxied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the process that made a stored claim gets the run; if the COMMIT was lost, the run still waits."""
+    monkeypatch.setattr("bot.database.postgres._STATUS", FORGOTTEN)
+    store, proxy = behind_proxy
+    proxy.lose(loss)
+    (made,) = await at_once(accept(store, request()))
+    assert type(made).__name__ == ("Run" if loss is Loss.REPLY else "StoreUnavailable")
+    if loss is Loss.STATEMENT:
+        await accepted(store)
+    proxy.lose(loss)
+    taken = await take(store)
+    assert (taken is not None) == (loss is Loss.REPLY)
+    run = taken or await take(store)
+    assert run is not None
+    assert await take(store) is None
+    assert (await fetch(store, run.key)).submissions == 1

@@ -1,5 +1,0 @@
-"""The fixture of a PostgreSQL server."""
-
-from tests.contract.conftest import postgres
-
-__all__ = ["postgres"]
