@@ -167,10 +167,13 @@ async def check_deployments(home: BotProcess, screen: Screen) -> None:
     await screen.knows_what_is_ok()
     file, prompt = home.folder / "own.toml", '[deployments.mine.inputs.prompt]\nkind = "text"\n'
     images = "".join(f'[deployments.mine.inputs.i{n}]\nkind = "image"\n' for n in range(30))
+    then = '[[deployments.mine.then]]\ndeployment = "upp"\nlabel = "Upscale"\n'
+    fixed = '[deployments.mine.inputs.negative]\nfixed = "hunter2"\n'
     for told, text, faults in (
         ("ComfyDeploy describes nothing", described(mine=PICTURE_ID), Faults(deployment_status=500)),
         ("it does so, but the file does", described(mine=PICTURE_ID) + prompt, Faults(deployment_status=500)),
         ("one that is unknown beside one that isn't", described(fox=NOWHERE, owl=PICTURE_ID), Faults()),
+        ("a lost follow-up and a fixed input", described(mine=PICTURE_ID) + then + fixed, Faults()),
         ("thirty inputs for files", described(mine=PICTURE_ID) + images, Faults()),
         ("a mistake in the file", "[deployments.mine]\ndeployment = 1\n", Faults()),
     ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -15,7 +15,7 @@ from aiohttp import web
 from bot import __version__
 from bot.comfydeploy.client import MAX_REPLY, PAGE, ComfyDeploy, open_session
 from bot.comfydeploy.reports import parse_log
-from bot.comfydeploy.wire import WebhookSigner, queue_body
+from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
 from tests.ports import free_port
 from tests.serving import serving
@@ -82,31 +82,12 @@ async def fault_of(server: Server, call: str = "queue") -> errors.BackendError:
         return await fault(address, call)
 
 
-@pytest.mark.parametrize(
-    ("call", "arrives"),
-    [
-        ("queue", "POST /api/run/deployment/queue"),
-        ("run", f"GET /api/run/{RUN_ID}?queue_position=true"),
-        ("cancel", f"POST /api/run/{RUN_ID}/cancel"),
-        ("deployment", f"GET /api/deployment/{RUN_ID}"),
-        ("log", f"GET /api/v2/clickhouse-run-logs/{RUN_ID}"),
-    ],
-)
-async def test_a_call_arrives_as_documented(call: str, arrives: str) -> None:
-    server = Server({"run_id": RUN_ID.upper(), "id": RUN_ID})
-    with suppress(errors.BackendBadReply):
-        found = await told(server, call)
-        assert call != "queue" or found == RUN_ID
-    ((method, path, body),) = server.requests
-    assert f"{method} {path}" == arrives
-    assert json.loads(body or b"{}") == (queue_body(NEW_RUN, SIGNER.url("k")) if call == "queue" else {})
-
-
 async def test_an_answer_about_another_run_is_refused() -> None:
     """Its outputs may be another user's."""
     body = sample("run_not_started_queue_position")["exchanges"]["run 2 queue_position=true"]["response"]
-    error = await fault_of(Server(body["body"]), "run")
-    assert "another run" in str(error)
+    server = Server(body["body"])
+    assert "another run" in str(await fault_of(server, "run"))
+    assert server.requests == [("GET", f"/api/run/{RUN_ID}?queue_position=true", b"")]
 
 
 async def test_the_list_is_read_page_by_page_without_what_spoils_its_page() -> None:
@@ -128,9 +109,8 @@ async def test_the_list_is_read_page_by_page_without_what_spoils_its_page() -> N
         assert await client.deployment_ids() == {"not fluid", *(each["id"] for each in every)}
 
 
-@pytest.mark.parametrize("count", [0, PAGE, 3 * PAGE + 1])
-async def test_a_server_without_pages_lists_all_at_once(count: int) -> None:
-    every = [{"id": str(number)} for number in range(count)]
+async def test_a_server_without_pages_lists_all_at_once() -> None:
+    every = [{"id": str(number)} for number in range(3 * PAGE + 1)]
     assert await told(Server(every), "deployments") == {each["id"] for each in every}
 
 
@@ -272,7 +252,7 @@ async def test_a_broken_answer_has_its_error_and_the_call_is_never_sent_again(
     assert len(requests) == 1
 
 
-@pytest.mark.parametrize("padding", [0, *range(860, 1000, 6)])
+@pytest.mark.parametrize("padding", [0, *range(860, 1000, 20)])
 async def test_a_broken_answer_that_quotes_the_key_is_told_without_it(padding: int) -> None:
     """The text is cut after at most 1,000 characters, and no part of the key is left at its end."""
     answer = b"HTTP/1.1 200" + b"x" * padding + KEY.encode() + b"\r\n\r\n"

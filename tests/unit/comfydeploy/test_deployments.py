@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from bot.comfydeploy import deployments
@@ -120,31 +118,6 @@ def test_one_unreadable_input_does_not_hide_the_others() -> None:
 def test_an_unreadable_deployment_is_a_wire_error_that_says_why(body: bytes, told: str) -> None:
     with pytest.raises(BackendBadReply, match=f"^{told}$"):
         parse_deployment(body)
-
-
-values = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text()
-    | st.lists(st.integers() | st.text())
-)
-input_types = st.dictionaries(
-    st.sampled_from(["type", "class_type", "input_id", "default_value", "min_value", "enum_options"]), values
-)
-fields = ["id", "description", "gpu", "concurrency_limit", "run_timeout", "workflow"]
-
-
-@given(st.dictionaries(st.sampled_from(fields), values), st.lists(input_types) | values)
-def test_any_deployment_is_read_and_survives_the_cache_or_is_a_wire_error(
-    data: dict[str, Any], inputs: Any
-) -> None:
-    try:
-        info = parse_deployment(json.dumps({**data, "input_types": inputs}).encode())
-    except BackendBadReply:
-        return
-    assert DESCRIPTION.validate_json(DESCRIPTION.dump_json(info)) == info
 
 
 K = InputKind

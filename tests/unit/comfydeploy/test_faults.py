@@ -8,10 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.comfydeploy.wire import error_from_http, queue_body
+from bot.comfydeploy.wire import error_from_http
 from bot.domain import errors
 from tests.unit.comfydeploy.samples import answer
-from tests.unit.factories import made_run
 
 Kind = type[errors.BackendError]
 # The error of each status, and whether a run may exist after it.
@@ -119,11 +118,3 @@ def test_cutting_a_long_answer_leaves_no_part_of_a_secret(padding: int) -> None:
     text = str(error_from_http(500, {}, b"x" * padding + b" Bearer ABCDEFGHIJKLMNOP", secrets=()))
     assert "ABC" not in text
     assert len(text) <= 505
-
-
-def test_the_queue_call_has_the_documented_body() -> None:
-    plain = made_run(key="k", deployment_id="d", inputs={"a": 1}, gpu=None)
-    assert queue_body(plain, None) == {"deployment_id": "d", "inputs": {"a": 1}}
-    asked = {"webhook": "https://x/secret", "webhook_intermediate_status": True, "gpu": "A100-80GB"}
-    full = made_run(key="k", deployment_id="d", inputs={}, gpu="A100-80GB")
-    assert queue_body(full, "https://x/secret") == {"deployment_id": "d", "inputs": {}, **asked}

@@ -152,31 +152,6 @@ async def test_only_the_beginning_is_requested_and_read(outside: Site, status: i
     assert outside.visits[0].headers["Range"] == f"bytes=0-{SNIFF_BYTES - 1}"
 
 
-async def test_only_a_few_beginnings_are_read_at_once_and_downloads_do_not_wait_for_them(
-    outside: Site,
-) -> None:
-    limit, full, go = 8, asyncio.Event(), asyncio.Event()
-    waiting: list[web.Request] = []
-
-    async def held(request: web.Request) -> web.StreamResponse:
-        if "Range" in request.headers:
-            waiting.append(request)
-            if len(waiting) == limit:
-                full.set()
-            await go.wait()
-        return web.Response(body=PNG)
-
-    outside.handler = held
-    async with MediaFetcher(allows=outside_only) as fetcher, asyncio.TaskGroup() as tasks:
-        heads = [tasks.create_task(fetcher.head(outside.url())) for _ in range(limit + 2)]
-        await full.wait()
-        media = await fetcher.fetch(outside.url(), limit_bytes=1000, into=io.BytesIO())
-        assert media.size == len(PNG)
-        assert len(waiting) == limit
-        go.set()
-    assert [task.result() for task in heads] == [PNG] * (limit + 2)
-
-
 @pytest.mark.parametrize("url", ["http://a\r\nb/", "http://h:99999/", "http://xn--a/", "cat.png", ""])
 async def test_a_malformed_address_is_refused(url: str) -> None:
     with pytest.raises((MediaForbidden, MediaUnavailable)):

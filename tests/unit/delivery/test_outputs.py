@@ -1,4 +1,4 @@
-"""Preparing the outputs of a message: the deadline, links in place of files, shared download slots."""
+"""Outputs of a message: the deadline, links in place of files, shared download slots."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.delivery.private import show_again
 from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.outside import Outside
-from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
+from bot.ui.message_parts import PreparedOutputs
 from tests.unit.delivery.sites import PNG, Site, outside_only
-from tests.unit.domain.policy_cases import place
-from tests.unit.factories import app_with, made_run
+from tests.unit.factories import made_run
 
 LIMIT = 10_000
 
@@ -34,7 +32,6 @@ class Storage:
         self.site = site
         self.open = asyncio.Event()
         self.asked: list[str] = []
-        self.bodies: dict[str, bytes] = {}
         self.changed = asyncio.Condition()
         site.handler = self.serve
 
@@ -45,7 +42,7 @@ class Storage:
         if request.path.startswith("/held"):
             await self.open.wait()
         status = {"/gone": 404, "/broken": 500}.get(request.path.partition("-")[0], 200)
-        return web.Response(status=status, body=self.bodies.get(request.path, PNG))
+        return web.Response(status=status, body=PNG)
 
     async def until_asked(self, path: str) -> None:
         async with asyncio.timeout(60), self.changed:
@@ -65,19 +62,15 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 
 @asynccontextmanager
-async def output_preparer(renewed: Sequence[Output] = ()) -> AsyncIterator[OutputPreparer]:
+async def preparer(folder: Path, renewed: Sequence[Output] = ()) -> AsyncIterator[Prepare]:
+    """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
+
     async def get_run(run_id: str) -> RunReport:
         return RunReport(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed))
 
     backend: Any = SimpleNamespace(get_run=get_run)
     async with MediaFetcher(allows=outside_only) as fetcher:
-        yield OutputPreparer(fetcher, backend, Outside().executor("pictures", 1))
-
-
-@asynccontextmanager
-async def preparer(folder: Path, renewed: Sequence[Output] = ()) -> AsyncIterator[Prepare]:
-    """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
-    async with output_preparer(renewed) as outputs:
+        outputs = OutputPreparer(fetcher, backend, Outside().executor("pictures", 1))
         usual = {"limit": LIMIT, "folder": folder, "last_try": False}
 
         async def prepare(run: Run, **options: Any) -> PreparedOutputs:
@@ -98,26 +91,6 @@ async def test_when_the_time_is_over_the_rest_is_linked_to(storage: Storage, tmp
     (remark,) = prepared.remarks
     assert "held-2" in remark
     assert storage.site.url("/held-2") in remark
-
-
-async def test_private_results_that_are_shown_again_share_the_time(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[OutgoingMessage] = []
-
-    async def send(_application_id: int, _token: str, message: OutgoingMessage, **_: Any) -> None:
-        sent.append(message)
-
-    batch = [storage.run("held-1"), storage.run("held-2", key="abcdefghij234568")]
-    async with output_preparer() as outputs:
-        monkeypatch.setattr("bot.delivery.private.MEDIA_SECONDS", 0.3)
-        discord = SimpleNamespace(send_in_interaction=send)
-        catalogue = SimpleNamespace(title=str.title, all=lambda: ())
-        app = app_with(outputs=outputs, catalogue=catalogue, discord=discord)
-        await show_again(app, batch, place(), to_moderator=True)
-    assert len(sent) == 2
-    assert not any(message.files for message in sent)
-    assert "/held-2" not in storage.asked
 
 
 async def test_a_failure_within_the_time_is_tried_again_later(storage: Storage, tmp_path: Path) -> None:
@@ -184,7 +157,10 @@ async def test_a_forbidden_address_is_never_linked(storage: Storage, tmp_path: P
             assert set(prepared.remarks) == {"a.png is at an address I'm not allowed to open."}
 
 
-async def test_slow_downloads_of_one_server_leave_slots_to_others(storage: Storage, tmp_path: Path) -> None:
+async def test_slow_downloads_of_one_server_leave_slots_to_others(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.media.outputs._DOWNLOADS", 5)
     held = storage.run(*(f"held-{number}" for number in range(5)), guild_id=1)
     good = storage.run("good-1", guild_id=2, key="abcdefghij234568")
     async with preparer(tmp_path) as prepare, asyncio.TaskGroup() as group:

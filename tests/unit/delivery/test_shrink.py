@@ -127,20 +127,6 @@ def zeros(size: int) -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
-# Where a format's header has the width and the height: a mark before them, the distance, and their form.
-SIZES = {"BMP": (b"BM", 18, "<ii"), "JPEG": (b"\xff\xc0", 5, ">HH"), "AVIF": (b"ispe", 8, ">II")}
-
-
-def header_of(form: str, side: int) -> bytes:
-    """Return a small real file whose header claims other sides."""
-    target = io.BytesIO()
-    Image.new("RGB", (64, 64), "red").save(target, form)
-    data = bytearray(target.getvalue())
-    mark, distance, numbers = SIZES[form]
-    struct.pack_into(numbers, data, data.index(mark) + distance, side, side)
-    return bytes(data)
-
-
 def bomb_in(kind: bytes) -> bytes:
     """Return a small PNG with 256 MiB of zeros in a chunk of this kind."""
     return png(8, 8, png_chunk(kind, b"a\0\0" + zeros(1 << 28)), png_chunk(b"IDAT", zeros(1 << 20)))
@@ -148,12 +134,9 @@ def bomb_in(kind: bytes) -> bytes:
 
 BOMBS: Mapping[str, Callable[[], bytes]] = {
     "PNG, 900 megapixels": lambda: png(30_000, 30_000, png_chunk(b"IDAT", zeros(1 << 28))),
-    "PNG, just beyond": lambda: png(7_000, 7_200, png_chunk(b"IDAT", zeros(1 << 20))),
+    "PNG, just beyond": lambda: png(7_000, 7_200, png_chunk(b"IDAT", zeros(1 << 28))),
     "PNG, text": lambda: bomb_in(b"zTXt"),
     "PNG, colour profile": lambda: bomb_in(b"iCCP"),
-    "BMP": lambda: header_of("BMP", 40_000),
-    "JPEG": lambda: header_of("JPEG", 65_000),
-    "AVIF": lambda: header_of("AVIF", 60_000),
 }
 
 
@@ -166,9 +149,7 @@ print(made is None, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 10
 """
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if n % 3 else ()) for n, name in enumerate(BOMBS)]
-)
+@pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_not_decoded(name: str) -> None:
     done = subprocess.run(  # noqa: S603  # our own program
         [sys.executable, "-c", PEAK], input=BOMBS[name](), capture_output=True, check=True

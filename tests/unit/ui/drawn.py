@@ -40,7 +40,7 @@ from bot.domain.settings.kinds import Names, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.domain.text import escape_line
 from bot.strings import say
-from bot.ui import custom_ids, forms, help, message_parts, results, run_facts, settings
+from bot.ui import custom_ids, forms, help, results, run_facts, settings
 from bot.ui.message_parts import INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
 from tests.unit.deployments.made import choice, follow_up, offering
 from tests.unit.ui.test_custom_ids import RECORDS
@@ -304,12 +304,6 @@ def start_page(page: custom_ids.HelpPage, deployments: Sequence[Deployment]) -> 
     return help.help_layout(page, *help.start_texts(deployments, plan_commands(deployments), mention))
 
 
-def examples_page(deployments: Sequence[Deployment]) -> LayoutView:
-    return message_parts.layout_of(
-        help.examples_text(deployments), help.commands_text(mention, in_server=True)
-    )
-
-
 def limits_page(page: custom_ids.HelpPage, standing: Standing, title: Callable[[str], str]) -> LayoutView:
     return help.help_layout(page, help.rules_text(standing, title))
 
@@ -341,7 +335,7 @@ def settings_form(section: Section, rules: ServerRules, context: SettingsContext
 
 
 # Their arguments are finished texts, or have to match each other.
-COMPOSED = (start_page, examples_page, limits_page, greeting, detailed, draft_form, settings_form)
+COMPOSED = (start_page, limits_page, greeting, detailed, draft_form, settings_form)
 _INSIDE = {
     *("framed", "layout_of", "modal_of", "remark_messages", "help_layout", "greeting_layout", "details"),
     *("form_modal", "settings_modal", "origin_message"),

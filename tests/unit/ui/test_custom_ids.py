@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,6 @@ from bot.ui.audit import AuditFileId, AuditId
 from cogs.buttons import FORMS, PRESSES
 from tests.unit.ui.messages import KINDS
 
-ROOT = Path(__file__).parents[3]
 KEY = "k" * 20
 SNOWFLAKE = (1 << 63) - 1
 REF = "98244b499b5646b883c8334f274120950123abcd"
@@ -62,11 +59,6 @@ def test_a_record_fits_and_is_read_back_by_its_kind_alone(record: ids.CustomId) 
     assert [found for kind in KINDS if (found := kind.read(literal)) is not None] == [record]
 
 
-def test_only_the_digits_of_a_follow_up_are_one() -> None:
-    assert ids.DraftId(KEY, REF).ref == REF
-    assert ids.DraftId(KEY, "d" * 32).ref is None
-
-
 def test_the_table_has_every_kind_and_every_action() -> None:
     assert {type(record) for record in RECORDS} == set(KINDS)
     assert set(ids.Action) == set(PRESSES)
@@ -98,9 +90,3 @@ def test_a_forged_value_is_refused_as_out_of_date() -> None:
         with pytest.raises(RefusedError) as refused:
             kind.read(forged)
         assert refused.value.code == "list_stale"
-
-
-def test_no_module_builds_or_matches_custom_ids_itself() -> None:
-    literal = re.compile(rf"""["'](?:{"|".join({each.NAME for each in KINDS})}):""")
-    files = [path for folder in ("bot", "cogs") for path in (ROOT / folder).rglob("*.py")]
-    assert [path.name for path in files if literal.search(path.read_text(encoding="utf-8"))] == []

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 from discord.ui import Select
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.domain.errors import InputError
 from bot.domain.runs import RunState
 from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import explain
-from bot.ui.results import Batch, outcome_messages
 from bot.ui.settings import Panel, panel_layout
 from tests.unit.deployments.flux import file, refused
 from tests.unit.ui.drawn import BUILDERS, Drawer, parts_of
@@ -26,7 +22,7 @@ from tests.unit.ui.messages import assert_within_limits, text, view_in
 
 S = RunState
 WORST = "*_`~<@[" * 1000
-SEEDS = range(12)
+SEEDS = range(8)
 every_message = pytest.mark.parametrize("name", BUILDERS)
 
 
@@ -41,13 +37,6 @@ def test_a_message_is_within_discords_limits_however_much_is_in_it(name: str, sa
         for full in (False, True):
             for part in drawn(name, seed, said, full=full):
                 assert_within_limits(part)
-
-
-@every_message
-@given(seed=st.integers(0, 1 << 20), said=st.text(max_size=7000).map(lambda said: f"{said}x"))
-def test_a_message_with_any_words_is_within_discords_limits(name: str, seed: int, said: str) -> None:
-    for part in drawn(name, seed, said):
-        assert_within_limits(part)
 
 
 @every_message
@@ -67,13 +56,6 @@ def test_a_select_forgets_the_choice_when_the_panel_is_shown_again() -> None:
     assert ids[0].isdisjoint(ids[1])
 
 
-def test_what_was_saved_beside_a_mistake_is_told() -> None:
-    panel = Panel(SECTIONS["results"], saved=[("Spoilers", "never", "always")], mistakes=["Too long."])
-    shown = text(panel_layout(panel, ServerRules(), Drawer(0, "fox", full=True).context()))
-    assert "Spoilers:** never → always" in shown
-    assert "Nothing was saved" not in shown
-
-
 # What Discord's clients obey, and first what they don't: escapes, and the bot's own code blocks.
 TOKENS = re.compile(
     r"\\[^A-Za-z0-9\s]|^```\n.*?\n```$"
@@ -89,11 +71,6 @@ HOSTILE = (
     *("**b**", "_i_", "~~s~~", "||x||", "`c`", "```d```", "# big", "> quote", "-# small", "1. one"),
 )
 HARMLESS = ("\\", "\n", "\u200b", "a red fox")
-# A text that nobody can see is left out.
-words = (
-    st.lists(st.sampled_from((*HOSTILE, *HARMLESS)), min_size=1, max_size=3).map(" ".join)
-    | st.text(max_size=60)
-).map(lambda said: f"{said} fox")
 
 
 def live(shown: str) -> Counter[str]:
@@ -114,24 +91,13 @@ def test_no_hostile_word_is_obeyed(name: str) -> None:
 
 
 @every_message
-@given(seed=st.integers(0, 1 << 20), said=words)
-def test_no_word_of_a_user_is_obeyed(name: str, seed: int, said: str) -> None:
-    assert not live(shown(name, seed, said)) - live(shown(name, seed, "fox"))
-
-
-@pytest.mark.parametrize("said", [*HOSTILE, *HARMLESS])
-def test_the_search_finds_what_is_not_escaped(said: str) -> None:
-    assert bool(live(said)) is (said in HOSTILE)
-
-
-@every_message
 def test_a_legitimate_text_is_shown_as_it_was_written(name: str) -> None:
     said = "a fox: 2/3 red, at f/1.8"
     found = "".join(shown(name, seed, said) for seed in SEEDS)
     assert said in found or "fox" not in found
 
 
-@given(said=words)
+@pytest.mark.parametrize("said", HOSTILE)
 def test_no_refusal_obeys_the_value_that_it_quotes(said: str) -> None:
     def refusals(said: str) -> list[InputError]:
         name = f"x{re.sub('[=,]', '', said)}"
@@ -143,17 +109,3 @@ def test_no_refusal_obeys_the_value_that_it_quotes(said: str) -> None:
 
     for error, plain in zip(refusals(said), refusals("fox"), strict=True):
         assert not live(explain(error)) - live(explain(plain)), explain(error)
-
-
-def test_a_request_that_no_moderator_approved_is_not_shown() -> None:
-    for seed in range(100):
-        drawer = Drawer(seed, "a secret")
-        drawer.states = [S.REJECTED, S.EXPIRED, S.CANCELLED, S.REFUSED]
-        ended: dict[str, Any] = {
-            "review_channel_id": 9,
-            "decided_at": None,
-            "failure_code": "expired",
-            "partial": False,
-        }
-        batch = [replace(run, **ended) for run in drawer.batch(1 + seed % 3)]
-        assert "secret" not in "".join(map(text, outcome_messages(Batch(batch, {}), "Flux")))

@@ -11,24 +11,19 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import Spending, Usage, UsageView
-from bot.domain.messages.records import MessageRef
+from bot.domain.budgets import Spending, Usage
 from bot.domain.moderation import Report
 from bot.domain.policy import Standing
 from bot.domain.requests import Holder, Member
-from bot.domain.results import RunListEntry
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
-from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.kinds import NotApplied, ReviewChannel, SettingsContext
-from bot.domain.settings.rules_and_defaults import Budget, ServerRules
-from bot.ui.audit import AuditId, audit_layout
-from bot.ui.custom_ids import RunsId
-from bot.ui.help import rules_text, usage_layout
-from bot.ui.lists import queue_layout, runs_layout
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.ui.help import rules_text
+from bot.ui.lists import queue_layout
 from bot.ui.message_parts import PreparedOutputs, layout_of
-from bot.ui.moderation import decided_card, report_card, turned_away_letter
+from bot.ui.moderation import decided_card, report_card
 from bot.ui.settings import Panel, panel_layout, warnings
-from bot.ui.status import plain_messages, status_message
+from bot.ui.status import status_message
 from tests.stories.render import Renderer
 from tests.unit.factories import made_block, made_preset
 from tests.unit.ui.drawn import ASKED, LINK, UNTIL, Shown, parts_of
@@ -36,7 +31,7 @@ from tests.unit.ui.messages import batch_of, ended, run, view_in
 
 S = RunState
 SNAPSHOTS = Path(__file__).with_name("snapshots")
-LAKE, NOTHING = PreparedOutputs(texts=("Lake",)), PreparedOutputs()
+LAKE = PreparedOutputs(texts=("Lake",))
 NO_INPUTS: Any = SimpleNamespace(values=(("prompt", "a fox"),), files=(), file_options=())
 
 
@@ -58,56 +53,19 @@ def ends() -> Mapping[str, Shown]:
     mixed = batch_of(S.SUCCEEDED, S.FAILED, S.REFUSED, S.TIMED_OUT)
     codes = (None, "run_failed", "comfy_unauthorized", "deadline")
     mixed = [replace(each, failure_code=code) for each, code in zip(mixed, codes, strict=True)]
+    decided = {"decided_by": 5, "decided_at": ASKED, "failure_params": {"until": 0, "others": 2}}
+    reports = [Report(person, "Against this server's rules", "it's *me*") for person in range(1, 8)]
     return {
-        "unreadable": ended(run(S.TIMED_OUT, failure_code="deadline_unreadable")),
         "too late": ended(run(S.REFUSED, failure_code="answer_too_late", user_install=True, guild_id=None)),
         "inputs": ended(run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})),
         "blocked": ended(run(S.REFUSED, **blocked, failure_params={"others": 2})),
         "blocked until": ended(run(S.REJECTED, **blocked, failure_params={"until": UNTIL})),
-        "weighted": ended(run(S.FAILED, failure_code="run_failed", charged_seconds=24.0)),
-        "nothing": ended(run(), made=NOTHING),
-        "text behind a spoiler": ended(
-            run(spoiler=True), made=PreparedOutputs(texts=("A lake.\nNobody is *there*.",))
-        ),
-        "several with nothing": ended(*two, made=NOTHING),
         "several, some failed": ended(*mixed, made=LAKE),
-        "several, one behind a spoiler": ended(two[0], replace(two[1], spoiler=True)),
         "several, one late": ended(*two, made=LAKE, late=[two[1].key]),
-        "no links": plain_messages([run()], [run()], None),
-    }
-
-
-def cards() -> Mapping[str, Shown]:
-    decided = {"decided_by": 5, "decided_at": ASKED, "failure_code": REQUESTER_BLOCKED}
-    always = run(S.REJECTED, **decided, failure_params={"reason": "no *cats*", "until": 0, "others": 2})
-    refused = run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg"})
-    reports = [Report(person, "Against this server's rules", "it's *me*") for person in range(1, 8)]
-    return {
-        "refused": decided_card(refused, "Flux", NO_INPUTS),
-        "blocked": decided_card(always, "Flux", NO_INPUTS, link=LINK),
-        "letter": turned_away_letter(always, "Flux"),
-        "report": report_card(run(), "Flux", reports, LINK, PreparedOutputs(texts=("a | fox",))),
-    }
-
-
-def lists() -> Mapping[str, Shown]:
-    elsewhere: dict[str, Any] = {"user_install": True, "guild_id": None}
-    entries = [
-        RunListEntry([run(key="a" * 16)], True, None),
-        RunListEntry([run(key="b" * 16, guild_id=7)], True, None),
-        RunListEntry([run(key="c" * 16, **elsewhere)], True, None),
-        RunListEntry([run(key="d" * 16)], False, MessageRef(99, 5)),
-        RunListEntry(batch_of(S.FAILED, S.SUCCEEDED), False, None),
-    ]
-    marks: dict[str, Any] = {"more": False, "here": 7, "pictures": {}, "restricted": {"d" * 16}}
-    waiting = [run(S.WAITING, queue_position=n, private=n == 2) for n in (2, 51)]
-    shown: dict[str, Any] = {"viewer_id": 7, "title": str.title, "ends": {}}
-    return {
-        "runs": runs_layout(entries, RunsId(0), str.title, **marks),
-        "queue": queue_layout([[each] for each in waiting], 0, more=False, **shown),
-        "audit": audit_layout(
-            [], AuditId(page=0, subject=22, actor=11, since=7, until=3), str.title, more=False
+        "card of somebody who was blocked": decided_card(
+            run(S.REJECTED, **blocked, **decided), "Flux", NO_INPUTS, link=LINK
         ),
+        "card of seven reports": report_card(run(), "Flux", reports, LINK, LAKE),
     }
 
 
@@ -125,11 +83,14 @@ def limits() -> Mapping[str, Shown]:
     budget = {"runs_a_day": 2, "gpu_seconds_a_day": 900}
     selected = {"approval": {"mode": "selected", "deployments": ["flux"]}, "budgets": {"server": budget}}
     house = made_preset("house *style*", holder=Holder.SERVER)
+    waiting = [run(S.WAITING, queue_position=n, private=n == 2) for n in (2, 51)]
     return {
         "closed": page({"approval": {"mode": "everybody"}, "gpu_roles": {"L4": [5]}}, closed),
         "selected": page(selected, usage, age_restricted_channel=True),
         "free": page({"private_results": True}, usage, defaults=[house] * 7),
-        "usage": usage_layout(UsageView(42, False, closed, (1, 1), Budget(waiting=None), Budget(at_once=2))),
+        "queue": queue_layout(
+            [[each] for each in waiting], 0, more=False, viewer_id=7, title=str.title, ends={}
+        ),
     }
 
 
@@ -166,18 +127,17 @@ def settings() -> Mapping[str, Shown]:
     def warned(context: SettingsContext, **more: Any) -> Shown:
         return layout_of("\n".join(warnings(rules(**more), context)))
 
-    bare, defaults = replace(around, manages_server=False), dict.fromkeys(range(11, 21), "*noir*")
+    bare = replace(around, manages_server=False)
     return {
-        "gone": panel_layout(Panel(), rules(), replace(around, default_presets=defaults)),
+        "gone": panel_layout(Panel(), rules(), around),
         "warnings about what is in trouble": warned(troubled),
         "without Manage Server": warned(bare, approval={"mode": "without_roles"}),
         "AutoMod away": warned(replace(around, automod_away=True), approval={"mode": "everybody"}),
-        **{section: panel_layout(Panel(SECTIONS[section]), rules(), around) for section in ("roles", "gpus")},
     }
 
 
 FILES: Mapping[str, Callable[[], Mapping[str, Shown]]] = {
-    each.__name__: each for each in (statuses, ends, cards, lists, limits, settings)
+    each.__name__: each for each in (statuses, ends, limits, settings)
 }
 
 

@@ -18,20 +18,13 @@ from bot.domain.runs import InputValue, Output, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.result_buttons import OfferedActions, picked_layout
-from bot.ui.results import Batch, outcome_messages, share_messages
 from bot.ui.run_facts import details
-from bot.ui.status import plain_messages, status_message
-from tests.unit.deployments.made import UUID, follow_up, offering
+from bot.ui.status import plain_messages
+from tests.unit.deployments.made import offering
 from tests.unit.ui.messages import (
-    KEY,
     assert_within_limits,
-    batch_of,
-    buttons,
     ended,
     file,
-    labels,
-    options,
     run,
     text,
 )
@@ -134,77 +127,6 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
     everything = "\n".join(text(part) for part in parts)
     assert all(note in everything for note in remarks)
     assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "startable", "expected"),
-    [
-        ({}, True, "Again, Edit, Save preset, Details, Delete"),
-        ({}, False, "Details, Delete"),
-        ({"deleted_at": ASKED}, True, "Again, Edit, Save preset, Details"),
-        ({"private": True}, True, "Again, Edit, Save preset, Details"),
-        ({"user_install": True}, True, "Again, Edit, Save preset, Details"),
-    ],
-    ids=["own", "not startable", "deleted", "private", "user install"],
-)
-def test_a_picked_run_offers_only_what_is_possible(
-    changes: dict[str, Any], startable: bool, expected: str
-) -> None:
-    made = replace(DONE, count=2, **changes)
-    layout = picked_layout(made, 2, "Flux", [], PreparedOutputs(), OfferedActions(startable=startable))
-    assert set(labels(layout)) == set(expected.split(", "))
-
-
-def test_a_status_counts_what_has_no_result() -> None:
-    shown = status_message(batch_of(S.FAILED, S.SUCCEEDED, S.RUNNING), "Flux")
-    assert "1 of 3 done, 1 not" in text(shown)
-
-
-def test_a_shared_text_is_shown() -> None:
-    (part,) = share_messages(DONE, "Flux", PreparedOutputs(texts=("Lake",)), None, OfferedActions())
-    assert "Lake" in text(part).splitlines()
-
-
-def taking(kind: InputKind, *labels: str) -> OfferedActions:
-    """Return the actions of a result with follow-ups that take a file of this kind."""
-    follow_ups = tuple(follow_up(label, UUID, takes={kind: "i"}) for label in labels)
-    return OfferedActions(vary=True, follow_ups=follow_ups)
-
-
-def test_a_result_has_three_follow_ups_above_its_other_buttons() -> None:
-    last = ["Again", "4 more", "Edit", "⋯ More"]
-    offered = taking(InputKind.IMAGE, *"ABCDE")
-    (part,) = ended(DONE, offered=offered)
-    assert labels(part) == ["A", "B", "C", *last]
-    picked = picked_layout(replace(DONE, count=2), 1, "Flux", [], PreparedOutputs(), offered)
-    assert [option["label"] for option in options(picked)] == ["D", "E"]
-    sound = PreparedOutputs((file(1, FileKind.AUDIO),))
-    (part,) = ended(DONE, made=sound, offered=taking(InputKind.AUDIO, "Remix"))
-    assert labels(part) == ["Remix", *last]
-
-
-def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
-    (part,) = ended(DONE, made=PreparedOutputs((file(1), file(2))))
-    assert [mark for _, mark in buttons(part)][:2] == [f"pick:{KEY}:1:1", f"pick:{KEY}:2:2"]
-
-
-@pytest.mark.parametrize(
-    ("state", "numbered"), [(S.CANCELLED, False), (S.UNCONFIRMED, True), (S.TIMED_OUT, True)]
-)
-def test_numbers_are_shown_if_one_of_them_may_still_get_a_result(state: RunState, numbered: bool) -> None:
-    (part,) = ended(*batch_of(S.FAILED, state))
-    assert any(mark.startswith("pick:") for _, mark in buttons(part)) is numbered
-
-
-def test_numbers_stay_the_same_without_the_pictures_of_another_run() -> None:
-    """Each run has made two pictures; the first run's are deleted."""
-    gone, stays = batch_of(S.SUCCEEDED, S.SUCCEEDED)
-    of_gone, of_other = (tuple(file(number, key=run.key) for number in (1, 2)) for run in (gone, stays))
-    shown = {stays.key: PreparedOutputs(of_other)}
-    batch = Batch([replace(gone, deleted_at=ASKED), stays], shown, posted=[*of_gone, *of_other])
-    (part,) = outcome_messages(batch, "Flux")
-    assert [label for label, _ in buttons(part) if label.isdigit()] == ["1", "3", "4"]
-    assert [each.description for each in part.files] == ["3: a lighthouse", "4: a lighthouse"]
 
 
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=3), st.integers(1, 8000))

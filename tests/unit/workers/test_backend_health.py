@@ -27,7 +27,7 @@ from bot.domain.errors import (
 )
 from bot.domain.runs import Run, RunState
 from bot.outside import Outside
-from bot.workers.backend_health import AWAY, BUSY, MACHINE, BackendHealth
+from bot.workers.backend_health import BUSY, MACHINE, BackendHealth
 from bot.workers.worker import Later
 from tests.unit.factories import app_with, made_run
 
@@ -155,27 +155,6 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
     assert world.rechecked == unreadable
 
 
-async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
-    world.one = world.all_of_them = DOWN
-    assert await world.health.is_unreadable(run())
-    for _ in range(20):
-        asked = world.asked
-        await world.later(10)
-        assert world.asked == asked + 2
-        assert world.admitted() == EVERYTHING
-    world.one = None
-    await world.later(10)
-    assert world.rechecked == 1
-    world.health.begin(run("a"))
-    assert world.admitted() == MINE
-    world.health.begin(run("b", "other"))
-    world.health.succeeded(run("a"))
-    world.health.finish(run("a"))
-    assert world.health.service.is_closed
-    assert world.admitted() == NOTHING
-    assert world.health.refuses_all() is None
-
-
 async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_runs_are_told(
     world: World,
 ) -> None:
@@ -202,12 +181,3 @@ async def test_a_pause_that_the_backend_asks_for_is_kept_and_told_once_it_lasts(
     await world.later(2)
     assert (world.admitted(), set(world.told)) == (NOTHING, {(BUSY, None)})
     assert world.rechecked == 0
-
-
-async def test_an_outage_is_told_to_everybody_once_it_lasts(world: World) -> None:
-    world.one = world.all_of_them = BackendRateLimited(retry_after=5)
-    await world.health.is_unreadable(run())
-    await world.later(5.9)
-    assert world.told == []
-    await world.later(10)
-    assert world.told == [(AWAY, None)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,7 +14,6 @@ from bot.context import Wakeups
 from bot.domain.errors import StoreUnavailable
 from bot.workers.worker import Later, Schedule, Worker
 
-NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 AWAY, BUG = StoreUnavailable("away"), RuntimeError("a bug")
 
 
@@ -149,12 +148,6 @@ def test_when_it_is_closed(more: dict[str, Any], done: list[float], closed: list
     item = Item(takes=more.pop("takes", 5), fault=more.pop("fault", None))
     played = play(item, Item(), stops=2, **more)
     assert (played.done, played.closed) == (done, closed)
-
-
-@pytest.mark.parametrize(("due_in", "seconds"), [(None, None), (timedelta(0), 0), (timedelta(hours=1), 3600)])
-def test_a_claim_tells_how_long_to_sleep(due_in: timedelta | None, seconds: float | None) -> None:
-    due_at = NOW + due_in if due_in is not None else None
-    assert Later.at(due_at, NOW) == (Later(seconds) if seconds is not None else None)
 
 
 @pytest.mark.parametrize(("within", "told"), [(29, True), (30, False)])

@@ -1,0 +1,110 @@
+"""A channel and a person as a process without the gateway reads them, and which errors are an outage."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import aiohttp
+import discord
+import pytest
+
+from bot.discord_api.calls import Gone, PostError, Refused, Unanswered, Unreachable, answering, mapped
+from bot.discord_api.channels import channel_state, invite_permissions, invite_url, lacks, requester_now
+from bot.domain.errors import DiscordAway
+from bot.domain.requests import ChannelState
+from bot.gateway.client import RestClient
+from tests.fakediscord.patch import discord_at
+from tests.fakediscord.server import FakeDiscord
+from tests.unit.factories import made_run
+
+KINDS = {403: discord.Forbidden, 404: discord.NotFound}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "means"),
+    [
+        (403, 50001, Unreachable),
+        (404, 10003, Gone),
+        (401, 50027, Unreachable),
+        (400, 50083, Unreachable),
+        (400, 50035, Refused),
+        (413, 0, Refused),
+        # Without a code it is no answer about a channel: a reset token, Cloudflare, an outage.
+        *((status, 0, Unanswered) for status in (401, 403, 408, 429, 500)),
+    ],
+)
+async def test_an_outage_is_not_taken_for_an_answer(status: int, code: int, means: type[PostError]) -> None:
+    kind, answer = KINDS.get(status, discord.HTTPException), SimpleNamespace(status=status, reason="")
+    fault = kind(answer, {"code": code, "message": ""})  # type: ignore[arg-type]
+    with pytest.raises(means) as raised, mapped():
+        raise fault
+    assert raised.type is means
+    with pytest.raises(kind if code and status in KINDS else DiscordAway):
+        async with answering(9):
+            raise fault
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def client(fake: FakeDiscord) -> AsyncIterator[RestClient]:
+    with discord_at(fake.url):
+        client = RestClient(aiohttp.TraceConfig())
+        await client.login(fake.token)
+        yield client
+        await client.close()
+
+
+THREAD, LOCKED = "a thread", "a locked thread"
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking", "expected"),
+    [
+        ("marked", [], ChannelState(age_restricted=True)),
+        ("plain", ["attach_files"], ChannelState(missing=("Attach Files",))),
+        (THREAD, ["send_messages", "manage_threads"], ChannelState()),
+        (f"marked {THREAD}", ["manage_threads"], ChannelState(age_restricted=True)),
+        (LOCKED, ["manage_threads"], ChannelState(locked=True)),
+        ("deleted", [], ChannelState(exists=False)),
+        ("of a server without the bot", [], ChannelState(exists=False)),
+    ],
+)
+async def test_a_channel_is_seen_as_it_is_now(
+    fake: FakeDiscord, client: RestClient, kind: str, lacking: list[str], expected: ChannelState
+) -> None:
+    guild = fake.add_guild("Studio")
+    place = fake.add_text(guild, "a-channel", nsfw="marked" in kind)
+    for permission in lacking:
+        fake.withdraw(place, permission)
+    if "thread" in kind:
+        place = fake.add_thread(place, "a thread")
+        fake.set_thread(place, archived=False, locked=kind == LOCKED)
+    if kind == "deleted":
+        fake.delete_channel(place)
+    if "without" in kind:
+        fake.remove_bot(guild)
+    assert await channel_state(client, made_run(guild_id=guild.id, channel_id=place.id)) == expected
+    assert await channel_state(client, made_run(guild_id=None)) is None
+
+
+async def test_a_requester_who_left_has_no_roles(fake: FakeDiscord, client: RestClient) -> None:
+    guild = fake.add_guild("Studio")
+    member, stranger = fake.add_user("alice", guild), fake.add_user("stranger")
+    for user, roles in ((member, True), (stranger, False)):
+        run = made_run(guild_id=guild.id, requester_id=user.id)
+        found = await requester_now(client, run, seconds=10)
+        assert (found.id, bool(found.role_ids)) == (user.id, roles)
+
+
+def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:
+    assert invite_url(4242) == (
+        "https://discord.com/oauth2/authorize?client_id=4242&scope=bot+applications.commands"
+        "&integration_type=0&permissions=274878024704"
+    )
+    assert lacks(object(), invite_permissions()) == []
