@@ -203,16 +203,10 @@ def preset(name: str, holder: Holder = Holder.SERVER) -> Preset:
 
 @dataclass(frozen=True)
 class Operation:
-    """A call by the first or the second of two processes (0 or 1), and the requests that it is about.
-
-    One that passes over locked rows looks `again` once the other process is done, as a worker does.
-    `locks_many` says that one statement may lock several requests.
-    """
+    """A call by the first or the second of two processes (0 or 1), and the requests that it is about."""
 
     call: Callable[[Store, Given, int], Awaitable[object]]
     about: frozenset[str]
-    again: bool = False
-    locks_many: bool = False
 
 
 EVERYTHING = (
@@ -222,8 +216,17 @@ EVERYTHING = (
 OPERATIONS: dict[str, Operation] = {}
 
 
-def _add(name: str, about: str, call: Callable[[Store, Given, int], Any], **how: bool) -> None:
-    OPERATIONS[name] = Operation(call, frozenset(about.split()), **how)
+# They pass over locked rows, so they look again once the other process is done, as a worker does.
+AGAIN = {"claim a run", "poll due runs", "poll requests in review", "show messages", "take over a lease"}
+# One of their statements may lock several requests.
+LOCKS_MANY = {
+    *("number the queues", "hold a queue", "pause", "resume", "poll everything", "progress", "block"),
+    *("change the rules", "erase a person", "remove what has expired"),
+}
+
+
+def _add(name: str, about: str, call: Callable[[Store, Given, int], Any]) -> None:
+    OPERATIONS[name] = Operation(call, frozenset(about.split()))
 
 
 async def _accept(store: Store, who: int, **how: Any) -> Run:
@@ -249,7 +252,7 @@ async def _claim(store: Store, _: Given, __: int) -> list[Run]:
     return [run] if run is not None else []
 
 
-_add("claim a run", "queue person waiting batch review submitting running cancelled", _claim, again=True)
+_add("claim a run", "queue person waiting batch review submitting running cancelled", _claim)
 
 
 async def _hold(store: Store, _: Given, __: int) -> None:
@@ -271,35 +274,24 @@ _add(
     "number the queues",
     "queue waiting batch review",
     lambda store, _, __: store.claims.update_queue_positions(NOW),
-    locks_many=True,
 )
-_add(
-    "hold a queue", "queue", lambda store, _, who: store.claims.hold_queues(f"reason {who}"), locks_many=True
-)
-_add(
-    "pause",
-    "queue",
-    lambda store, _, who: store.pause.pause(f"reason {who}", by=MOD, now=NOW),
-    locks_many=True,
-)
-_add("resume", "queue", lambda store, _, __: store.pause.resume(by=MOD, now=NOW), locks_many=True)
+_add("hold a queue", "queue", lambda store, _, who: store.claims.hold_queues(f"reason {who}"))
+_add("pause", "queue", lambda store, _, who: store.pause.pause(f"reason {who}", by=MOD, now=NOW))
+_add("resume", "queue", lambda store, _, __: store.pause.resume(by=MOD, now=NOW))
 _add(
     "poll due runs",
     "submitting single running cancelled done review",
     lambda store, _, __: store.claims.claim_checks(at(3600), GRACE, 20),
-    again=True,
 )
 _add(
     "poll requests in review",
     "review",
     lambda store, _, __: store.claims.claim_checks(APPROVAL_ENDS, GRACE, 20, away=True),
-    again=True,
 )
 _add(
     "poll everything",
     "running cancelled done posting old",
     lambda store, _, __: store.claims.make_checks_due(at(1)),
-    locks_many=True,
 )
 _add("stop polling", "cancelled", lambda store, given, _: store.runs.stop_checking(given.cancelled))
 
@@ -352,7 +344,7 @@ _add("one run succeeds", "running", _success("running0"))
 _add("the other run succeeds", "running", _success("running1"))
 _add("the other run fails", "running", _report("running1", S.FAILED, asked=True, run_duration=9.0))
 _add("a run times out", "running", _finish("running0", S.TIMED_OUT, "deadline"))
-_add("progress", "running cancelled", _progress("running0", "cancelled0", "running1"), locks_many=True)
+_add("progress", "running cancelled", _progress("running0", "cancelled0", "running1"))
 _add("note a deadline", "running", lambda store, _, __: store.runs.note_deadline("running0", "deadline"))
 _add("a cancelled run ends", "cancelled", _report("cancelled0", S.CANCELLED, asked=True))
 _add("a cancelled run succeeds", "cancelled", _success("cancelled0"))
@@ -461,14 +453,9 @@ def _adopt(store: Store, given: Given, _: int) -> Any:
     return store.messages.adopt("posting0", Kind.OUTCOME, 0, part)
 
 
-_add("show messages", EVERYTHING, lambda store, _, who: _show(store, who, NOW, SOON), again=True)
+_add("show messages", EVERYTHING, lambda store, _, who: _show(store, who, NOW, SOON))
 _add("show one message", "", lambda store, _, __: store.messages.turn([], ["messenger"], (), NOW, SOON))
-_add(
-    "take over a lease",
-    "posting checked",
-    lambda store, _, who: _show(store, who, LATER, at(180)),
-    again=True,
-)
+_add("take over a lease", "posting checked", lambda store, _, who: _show(store, who, LATER, at(180)))
 _add("extend a lease", "posting", lambda store, given, _: store.messages.extend(given.posting, LATER))
 _add("begin a post", "posting", _begin)
 _add("begin the next part", "posting", _begin_next)
@@ -498,23 +485,22 @@ def _change_rules(store: Store, _: Given, who: int) -> Any:
     return store.rules.change(GUILD, MOD + who, edit, NOW, SettingsContext())
 
 
-_add("block", "queue person waiting batch review submitting", _block(PERSON.id), locks_many=True)
+_add("block", "queue person waiting batch review submitting", _block(PERSON.id))
 _add("block again", "block", _block(BOB))
 _add("unblock", "block", lambda store, _, who: unblock(store, BOB, at=at(who)))
-_add("change the rules", "queue person", _change_rules, locks_many=True)
+_add("change the rules", "queue person", _change_rules)
 _add(
     "reserve flux for a role",
     "",
     lambda store, _, __: stored_rules(store, GUILD, {**RULES, "deployment_roles": {"flux": [5]}}),
 )
 _add("damage the rules", "", lambda store, _, __: stored_rules(store, GUILD, {"budgets": "none"}))
-_add("erase a person", "person old done offered held presets", _erase, locks_many=True)
+_add("erase a person", "person old done offered held presets", _erase)
 _add("find what has expired", "old", lambda store, _, __: store.retention.claim(NOW))
 _add(
     "remove what has expired",
     "old done posting person",
     lambda store, given, _: store.retention.handle(given.expired),
-    locks_many=True,
 )
 
 _add("save a preset", "presets", lambda store, _, __: store.presets.put(preset("ash"), NOW))

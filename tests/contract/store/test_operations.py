@@ -46,11 +46,6 @@ accept for review
     review of new00: new channel_id=9
     run new00: new state=awaiting_approval reserved_seconds=20.0 due_at=86400s
 claim a run
-    queue flux: virtual_time+1
-    run waiting0: state=submitting submitted_at=0s charged_on=+0d due_at=120s submissions+1
-    usage of the bot +0d: seconds+20
-    usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
-    usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
 requeue; claim a run
     queue flux: virtual_time+1
     run waiting0: state=submitting submitted_at=0s charged_on=+0d due_at=120s submissions+1
@@ -144,6 +139,7 @@ a first report
     answer of submitting0: wanted_rev+1
     run submitting0: state=queued run_id=run-submitting0 due_at=30s
 requeue; a first report
+requeue; a first report without a status
     answer of submitting0: wanted_rev+1
     run submitting0: state=queued run_id=run-submitting0 submitted_at=0s
     usage of the bot +0d: seconds+20
@@ -155,10 +151,6 @@ a first failure; a first report
     run submitting0: state=queued
 a first report without a status
     run submitting0: run_id=run-submitting0 due_at=30s
-requeue; a first report without a status
-    answer of submitting0: wanted_rev+1
-    run submitting0: state=queued run_id=run-submitting0 submitted_at=0s
-    usage of the bot +0d: seconds+20
 a first success
     audit outcome: new run_key=submitting0 outcome=succeeded
     outcome of submitting0: new channel_id=1094
@@ -200,6 +192,7 @@ a failure; a failure with outputs
     run single0: outputs=['part.png'] partial=True counts_as_run=True
     usage of the person +0d: runs+1 given_back-1
 a success
+damage the rules; a success
     answer of single0: shown_rev+1
     audit outcome: new run_key=single0 outcome=succeeded
     outcome of single0: new channel_id=642
@@ -216,11 +209,6 @@ a deadline; a success
     audit outcome: outcome=succeeded
     run single0: state=succeeded outputs=['single0.png'] run_duration=20.0 duration_in_doubt=False
         failure_code=None
-damage the rules; a success
-    answer of single0: shown_rev+1
-    audit outcome: new run_key=single0 outcome=succeeded
-    outcome of single0: new channel_id=642
-    run single0: state=succeeded outputs=['single0.png'] run_duration=20.0 ended_at=0s due_at=5s
 a success without outputs
     answer of single0: wanted_rev+1
     run single0: state=uploading due_at=0s
@@ -243,13 +231,13 @@ a late success
     usage of the bot +0d: seconds-40
     usage of the person +0d: seconds-40 weighted_seconds-40
 a late report
+erase a person; success of a lost run
     run lost0: run_id=run-lost0 due_at=30s
 a late failure
     run lost0: run_id=run-lost0 due_at=0s
 a late report; a late failure
     run lost0: due_at=0s
 a late failure is confirmed
-    run lost0: due_at=5s
 a late report; a late failure; a late failure is confirmed
     run lost0: due_at=5s
 success of a lost run
@@ -259,8 +247,6 @@ success of a lost run
         charged_seconds=20.0 due_at=5s
     usage of the bot +0d: seconds-40
     usage of the person +0d: seconds-40 weighted_seconds-40
-erase a person; success of a lost run
-    run lost0: run_id=run-lost0 due_at=30s
 one run succeeds
     answer of running0: wanted_rev+1
     run running0: state=succeeded outputs=['running0.png'] run_duration=20.0 ended_at=0s due_at=5s
@@ -472,18 +458,15 @@ store a post
 take over a lease; store a post
     outcome of posting0: wanted_rev+1 stale=[51]
 delete a result while it is posted; store a post
+fail to post
     outcome of posting0: posted=[51] attempt=None due_at=30s
     request posting0: lease_owner=None lease_until=None
 store a post without the lease
     outcome of posting0: wanted_rev+1 stale=[52]
-fail to post
-    outcome of posting0: posted=[51] attempt=None due_at=30s
-    request posting0: lease_owner=None lease_until=None
 find a post; fail to post
     outcome of posting0: due_at=30s
     request posting0: lease_owner=None lease_until=None
 find a post
-    outcome of posting0: wanted_rev+1 posted=[51] attempt=None
 begin a post; find a post
     outcome of posting0: wanted_rev+1 posted=[51] attempt=None
 fail to post; make messages due
@@ -548,8 +531,6 @@ remove what has expired
         moderator, request done0, request old0, answer of done0, outcome of done0, report of done0, share
         of done0, answer of old0, outcome of old0, run done0, run done1, run old0: gone
 save a preset
-    audit settings by the person: new details={'changes': [['Preset ash', 'none', 'saved']]}
-    preset ash of the server: new holder=s holder_id=the server name=ash folded=ash
 delete a preset; save a preset
     audit settings by the person: new details={'changes': [['Preset ash', 'none', 'saved']]}
     preset ash of the server: new holder=s holder_id=the server name=ash folded=ash

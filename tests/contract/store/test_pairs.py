@@ -25,7 +25,7 @@ from bot.domain.runs import FINAL, Run
 from bot.domain.transitions import Change
 from bot.outside import Outside
 from bot.store import Store
-from tests.contract.store.operations import APART, OPERATIONS, Given, arrange, pairs
+from tests.contract.store.operations import AGAIN, APART, LOCKS_MANY, OPERATIONS, Given, arrange, pairs
 from tests.contract.store.runs import OPEN_TO_ALL
 from tests.databases import PostgresServer
 
@@ -155,7 +155,7 @@ class Table:
             others = [*self.steps[0, 1 - first], *self.steps[1, 1 - first]]
             for place in places(self.steps[first, first], others):
                 seen[f"{names[first]!r} stopped at {place}"] = await self._stopped(names, first, place)
-            if all(OPERATIONS[name].locks_many for name in names):
+            if LOCKS_MANY.issuperset(names):
                 for key in self.given.keys:
                     seen[f"{names[first]!r} first, {key} held"] = await self._held_up(names, first, key)
         return [f"{how}: {changes(orders, one)}" for how, one in seen.items() if one not in orders]
@@ -204,7 +204,7 @@ class Table:
     async def _after(self, names: Pair, results: list[Any]) -> dict[str, Any]:
         """Return what both learned, and all rows, once those that passed over locked rows looked again."""
         for number, name in enumerate(names):
-            if OPERATIONS[name].again:
+            if name in AGAIN:
                 results[number] += await self.processes[number].start(name, self.given)
                 results[number].sort()
         rows = [tuple(row) for row in await self.control.fetch(ROWS, list(FINAL))]
