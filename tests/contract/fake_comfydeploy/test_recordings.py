@@ -1,4 +1,4 @@
-"""Compare the fake ComfyDeploy's answers with those recorded from the real server."""
+"""Compare the fake ComfyDeploy's answers and webhooks with those recorded from the real server."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from demo.fake_comfydeploy.deployments import (
     PICTURE_ID,
     REJECTS_ID,
     SLOW_ID,
+    VIDEO_ID,
 )
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.fake_comfydeploy.caller import Caller, Receiver, Reply, sample
@@ -62,7 +63,7 @@ async def test_null_and_object_inputs_are_a_422_that_names_the_input(caller: Cal
 async def test_a_rejected_workflow_sends_a_webhook_before_the_400(caller: Caller, receiver: Receiver) -> None:
     reply = await caller.queue(REJECTS_ID, inputs={}, webhook=receiver.url())
     assert reply.status == 400
-    assert [body["status"] for body in receiver.bodies] == ["failed"]
+    assert [body["status"] for body in receiver.bodies["/hook"]] == ["failed"]
     assert "run_id" not in reply.body
 
 
@@ -128,3 +129,16 @@ async def test_an_upload_is_answered_with_the_recorded_keys_and_served(caller: C
     assert list(told) == list(sample("file_upload")["response"]["body"])
     served = await caller.call("GET", told["file_url"])
     assert (served.status, served.content_type) == (200, "image/png")
+
+
+async def test_a_webhook_has_the_recorded_keys_in_their_order(caller: Caller, receiver: Receiver) -> None:
+    await caller.start(PICTURE_ID, inputs={}, webhook=receiver.url())
+    await caller.finish(VIDEO_ID, inputs={}, webhook=receiver.url("/video"))
+    recorded = sample("run_success_target_output_intermediate")["webhooks"][-1]["body"]
+    picture, video = receiver.bodies["/hook"][-1], receiver.bodies["/video"][-1]
+    assert list(picture) == list(recorded)
+    images, files = recorded["outputs"][1], recorded["outputs"][2]
+    assert list(picture["outputs"][-1]) == list(images)
+    assert set(picture["outputs"][-1]["data"]["images"][0]) == set(images["data"]["images"][0])
+    assert set(video["outputs"][-1]) == set(files)
+    assert set(video["outputs"][-1]["data"]["gifs"][0]) == set(files["data"]["files"][0])
