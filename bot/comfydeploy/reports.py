@@ -117,8 +117,6 @@ def _number(value: object) -> int | float | None:
 
 
 MAX_OUTPUTS = 200
-# How many entries and items are examined: previews and flags aren't outputs, and a body may hold 500,000.
-MAX_ITEMS = 10_000
 MAX_TEXT = 100_000
 MAX_ALL_TEXT = 500_000  # over all texts of a run; each reader of the row parses them
 MAX_URL = 8192
@@ -154,7 +152,7 @@ def parse_outputs(entries: object) -> tuple[Output, ...]:
     if not isinstance(entries, list):
         return ()
     unique: dict[tuple[str | None, str | None], Output] = {}
-    outputs = (_output(kind, item) for kind, item in islice(_items(entries), MAX_ITEMS))
+    outputs = (_output(kind, item) for kind, item in _items(entries))
     for output in islice(filter(None, outputs), MAX_OUTPUTS * 2):
         unique.setdefault((output.url, output.text), output)
     kept, space = [], MAX_ALL_TEXT
@@ -167,14 +165,10 @@ def parse_outputs(entries: object) -> tuple[Output, ...]:
 
 
 def _items(entries: list[object]) -> Iterator[tuple[str, object]]:
-    """Yield the items with their kinds. Each entry and each kind also yields a None, which counts towards
-    MAX_ITEMS.
-    """
+    """Yield the items with their kinds."""
     for entry in entries:
-        yield "", None
         data = entry.get("data") if isinstance(entry, dict) else None
         for kind, items in data.items() if isinstance(data, dict) else ():
-            yield "", None
             word = clean_text(kind, MAX_WORD)
             for item in items if isinstance(items, list) else [items]:
                 yield word, item

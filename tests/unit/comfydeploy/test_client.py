@@ -34,7 +34,6 @@ CALLS: dict[str, Callable[[ComfyDeploy], Awaitable[Any]]] = {
     "deployments": lambda client: client.deployment_ids(),
     "log": lambda client: client.read_log(RUN_ID),
 }
-every_call = pytest.mark.parametrize("call", CALLS)
 
 
 class Server:
@@ -114,7 +113,7 @@ async def test_a_server_without_pages_lists_all_at_once() -> None:
     assert await told(Server(every), "deployments") == {each["id"] for each in every}
 
 
-@every_call
+@pytest.mark.parametrize("call", CALLS)
 async def test_an_error_has_its_kind_on_every_call(call: str) -> None:
     assert type(await fault_of(Server(f"no: {KEY}", 404), call)) is errors.BackendNotFound
 

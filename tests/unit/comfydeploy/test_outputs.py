@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy import reports
-from bot.comfydeploy.reports import MAX_ITEMS, MAX_OUTPUTS, MAX_TEXT, MAX_URL, clean_filename, parse_outputs
+from bot.comfydeploy.reports import MAX_OUTPUTS, MAX_TEXT, MAX_URL, clean_filename, parse_outputs
 from bot.domain.runs import Output
 
 
@@ -49,20 +49,6 @@ def test_outputs_are_kept_once_up_to_their_limits() -> None:
     assert max(len(output.text or "") for output in found) == MAX_TEXT
     assert sum(len(output.text or "") for output in found) == reports.MAX_ALL_TEXT
     assert found[-1] == Output("images", url="https://x/a")
-
-
-@pytest.mark.parametrize(
-    ("entries", "kept"),
-    [
-        ([entry(flags=[1] * 1000), *([{}] * 1000)], 1),
-        ([entry(flags=[1] * MAX_ITEMS)], 0),
-        ([{}] * MAX_ITEMS, 0),
-        ([entry(**{f"k{number}": [] for number in range(MAX_ITEMS)})], 0),
-    ],
-    ids=["few", "items", "entries", "kinds"],
-)
-def test_only_a_limited_number_of_items_is_read(entries: list[Any], kept: int) -> None:
-    assert len(parse_outputs([*entries, entry(images=[file("a.png")])])) == kept
 
 
 @pytest.mark.parametrize(

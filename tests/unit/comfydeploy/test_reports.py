@@ -173,14 +173,6 @@ def test_run_output_events_carry_no_outputs() -> None:
     assert [event.outputs for event in events] == [()]
 
 
-def test_queue_positions_count_from_one_and_must_be_asked_for() -> None:
-    exchanges = sample("run_not_started_queue_position")["exchanges"]
-    asked = ("run 1 queue_position=true", "run 2 queue_position=true", "run 2 without")
-    reports = [parse_run(encode(exchanges[label]["response"]["body"])) for label in asked]
-    assert [report.queue_position for report in reports] == [1, 2, None]
-    assert {report.state for report in reports} == {RunState.QUEUED}
-
-
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 )
@@ -188,15 +180,11 @@ values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
 )
-items = st.fixed_dictionaries(
-    {}, optional={"url": values | st.just("https://x/y.png"), "type": scalars, "filename": values}
-)
-outputs = st.lists(st.fixed_dictionaries({"data": st.dictionaries(st.text(), st.lists(items | scalars))}))
 hooks = st.fixed_dictionaries(
     {name: st.just(RUN_ID) | values for name in ("run_id", "id")},
     optional={
         "status": st.sampled_from(sorted(STATES)) | values,
-        "outputs": outputs | values,
+        "outputs": st.lists(st.fixed_dictionaries({"data": st.dictionaries(st.text(), values)})) | values,
         **dict.fromkeys(("progress", "live_status", "event_type"), scalars),
     },
 )

@@ -78,20 +78,6 @@ def text(shown: OutgoingMessage | BaseView) -> str:
     return "\n".join([content or "", *displays]).strip("\n")
 
 
-def buttons(shown: OutgoingMessage | BaseView) -> list[tuple[str, str]]:
-    """Return the label and the custom id of each button."""
-    return [(c["label"], c["custom_id"]) for c in components(shown) if c["type"] == 2]
-
-
-def labels(shown: OutgoingMessage | BaseView) -> list[str]:
-    return [label for label, _ in buttons(shown)]
-
-
-def options(shown: OutgoingMessage | BaseView) -> list[Mapping[str, Any]]:
-    """Return what the select menus offer."""
-    return [option for c in components(shown) for option in c.get("options", ())]
-
-
 def assert_within_limits(shown: OutgoingMessage | BaseView) -> None:
     """Let the fake Discord judge, which is as strict as the real one."""
     if isinstance(shown, Modal):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,16 +18,11 @@ from bot.domain.runs import InputValue, Output, RunState
 from bot.domain.text import escape_line
 from bot.strings import SENTENCES
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.run_facts import details
 from bot.ui.status import plain_messages
 from tests.unit.deployments.made import offering
-from tests.unit.ui.messages import (
-    assert_within_limits,
-    ended,
-    file,
-    run,
-    text,
-)
+from tests.unit.ui.messages import assert_within_limits, components, ended, file, run, text
 
 S = RunState
 MIB = 1024 * 1024
@@ -127,6 +122,14 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
     everything = "\n".join(text(part) for part in parts)
     assert all(note in everything for note in remarks)
     assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
+
+
+@pytest.mark.parametrize(("deleted_at", "offered"), [(None, {"Details", "Delete"}), (ASKED, {"Details"})])
+def test_a_picked_run_offers_only_what_is_possible(deleted_at: datetime | None, offered: set[str]) -> None:
+    """The viewer may not start anything."""
+    made, allowed = replace(DONE, count=2, deleted_at=deleted_at), OfferedActions(startable=False)
+    layout = picked_layout(made, 2, "Flux", [], PreparedOutputs(), allowed)
+    assert {each["label"] for each in components(layout) if "label" in each} == offered
 
 
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=3), st.integers(1, 8000))
