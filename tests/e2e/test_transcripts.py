@@ -239,6 +239,7 @@ async def setup(home: BotProcess, screen: Screen) -> None:
     await types("with the example as template", text=f"\ufeff{home.discord.token}\r")
     changed = zip(example.splitlines(), env.read_text().splitlines(), strict=True)
     assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES)
+    await types("no token, and it is written anyway", "--anyway", text="none")
     await screen.types("setup", "--discord-token", WRONG_TOKEN, told="a secret in place of its file")
 
 
