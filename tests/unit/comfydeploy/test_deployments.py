@@ -104,8 +104,9 @@ def test_a_default_that_cannot_be_shown_is_hidden(sent: Any) -> None:
 
 
 def test_one_unreadable_input_does_not_hide_the_others() -> None:
-    assert [item.key for item in parsed(None, {"input_id": ""}, {"input_id": "a"}).inputs] == ["a"]
-    assert parse_deployment(b'{"id": "d", "input_types": "x", "workflow": "y"}').inputs == ()
+    found = parsed(None, {"input_id": ""}, {"input_id": 5}, {"input_id": "a"})
+    assert [item.key for item in found.inputs] == ["a"]
+    assert parse_deployment(b'{"id": "d", "input_types": {"a": 1}, "workflow": "w"}').inputs == ()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,14 @@ import pytest
 from bot.discord_api.calls import Gone, PostError, Refused, Unanswered, Unreachable, answering, mapped
 from bot.discord_api.channels import channel_state, invite_permissions, invite_url, lacks, requester_now
 from bot.domain.errors import DiscordAway
+from bot.domain.messages.records import MessageRef
 from bot.domain.requests import ChannelState
 from bot.gateway.client import RestClient
+from bot.gateway.guild import read_automod
+from bot.gateway.message_files import fetch_run_files
+from bot.outside import Outside
+from bot.words.cache import WordThread
+from tests.fakediscord.faults import Fault
 from tests.fakediscord.patch import discord_at
 from tests.fakediscord.server import FakeDiscord
 from tests.unit.factories import made_run
@@ -100,6 +106,18 @@ async def test_a_requester_who_left_has_no_roles(fake: FakeDiscord, client: Rest
         run = made_run(guild_id=guild.id, requester_id=user.id)
         found = await requester_now(client, run, seconds=10)
         assert (found.id, bool(found.role_ids)) == (user.id, roles)
+
+
+async def test_a_refusal_without_a_code_is_no_answer(fake: FakeDiscord, client: RestClient) -> None:
+    """Cloudflare blocks the bot's address for a while."""
+    guild = fake.add_guild("Studio")
+    message = MessageRef(fake.add_text(guild, "general").id, 1)
+    for path in ("/guilds/{guild_id}/auto-moderation/rules", "/channels/{channel_id}/messages/{message_id}"):
+        fake.faults.add(f"GET {path}", Fault.answer(403), times=None)
+    with pytest.raises(discord.Forbidden):
+        await read_automod(client, guild.id, WordThread(Outside()))
+    with pytest.raises(DiscordAway):
+        await fetch_run_files(client, [message], "k")
 
 
 def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:

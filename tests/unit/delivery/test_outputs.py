@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.domain.errors import MediaUnavailable
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
@@ -91,25 +90,6 @@ async def test_when_the_time_is_over_the_rest_is_linked_to(storage: Storage, tmp
     (remark,) = prepared.remarks
     assert "held-2" in remark
     assert storage.site.url("/held-2") in remark
-
-
-async def test_a_failure_within_the_time_is_tried_again_later(storage: Storage, tmp_path: Path) -> None:
-    run = storage.run("good-1", "broken-2")
-    async with preparer(tmp_path) as prepare:
-        with pytest.raises(MediaUnavailable):
-            await prepare(run)
-        prepared = await prepare(run, last_try=True)
-    assert len(prepared.files) == len(prepared.remarks) == 1
-
-
-async def test_with_new_links_only_the_missing_files_are_fetched(storage: Storage, tmp_path: Path) -> None:
-    run = storage.run("good-1", "gone-2", run_id="7")
-    again = [f"{output.url}-again".replace("gone", "good") for output in run.outputs]
-    renewed = [replace(output, url=url) for output, url in zip(run.outputs, again, strict=True)]
-    async with preparer(tmp_path, renewed=renewed) as prepare:
-        prepared = await prepare(run)
-    assert (len(prepared.files), len(prepared.remarks)) == (2, 0)
-    assert sorted(storage.asked) == ["/gone-2", "/good-1", "/good-2-again"]
 
 
 async def test_each_of_several_files_of_the_same_name_gets_its_own_new_link(

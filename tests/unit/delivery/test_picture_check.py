@@ -20,7 +20,6 @@ from bot.domain.picture_check import Label
 from bot.media.picture_check import MAX_BYTES, PictureChecker
 from bot.metrics import Metrics
 from bot.outside import Outside
-from tests.ports import free_port
 from tests.serving import serving
 from tests.unit.delivery.sites import PNG, announcing, dripping, endless, never
 from tests.unit.factories import SETTINGS
@@ -50,30 +49,26 @@ class Client:
 
 
 @asynccontextmanager
-async def asking(url: str, folder: Path, *, names: Any = (), seconds: float = 5) -> AsyncIterator[Client]:
-    """Yield a client of the checker at this address."""
-    outside = Outside()
-    metrics, picture = Metrics(outside.monotonic), folder / "picture"
-    picture.write_bytes(PNG)
-    secret = {"picture_check_url": url, "picture_check_secret": SecretStr("a-secret-of-the-checker")}
-    settings = SETTINGS.model_copy(update=secret)
-    with ThreadPoolExecutor(2) as files:
-        checker = PictureChecker(settings, dict(names), outside, files, metrics, seconds=seconds)
-        try:
-            yield Client(checker, picture, metrics)
-        finally:
-            await checker.close()
-
-
-@asynccontextmanager
-async def checked_by(answer: Answer | bytes, folder: Path, **more: Any) -> AsyncIterator[Client]:
+async def checked_by(
+    answer: Answer | bytes, folder: Path, *, names: Any = (), seconds: float = 5
+) -> AsyncIterator[Client]:
     """Yield a client of a checker that gives this answer to everything."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(body=answer) if isinstance(answer, bytes) else await answer(request)
 
-    async with serving(handler) as url, asking(url, folder, **more) as client:
-        yield client
+    outside = Outside()
+    metrics, picture = Metrics(outside.monotonic), folder / "picture"
+    picture.write_bytes(PNG)
+    with ThreadPoolExecutor(2) as files:
+        async with serving(handler) as url:
+            given = {"picture_check_url": url, "picture_check_secret": SecretStr("a-secret-of-the-checker")}
+            settings = SETTINGS.model_copy(update=given)
+            checker = PictureChecker(settings, dict(names), outside, files, metrics, seconds=seconds)
+            try:
+                yield Client(checker, picture, metrics)
+            finally:
+                await checker.close()
 
 
 async def test_a_large_picture_arrives_whole_with_its_type(tmp_path: Path) -> None:
@@ -186,11 +181,6 @@ async def test_one_server_takes_half_of_the_queue_at_most(tmp_path: Path) -> Non
         assert set(await asyncio.gather(*first, *second)) == {frozenset()}
         assert gate.most == 4
         assert await client.check(server=3) == frozenset()
-
-
-async def test_no_checker_is_unknown(tmp_path: Path) -> None:
-    async with asking(f"http://127.0.0.1:{free_port()}/check", tmp_path) as client:
-        assert await client.check() is None
 
 
 async def test_no_file_and_one_that_discord_would_not_take_are_not_sent(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from bot.domain.text import escape_line
 from bot.strings import SENTENCES
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions, picked_layout
+from bot.ui.results import share_messages
 from bot.ui.run_facts import details
 from bot.ui.status import plain_messages
-from tests.unit.deployments.made import offering
+from tests.unit.deployments.made import UUID, follow_up, offering
 from tests.unit.ui.messages import assert_within_limits, components, ended, file, run, text
 
 S = RunState
@@ -130,6 +131,19 @@ def test_a_picked_run_offers_only_what_is_possible(deleted_at: datetime | None, 
     made, allowed = replace(DONE, count=2, deleted_at=deleted_at), OfferedActions(startable=False)
     layout = picked_layout(made, 2, "Flux", [], PreparedOutputs(), allowed)
     assert {each["label"] for each in components(layout) if "label" in each} == offered
+
+
+def test_a_picked_run_has_three_follow_ups_and_a_choice_of_the_others() -> None:
+    follow_ups = tuple(follow_up(label, UUID, takes={InputKind.IMAGE: "i"}) for label in "ABCDE")
+    offered = OfferedActions(follow_ups=follow_ups)
+    found = components(picked_layout(replace(DONE, count=2), 1, "Flux", [], PreparedOutputs(), offered))
+    assert [each["label"] for each in found if each["type"] == 2][:4] == ["A", "B", "C", "Again"]
+    assert [each["label"] for select in found for each in select.get("options", ())] == ["D", "E"]
+
+
+def test_a_shared_text_is_shown() -> None:
+    (part,) = share_messages(DONE, "Flux", PreparedOutputs(texts=("Lake",)), None, OfferedActions())
+    assert "Lake" in text(part).splitlines()
 
 
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=3), st.integers(1, 8000))

@@ -155,6 +155,20 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
     assert world.rechecked == unreadable
 
 
+async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
+    world.one = world.all_of_them = DOWN
+    assert await world.health.is_unreadable(run())
+    world.one = None
+    await world.later(10)
+    world.health.begin(run("a"))
+    assert world.admitted() == MINE
+    world.health.begin(run("b", "other"))
+    assert world.admitted() == EVERYTHING
+    world.health.succeeded(run("a"))
+    assert world.admitted() == NOTHING
+    assert world.health.refuses_all() is None
+
+
 async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_runs_are_told(
     world: World,
 ) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
 
-from bot.context import Wakeups
 from bot.domain.errors import StoreUnavailable
 from bot.workers.worker import Later, Schedule, Worker
 
@@ -148,13 +146,3 @@ def test_when_it_is_closed(more: dict[str, Any], done: list[float], closed: list
     item = Item(takes=more.pop("takes", 5), fault=more.pop("fault", None))
     played = play(item, Item(), stops=2, **more)
     assert (played.done, played.closed) == (done, closed)
-
-
-@pytest.mark.parametrize(("within", "told"), [(29, True), (30, False)])
-def test_a_check_that_no_sleep_can_miss_wakes_nobody(within: int, told: bool) -> None:
-    notified: list[str] = []
-    woken: list[str] = []
-    wakeups = Wakeups(notified.append)
-    wakeups.on("check", lambda: woken.append("check"))
-    wakeups.check_within(timedelta(seconds=within))
-    assert notified == woken == (["check"] if told else [])
