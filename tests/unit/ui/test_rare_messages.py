@@ -60,6 +60,7 @@ def ends() -> Mapping[str, Shown]:
         "inputs": ended(run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})),
         "blocked": ended(run(S.REFUSED, **blocked, failure_params={"others": 2})),
         "blocked until": ended(run(S.REJECTED, **blocked, failure_params={"until": UNTIL})),
+        "nothing": ended(run(), made=PreparedOutputs()),
         "several, some failed": ended(*mixed, made=LAKE),
         "several, one late": ended(*two, made=LAKE, late=[two[1].key]),
         "card of somebody who was blocked": decided_card(

@@ -23,7 +23,7 @@ from bot.ui.results import share_messages
 from bot.ui.run_facts import details
 from bot.ui.status import plain_messages
 from tests.unit.deployments.made import UUID, follow_up, offering
-from tests.unit.ui.messages import assert_within_limits, components, ended, file, run, text
+from tests.unit.ui.messages import KEY, assert_within_limits, components, ended, file, run, text
 
 S = RunState
 MIB = 1024 * 1024
@@ -139,6 +139,12 @@ def test_a_picked_run_has_three_follow_ups_and_a_choice_of_the_others() -> None:
     found = components(picked_layout(replace(DONE, count=2), 1, "Flux", [], PreparedOutputs(), offered))
     assert [each["label"] for each in found if each["type"] == 2][:4] == ["A", "B", "C", "Again"]
     assert [each["label"] for select in found for each in select.get("options", ())] == ["D", "E"]
+
+
+def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
+    (part,) = ended(DONE, made=PreparedOutputs((file(1), file(2))))
+    marks = [each["custom_id"] for each in components(part) if "custom_id" in each]
+    assert marks[:2] == [f"pick:{KEY}:1:1", f"pick:{KEY}:2:2"]
 
 
 def test_a_shared_text_is_shown() -> None:

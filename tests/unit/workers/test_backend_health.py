@@ -42,7 +42,6 @@ class World:
         self.seconds = 0.0
         self.one: BackendError | None = None
         self.all_of_them: BackendError | Sequence[str] = ("mine",)
-        self.asked = 0
         self.rechecked = 0
         self.told: list[tuple[str, str | None]] = []
         outside = Outside(
@@ -55,13 +54,11 @@ class World:
         self.health = BackendHealth(app)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
-        self.asked += 1
         if self.one is not None:
             raise self.one
         return DeploymentDescription(id=deployment_id)
 
     async def deployment_ids(self) -> frozenset[str]:
-        self.asked += 1
         if isinstance(self.all_of_them, BackendError):
             raise self.all_of_them
         return frozenset(self.all_of_them)
@@ -158,6 +155,8 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
 async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
     world.one = world.all_of_them = DOWN
     assert await world.health.is_unreadable(run())
+    await world.later(3600)
+    assert isinstance(world.health.refuses_all(), BackendUnreachable)
     world.one = None
     await world.later(10)
     world.health.begin(run("a"))
