@@ -30,7 +30,6 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "planted_faults.toml"
-AREAS = ("store", "delivery", "workers", "moderation", "operators")
 SECONDS = 900
 OUTPUT = "planted-faults-output.txt"
 _SEED = re.compile(r"^seed \S+-(\d+)$", re.MULTILINE)

@@ -147,9 +147,10 @@ def test_pictures_of_one_run_have_numbers_that_name_their_files() -> None:
     assert marks[:2] == [f"pick:{KEY}:1:1", f"pick:{KEY}:2:2"]
 
 
-def test_a_shared_text_is_shown() -> None:
-    (part,) = share_messages(DONE, "Flux", PreparedOutputs(texts=("Lake",)), None, OfferedActions())
-    assert "Lake" in text(part).splitlines()
+def test_a_text_stays_behind_its_spoiler_when_it_is_shared() -> None:
+    made, lake = replace(DONE, spoiler=True), PreparedOutputs(texts=("Lake",))
+    for (part,) in (ended(made, made=lake), share_messages(made, "Flux", lake, None, OfferedActions())):
+        assert "||Lake||" in text(part).splitlines()
 
 
 @given(st.lists(st.text(max_size=300), min_size=1, max_size=3), st.integers(1, 8000))
