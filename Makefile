@@ -7,7 +7,6 @@ ARGS ?=
 ROUNDS ?= 50
 SEED ?= 1
 DATABASE ?= sqlite
-JOBS ?= 2
 
 .PHONY: help demo test test-slow lint format bench mutants faults simulate chaos snapshots screenshots docs lock wheel clean
 
@@ -79,7 +78,7 @@ faults: .venv/.ready
 	$(BIN)/python -m tools.planted_faults $(ARGS)
 
 simulate: .venv/.ready
-	$(BIN)/python -m tests.simulation --seed $(SEED) --rounds $(ROUNDS) --database $(DATABASE) --jobs $(JOBS) $(ARGS)
+	$(BIN)/python -m tests.simulation --seed $(SEED) --rounds $(ROUNDS) --database $(DATABASE) $(ARGS)
 
 chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE) $(ARGS)

@@ -25,7 +25,6 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests import questions
 from tests.databases import Database, new_sqlite
-from tests.e2e.fast_clock import Jumps
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.patch import discord_at
@@ -76,7 +75,6 @@ class BotProcess:
         self.speed = 1.0
         """How fast time passes for the bot; a change takes effect with its next start."""
         self.epoch = time.time()
-        self.jumps = Jumps(folder / "jumps")
         self.more = dict(more)
         self.process: asyncio.subprocess.Process | None = None
         guild = discord.add_guild("Studio")
@@ -145,8 +143,8 @@ class BotProcess:
         """Start `python -m bot arguments` in the bot's folder; its errors are appended to the log."""
         module = "bot"
         if self.speed != 1:
-            clock = ("--epoch", repr(self.epoch), "--jumps", str(self.folder / "jumps"))
-            module, arguments = "tests.e2e.fast_clock", ("--speed", str(self.speed), *clock)
+            clock = ("--speed", str(self.speed), "--epoch", repr(self.epoch))
+            module, arguments = "tests.e2e.fast_clock", clock
         with log.open("ab") as errors:
             return await asyncio.create_subprocess_exec(
                 *command(self.discord.url, module, *arguments),

@@ -1,21 +1,14 @@
-"""Run the bot with a clock that is faster, or that a test moves.
-
-python -m tests.e2e.fast_clock [--speed N --epoch TIME] [--jumps FILE]
-"""
+"""Run the bot with a clock that is faster: `python -m tests.e2e.fast_clock [--speed N --epoch TIME]`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import mmap
 import os
 import selectors
-import struct
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import bot.database.engine
@@ -45,36 +38,14 @@ class _QuickLoop(asyncio.SelectorEventLoop):
         return time.monotonic() * self._speed
 
 
-class Jumps:
-    """The seconds by which a test moves a running process's clock forward, in a file that both map."""
-
-    _SECONDS = struct.Struct("d")
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            path.write_bytes(self._SECONDS.pack(0.0))
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), self._SECONDS.size)
-
-    def __call__(self) -> float:
-        (seconds,) = self._SECONDS.unpack(self._map[:])
-        return float(seconds)
-
-    def jump(self, seconds: float) -> None:
-        self._map[:] = self._SECONDS.pack(self() + seconds)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--epoch", type=float, default=0.0, help="the time from which on it is faster")
-    parser.add_argument("--jumps", type=Path, help="a file that `Jumps` writes")
     given = parser.parse_args()
-    jumps: Callable[[], float] = Jumps(given.jumps) if given.jumps else float
 
     def now() -> datetime:
-        seconds = given.epoch + (time.time() - given.epoch) * given.speed
-        return datetime.fromtimestamp(seconds, UTC) + timedelta(seconds=jumps())
+        return datetime.fromtimestamp(given.epoch + (time.time() - given.epoch) * given.speed, UTC)
 
     # The limits on waiting for the database, on checking a request before its answer is deferred, and on
     # checking words keep their real length: a fraction of them is too short on a busy machine.

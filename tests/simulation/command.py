@@ -9,7 +9,6 @@ import itertools
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -28,31 +27,24 @@ _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where sync
 # Rounds between two lines of progress.
 _PROGRESS = 50
 # The largest share of requests that may end in a known gap of docs/reliability.md.
-_MOST_GAPS = 0.005
+_MOST_GAPS = 0.01
 
 Play = Callable[[str, Sequence[Step]], Result]
 """Plays the steps of a round with its seed, each time in a new folder."""
 
 
-class Total:
+class Total(Counter[str]):
     """The totals of many rounds."""
 
-    def __init__(self) -> None:
-        self.figures = Counter(rounds=0, requests=0, kills=0, faults=0, gaps=0, broken=0)
-        self.gaps = Counter[str]()
-        self._digest = ""
+    digest = ""
 
-    def add(self, result: Result) -> None:
+    def count(self, result: Result) -> None:
         new = {"requests": result.requests, "kills": result.kills, "faults": result.faults}
-        self.figures.update(rounds=1, gaps=len(result.gaps), broken=bool(result.broken), **new)
-        self.gaps.update(result.gaps)
-        lines = "\n".join([self._digest, *result.log])
-        self._digest = hashlib.sha256(lines.encode()).hexdigest()[:16]
+        self.update(rounds=1, **new, gaps=len(result.gaps), broken=bool(result.broken))
+        self.digest = hashlib.sha256("\n".join([self.digest, *result.log]).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
-        return " ".join(
-            [*(f"{name}={value}" for name, value in self.figures.items()), f"digest={self._digest}"]
-        )
+        return " ".join([*(f"{name}={value}" for name, value in self.items()), f"digest={self.digest}"])
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -61,14 +53,10 @@ def main(arguments: Sequence[str]) -> int:
     # Python's default handler skips `finally` blocks, which delete databases and stop servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     actions.register_all()
-    if given.jobs > 1:
-        return _share(given, arguments)
     # The garbage collector would run finalizers at unpredictable moments of a round.
     gc.disable()
     with _folder() as folder:
-        database = DATABASES[given.database](folder / "preparation")
-
-        numbers = itertools.count()
+        database, numbers = DATABASES[given.database](folder / "preparation"), itertools.count()
 
         def play(seed: str, steps: Sequence[Step]) -> Result:
             return play_round(seed, steps, folder / str(next(numbers)), database)
@@ -89,8 +77,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--rounds", type=int, default=100)
     add("--database", choices=sorted(DATABASES), default="sqlite")
     add("--first", type=int, default=0, help="the number of the first round")
-    add("--jobs", type=int, default=1, help="processes that share the rounds")
-    add("--keep-going", action="store_true", help="play on after a round that fails")
     add("--replay", type=Path, help="play the steps of this file")
     add("--save", type=Path, default=Path("simulation-failures"), help="folder for failing steps")
     add("--no-shorten", action="store_true", help="don't shorten the steps of a failing round")
@@ -98,7 +84,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _play_many(play: Play, given: argparse.Namespace) -> int:
-    total = Total()
+    total, gaps = Total(), Counter[str]()
     for number in range(given.first, given.first + given.rounds):
         seed = f"{given.seed}-{number}"
         steps = draw(seed)
@@ -106,26 +92,26 @@ def _play_many(play: Play, given: argparse.Namespace) -> int:
             result = play(seed, steps)
         except Exception as error:
             raise RuntimeError(f"seed {seed} can't be played: {[*map(str, steps)]}") from error
-        total.add(result)
-        if total.figures["rounds"] % _PROGRESS == 0:
+        total.count(result)
+        gaps.update(result.gaps)
+        if total["rounds"] % _PROGRESS == 0:
             print(f"{number + 1}: {total}", file=sys.stderr, flush=True)
         if result.broken:
             _print_round(result)
             _save(play, result, given)
-            if not given.keep_going:
-                break
+            break
     print(total, flush=True)
-    for name, count in total.gaps.most_common():
+    for name, count in gaps.most_common():
         print(f"known gap, {count} times: {name}", flush=True)
-    if total.gaps.total() > _MOST_GAPS * total.figures["requests"] + 3:
+    if gaps.total() > _MOST_GAPS * total["requests"] + 3:
         print("too many requests ended in a known gap")
         return 1
-    return int(total.figures["broken"] > 0)
+    return int(total["broken"] > 0)
 
 
 def _replay(play: Play, path: Path) -> int:
     total, result = Total(), play(path.stem, actions.load(path))
-    total.add(result)
+    total.count(result)
     _print_round(result)
     print(total)
     return int(bool(result.broken))
@@ -150,20 +136,6 @@ def _save(play: Play, result: Result, given: argparse.Namespace) -> None:
     actions.save(steps, path)
     more = "" if given.database == "sqlite" else f" --database {given.database}"
     print(f"replay with: python -m tests.simulation --replay {path}{more}", flush=True)
-
-
-def _share(given: argparse.Namespace, arguments: Sequence[str]) -> int:
-    """Split the rounds over several processes."""
-    each, running = -(-given.rounds // given.jobs), []
-    for first in range(given.first, given.first + given.rounds, each):
-        rounds = min(each, given.first + given.rounds - first)
-        own = [*arguments, f"--first={first}", f"--rounds={rounds}", "--jobs=1"]
-        running.append(subprocess.Popen([sys.executable, "-m", "tests.simulation", *own]))  # noqa: S603
-    try:
-        return max(process.wait() for process in running)
-    finally:
-        for process in running:
-            process.terminate()
 
 
 @contextmanager

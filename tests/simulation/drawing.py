@@ -38,12 +38,9 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "late": 0.1,
         "copies": 0.05,
         "ages": 0.03,
-        "reports": 0.05,
         "intruder": 0.05,
         "moment": 0.2,
         "leases": 0.0,
-        "windows": 0.0,
-        "limits": 0.0,
         "pictures": 0.03,
     }
 )
@@ -58,14 +55,13 @@ _THEMES = {
     "copies": 3,
     "ages": 4,
     "moment": 14,
-    "reports": 3,
     "forge": 2,
     "intruder": 1,
     "kill": 6,
     "pictures": 3,
 }
 # Actions of these kinds get rounds of their own, because other steps would disturb them.
-_ALONE = {"leases": 3, "windows": 2, "limits": 3}
+_ALONE = {"leases": 3}
 # The probability of the theme, and the factor for all other kinds.
 _THEME, _OTHERS = 0.97, 0.25
 

@@ -118,11 +118,6 @@ def monotonic(wall: float) -> float:
     return wall - EPOCH + _UPTIME
 
 
-def created(run: Run) -> float:
-    """Return the monotonic time at which ComfyDeploy created a run."""
-    return monotonic(run.created_at.timestamp())
-
-
 def ended(run: Run) -> float:
     """Return the monotonic time of a run's end, or infinity."""
     return float("inf") if run.ended_at is None else monotonic(run.ended_at.timestamp())

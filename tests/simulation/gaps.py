@@ -21,6 +21,8 @@ _UNANSWERED = (
 _EXPIRED = r"the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"
 _CLOSED = r"is deleted|loses (send_messages|view_channel)|removed from|the thread is|accepts? (no|only)"
 _KILLED = r"is killed|gets SIGTERM"
+# Seconds between a request and what keeps it from being accepted.
+_AROUND = 70.0
 _WRONG_CLOCK = r"the bot's clock is set by (-\d\d|\d{3})"
 # Outcomes that a result may follow.
 _NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done", "Waiting for a moderator")
@@ -35,11 +37,6 @@ class Gap(NamedTuple):
 
 
 GAPS = (
-    Gap(
-        "killed or cut off before a request is accepted",
-        ("every request has an answer",),
-        (f"{_KILLED}|(Discord|both) is away",),
-    ),
     Gap("a post without a reply in a channel that closes", (_ONCE,), (_UNANSWERED, _CLOSED)),
     Gap("an edit without a reply, and its token expires", (_ONCE,), (_UNANSWERED, _EXPIRED)),
     Gap("a clock is wrong by more than two minutes", (_ONCE, _LEFT, _WAITS, _SHOWN), (_WRONG_CLOCK, _KILLED)),
@@ -57,8 +54,10 @@ def excuse(story: Story, broken: Broken) -> str | None:
     request = broken.about
     if not isinstance(request, Request):
         return None
-    if broken.promise == "every request has an answer" and request.calls:
-        return None
+    if broken.promise == "every request has an answer" and request.ask is not None:
+        near = [what for at, what in story.struck if abs(at - request.ask.at) < _AROUND]
+        is_cut_off = any(re.search(f"{_KILLED}|(Discord|both) is away", what) for what in near)
+        return "killed or cut off before a request is accepted" if is_cut_off and not request.calls else None
     for gap in GAPS:
         if broken.promise in gap.promises and all(_had(story, pattern) for pattern in gap.faults):
             return gap.name

@@ -175,8 +175,6 @@ def play_round(seed: str, steps: Sequence[Step], folder: Path, database: Databas
             world.layout = random.Random(f"{seed}-layout").choice(LAYOUTS)
             if any(ACTIONS[step.name].kind == "leases" for step in steps):
                 world.layout = TWO_WORKERS
-        if any(step.name == "use_up_the_day" for step in steps):
-            world.seconds_a_day = random.Random(f"{seed}-ceiling").choice((130, 200))
         STATEMENTS.strike = None
         try:
             world.loop.run_until_complete(_play(world, steps, result))

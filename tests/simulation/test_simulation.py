@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.faults import ANSWER, POST
-from tests.simulation.steps import Step, load, save
+from tests.simulation.steps import Step, save
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _SEED = "1"
@@ -44,19 +44,6 @@ def test_a_seed_replays_exactly(tmp_path: Path, database: str, rounds: int) -> N
     first, second = (simulate(tmp_path, *arguments).stdout for _ in range(2))
     assert "digest=" in first
     assert first == second
-
-
-def test_steps_are_saved_and_replayed(tmp_path: Path) -> None:
-    """Steps in a file give the same log at each replay."""
-    file = tmp_path / "steps.json"
-    asked = {"who": "alice", "where": "pictures", "deployment": "picture"}
-    steps = [Step(1.0, "ask", 1, asked), Step(0.3, "kill_now", 2, {"back": 1.0, "stops": False})]
-    save(steps, file)
-    assert load(file) == steps
-    first, second = (simulate(tmp_path, "--replay", str(file)) for _ in range(2))
-    assert first.returncode == 0, first.stdout
-    assert "bot is killed in the middle" in first.stdout
-    assert first.stdout == second.stdout
 
 
 def test_a_post_that_is_found_and_edited_is_found_again(tmp_path: Path) -> None:

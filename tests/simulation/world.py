@@ -100,8 +100,6 @@ class World:
         self.database_url = ""
         self.layout: Mapping[str, Mapping[str, str]] = {ALONE: {}}
         """The names of the processes, and the settings that differ between them."""
-        self.seconds_a_day: int | None = None
-        """The operator's ceiling of GPU seconds per day, if there is one."""
         self.files_before = {path.name for path in Path(tempfile.gettempdir()).iterdir()}
         self.pending = 0
         """Number of `later` calls that haven't ended."""
@@ -197,7 +195,6 @@ class World:
             "PICTURE_CHECK_SECRET": _CHECKER_SECRET,
             "METRICS_TOKEN": "metrics-token-of-the-simulation",
             "LOG_LEVEL": "DEBUG",
-            "DAILY_GPU_SECONDS": str(self.seconds_a_day or ""),
         }
 
     def launch(self, name: str = ALONE, **settings: str) -> Process:

@@ -7,7 +7,6 @@ import gc
 import heapq
 import itertools
 import logging
-import math
 import random
 import socket
 import sys
@@ -83,7 +82,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """The connections to PostgreSQL; None on SQLite."""
         self.errors: list[str] = []
         self.collecting = False
-        self.steps = 0
         self.executor_delay: Callable[[Life, str], float] = lambda _life, _name: 0.0
         self._serials = itertools.count(1)
         self._kept: list[SimTask] = []
@@ -152,13 +150,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._run_handle(handle)
 
     def _wait(self, timers: list[Any]) -> None:
-        """Jump to the next timer, or to the time at which PostgreSQL's lock timeout ends a wait."""
-        when = timers[0]._when if timers else math.inf
-        if self.postgres is not None:
-            when = self.postgres.next_instant(when)
-        if when == math.inf:
+        """Jump to the next timer."""
+        if not timers:
             raise Deadlock("nothing is ready or scheduled")
-        TIME.monotonic = max(TIME.monotonic, when)
+        TIME.monotonic = max(TIME.monotonic, timers[0]._when)
 
     def _shuffle(self, batch: list[Any]) -> None:
         places = [place for place, handle in enumerate(batch) if _is_step_of_the_bot(handle)]
@@ -172,7 +167,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         life = handle._context.get(LIFE)
         if handle._cancelled or (life is not None and life.dead):
             return
-        self.steps += 1
         handle._run()
 
     def jump(self, seconds: float) -> None:

@@ -1,13 +1,13 @@
 """Connections of simulated processes to PostgreSQL. Virtual time stands still while a statement is executed.
 
 A call of asyncpg runs on the server's loop in real time, until every statement is answered or waits for a
-lock. So statements are executed in the order in which processes send them, and a seed replays.
+lock. So statements are executed in the order in which processes send them, and a seed replays. Locks have no
+timeout: no process waits in virtual time while it holds one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
@@ -21,17 +21,14 @@ from tests.simulation.engine.boundaries import STATEMENTS, ConnectionLost
 from tests.simulation.engine.life import current_life
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.network import LATENCY
-from tests.simulation.engine.patches import TIME
 from tests.simulation.engine.postgres import Server, really_connect
 
 # Real seconds to wait for an answer before asking the server whether the statement waits for a lock.
 _GLANCE = 0.01
-# Real seconds in which PostgreSQL finds a deadlock; it looks after `postgres_server.DEADLOCK_SECONDS`.
-_DEADLOCK_FOUND = 0.25
 # The number of glances after which a statement is considered hung.
 _PATIENCE = 6000
 _WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
-_CANCEL, _TERMINATE = "SELECT pg_cancel_backend($1)", "SELECT pg_terminate_backend($1)"
+_TERMINATE = "SELECT pg_terminate_backend($1)"
 _EXISTS = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1"
 # The methods of asyncpg's protocol that talk to the server.
 _CALLS = ("query", "prepare", "bind_execute", "bind_execute_many", "close_statement", "close")
@@ -45,11 +42,6 @@ class Statement:
     sql: str | None
     task: asyncio.Task[Any]
     answer: asyncio.Future[Any]
-    deadline: float
-    """The virtual time at which the lock timeout ends it."""
-    searched: bool = False
-    """Whether the server had time to detect a deadlock."""
-    timed_out: bool = False
 
 
 class Protocol:
@@ -71,16 +63,14 @@ class SimulatedConnection(asyncpg.Connection):
     """A connection of a simulated process, whose callbacks are called in virtual time."""
 
     traffic: Traffic
-    lock_seconds: float
     # What asyncpg's stubs lack.
     _protocol: Any
     _listeners: dict[str, set[Any]]
     _termination_listeners: set[Any]
 
-    def join(self, traffic: Traffic, lock_seconds: float) -> None:
+    def join(self, traffic: Traffic) -> None:
         """Connect this end, which asyncpg has created, with its process."""
         self.traffic = traffic
-        self.lock_seconds = lock_seconds
         self.life = current_life()
         self.context = copy_context()
         self.pid = self.get_server_pid()
@@ -156,22 +146,20 @@ class Traffic:
         self, *arguments: Any, server_settings: dict[str, str], **options: Any
     ) -> SimulatedConnection:
         """Open a connection. The server's timeouts are disabled, because they use real time."""
-        milliseconds = float(server_settings.get("lock_timeout", "0"))
         options["server_settings"] = {
             name: "0" if name.endswith("_timeout") else value for name, value in server_settings.items()
         }
         options |= {"timeout": None, "command_timeout": None, "connection_class": SimulatedConnection}
         connection: SimulatedConnection = self.server.loop.run(really_connect(*arguments, **options))
-        connection.join(self, milliseconds / 1000 or math.inf)
+        connection.join(self)
         self.connections[connection] = None
         return connection
 
     def execute(
         self, connection: SimulatedConnection, sql: str | None, work: Coroutine[Any, Any, Any]
     ) -> Statement:
-        deadline = TIME.monotonic + connection.lock_seconds
         task = self.server.loop.create_task(work)
-        statement = Statement(connection, sql, task, self.loop.create_future(), deadline)
+        statement = Statement(connection, sql, task, self.loop.create_future())
         self.in_flight.append(statement)
         self._settle()
         return statement
@@ -198,32 +186,6 @@ class Traffic:
         await self.server.own.execute(_TERMINATE, connection.pid)
         while await self.server.own.fetchval(_EXISTS, connection.pid):  # noqa: ASYNC110  # no event tells it
             await asyncio.sleep(0.001)
-
-    def next_instant(self, when: float) -> float:
-        """Return the time to which the loop may jump, at most `when`.
-
-        While statements wait for locks, the loop may jump to the next lock timeout at most, and not at all if
-        the server has just ended a deadlock.
-        """
-        waiting = [*self.in_flight]
-        if not waiting:
-            return when
-        if not all(each.searched for each in waiting):
-            for each in waiting:
-                each.searched = True
-            self.server.loop.wait([each.task for each in waiting], _DEADLOCK_FOUND)
-            if any(each.task.done() for each in waiting):
-                self._settle()
-                return TIME.monotonic
-        deadline = min(each.deadline for each in waiting)
-        if deadline > TIME.monotonic:
-            return min(when, deadline)
-        for each in waiting:
-            if each.deadline <= TIME.monotonic:
-                each.timed_out = True
-                self.server.loop.run(self.server.own.execute(_CANCEL, each.connection.pid))
-        self._settle()
-        return TIME.monotonic
 
     def close(self) -> None:
         """Close all connections at the end of a round. Deleting the database ends the sessions."""
@@ -252,7 +214,7 @@ class Traffic:
     def _wait_for_locks(self, busy: list[Statement]) -> bool:
         waiting = {row["pid"] for row in self.server.loop.run(self.server.own.fetch(_WAITING))}
         left = [each for each in busy if not each.task.done()]
-        return all(each.connection.pid in waiting and not each.timed_out for each in left)
+        return all(each.connection.pid in waiting for each in left)
 
     def _answer(self, statement: Statement) -> None:
         """Give a process the answer to its statement, unless a fault strikes after it."""
@@ -264,8 +226,6 @@ class Traffic:
             except ConnectionLost:
                 connection.break_off()
                 error = _lost()
-        if statement.timed_out and isinstance(error, asyncpg.QueryCanceledError):
-            error = asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
         result = None if error is not None else statement.task.result()
         self.loop.call_soon(_resolve, statement.answer, result, error, context=connection.context)
         if sql is not None and "pg_notify" in sql:

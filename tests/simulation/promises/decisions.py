@@ -67,5 +67,7 @@ def _goes_with(press: Press, message: Message) -> bool:
 def _cancelled_with_right(evidence: Evidence) -> Iterator[tuple[Request, str]]:
     for request in evidence.requests:
         told = any(word in text_of(m.body) for m in evidence.outcomes(request) for word in _CANCELLED)
-        if told and not was_cancelled(evidence, request):
+        # Nothing connects the late success of a batch's later run with the message that had Cancel.
+        parts = [other for other in evidence.requests if other.ask is request.ask]
+        if told and not any(was_cancelled(evidence, part) for part in parts):
             yield request, f"cancelled; only {[each.who for each in evidence.presses_about(request)]} pressed"

@@ -45,6 +45,9 @@ _CLOSING = ("is deleted", "loses", "is removed", "the thread", "age-restricted",
 # Direct messages that don't replace an outcome in the channel begin or end like this.
 _PRIVATE = ("Your request for", "Only you are told.", _HIDDEN)
 _DAY = 20 * 3600.0
+# The outcomes of requests that moderators turned away, and faults that may prevent a direct message.
+_TURNED_AWAY = ("didn't approve this request", "has blocked you from generating")
+_NO_LETTER = ("direct messages", "Discord", "both", "POST", "leaves", "is removed")
 
 
 def _was_removed(evidence: Evidence, request: Request) -> bool:
@@ -230,6 +233,16 @@ def _in_its_channel(evidence: Evidence) -> Iterator[tuple[Request, str]]:
             elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
             is_note = any(words in text_of(message.body) for words in _PRIVATE) and not message.attachments
             if elsewhere and not is_note and message.created - ask.at < _DAY:
+                yield request, where(message)
+
+
+@promise("a rejection is told in private")
+def _turned_away(evidence: Evidence) -> Iterator[tuple[Request, str]]:
+    for request in evidence.requests if not evidence.story.had(*_NO_LETTER) else ():
+        for message in request.messages if request.ask and not request.ask.interaction.user_install else ():
+            is_public = message.channel.guild is not None and not message.ephemeral
+            told = any(words in whole_text(message) for words in _TURNED_AWAY)
+            if is_public and told and not evidence.is_card(message):
                 yield request, where(message)
 
 

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from demo.fake_comfydeploy.runs import Run
-from tests.simulation.evidence import Evidence, Request, created, ended, key_of, monotonic, whole_text
+from tests.simulation.evidence import Evidence, Request, ended, key_of, monotonic, whole_text
 from tests.simulation.promises import promise
 from tests.simulation.setup import AT_ONCE, LIMITS
 
@@ -17,12 +17,6 @@ _CLAIM = 3.0
 _AWAY = "can't reach my database"
 # After these outcomes a run may still be executing at ComfyDeploy.
 _OUT_OF_SIGHT = ("Not confirmed", "Timed out", "Cancelled")
-# Seconds that the bot reserves for a run, and the number of successes from which it uses their median.
-_RESERVE, _MEDIANS = 60.0, 5
-# Seconds by which the bot may mismeasure a run.
-_MISMEASURED = 5.0
-# The monotonic time at which the first day of a round ends.
-_MIDNIGHT = 30_000.0
 _LATE = re.compile(r"bot\.workers\.worker (submit|check|show|probe|progress) found an item that nothing had")
 # Seconds after which a worker looks for due items without being woken.
 _LONGEST_SLEEP = 30.0
@@ -102,27 +96,6 @@ def _at_once(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for (name, limit), runs in together.items():
         if (most := _most_at_once(runs)) > limit:
             yield name, f"{most} runs at once, the limit is {limit}"
-
-
-@promise("no limit is exceeded")
-def _operators_ceiling(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """No run starts if the operator's seconds of the day leave no room for its reservation."""
-    ceiling, runs = evidence.world.seconds_a_day, sorted(evidence.world.comfydeploy.runs, key=created)
-    successes = sorted(ended(run) for run in runs if run.status == "success")
-    # Later runs reserve the median of the earlier ones.
-    until = min([_MIDNIGHT, *successes[_MEDIANS - 1 : _MEDIANS]])
-    for number, run in enumerate(runs if ceiling is not None and not evidence.story.struck else ()):
-        at = created(run)
-        used = sum(_used(each, at) for each in runs[:number])
-        if at < until and used + _RESERVE > (ceiling or 0):
-            yield run.id, f"{used:.0f} s were used or reserved of {ceiling}"
-
-
-def _used(run: Run, at: float) -> float:
-    """Return the seconds that a run has certainly cost by a time, or what is reserved for it."""
-    if ended(run) > at or run.started_at is None:
-        return _RESERVE
-    return max(0.0, ended(run) - monotonic(run.started_at.timestamp()) - _MISMEASURED)
 
 
 def _most_at_once(runs: Iterable[Run]) -> int:

@@ -21,7 +21,7 @@ from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
 from tests.simulation.trouble.deaths import add_strike, database_leaves, is_commit, kill, nth_call
 from tests.simulation.trouble.places import CHANGES, At
-from tests.simulation.trouble.services import FAILURES, jump, leave, watch
+from tests.simulation.trouble.services import FAILURES, jump, watch
 
 _EDIT, _READ = f"PATCH {ANSWER}", f"GET {ANSWER}"
 # A call to Discord, a COMMIT, or a COMMIT after a call.
@@ -282,21 +282,6 @@ def _make_part(story: Story, run: Run) -> None:
     world.bucket.put(path, picture_file(story).data or b"", "image/png")
     item = {"url": path, "type": "output", "filename": "part.png"}
     run.outputs.append(Output(data={"images": [item]}, node_meta={"node_id": "9"}, created_at=world.now()))
-
-
-@action("moment", weight=0.1)
-async def requests_in_an_outage(story: Story, draw: Draw) -> None:
-    """Send requests while ComfyDeploy answers 503; earlier runs have ended."""
-    people = draw(people=lambda chance: chance.choices(MEMBERS, k=chance.choice((2, 3, 4))))
-    gap, seconds, several = draw(gap=(0.0, 0.3, 2.0, 6.0), seconds=(20, 45), several=0.3)
-    jump(story, 60)
-    leave(story, "ComfyDeploy", seconds + 20)
-    for number, who in enumerate(people):
-        await request(story, who, "pictures", ("picture", "several", "text")[number % 3 if several else 0])
-        await asyncio.sleep(gap)
-    for _ in people:
-        story.world.next_faults({"queue_delay": 1.5})
-    await asyncio.sleep(seconds + 32)
 
 
 _FAULTS = {

@@ -1,7 +1,7 @@
-"""The environment of a chaos run: processes of the bot, people, and the two fakes.
+"""The bot as one or several processes on a fast clock, which are killed, replaced and started again.
 
-The clocks of the bot and of the fake Discord run `SPEED` times as fast as the real one, so a thousand rounds
-of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs keep their real speed.
+The clocks of the bot and of the fake Discord run `SPEED` times as fast as the real one, so retries and leases
+take seconds. Sockets, disks and CPUs keep their real speed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tests.chaos.database import OpenedDatabase
 from tests.databases import migrate
 from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
+from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock
 
 SPEED = 8.0
 # Discord's three seconds, on the fast clock: a busy machine needs real time.
 ANSWER_WITHIN = 3.0 * SPEED
-AT_ONCE = 8
+_AT_ONCE = 8
 _SHARDS = {"SHARD_COUNT": "2", "WEB_PORT": "0"}
 # The bot as one process, or as several, which need PostgreSQL: settings by the process's name.
 ALONE: Mapping[str, Mapping[str, str]] = {"bot": {}}
@@ -48,12 +48,18 @@ class QuickClock(Clock):
     def __init__(self, epoch: float) -> None:
         super().__init__()
         self._epoch = epoch
+        self._given = 0
 
     def now(self) -> float:
-        return self._epoch + (time.time() - self._epoch) * SPEED + self._ahead
+        return self._epoch + (time.time() - self._epoch) * SPEED
+
+    def snowflake(self) -> int:
+        """Return a new id, which contains the time."""
+        self._given += 1
+        return ((int(self.now() * 1000) - DISCORD_EPOCH_MS) << 22) | self._given % (1 << 22)
 
 
-class Environment:
+class Processes:
     """The bot's processes, which `home` describes, beside the fakes; each shard has a server."""
 
     def __init__(
@@ -62,11 +68,12 @@ class Environment:
         self.home = home
         self.discord, self.comfydeploy, self.database = home.discord, home.comfydeploy, database
         self.kills = 0
-        self.failed_starts = 0
         self._layout = layout
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         home.speed = SPEED
-        _quicken(self.discord.world, home.epoch)
+        clock = QuickClock(home.epoch)
+        self.discord.world.clock = clock
+        self.discord.world.snowflake = clock.snowflake  # type: ignore[method-assign]  # for this world only
         shards = 1 if layout is ALONE else 2
         self.discord.routes.shards = shards
         self.guilds = [
@@ -90,22 +97,24 @@ class Environment:
                 env = self.home.environment() | dict(settings)
                 self._processes[name] = await self.home.spawn(env=env, log=self._log(name))
                 waits += "gateway" in settings.get("ROLES", "gateway")
+        await self.connected(before + waits)
+
+    async def connected(self, identified: int = 0) -> None:
+        """Wait until all shards are connected after so many identifications, or until a process exits."""
+        gateway = self.discord.gateway
         async with asyncio.timeout(120):
             while len(self.running) == len(self._layout):
-                if self._is_connected(before + waits):
+                live = {session.shard[0] for session in gateway.live}
+                if gateway.counts["identify"] >= identified and len(live) == len(self.guilds):
                     return
                 await asyncio.sleep(0.01)
 
-    def _is_connected(self, identified: int) -> bool:
-        gateway = self.discord.gateway
-        live = {session.shard[0] for session in gateway.live}
-        return gateway.counts["identify"] >= identified and len(live) == len(self.guilds)
-
     async def kill(self, chance: random.Random) -> None:
-        """Send SIGKILL to a process."""
+        """Kill a process with SIGKILL, and start it again."""
         for name in chance.sample(self.running, 1) if self.running else ():
             await self._end(name, signal.SIGKILL)
             self.kills += 1
+            await self.start()
 
     async def replace_all(self) -> None:
         """Replace the processes one by one, as an upgrade does."""
@@ -118,39 +127,14 @@ class Environment:
         process.send_signal(number)
         await process.wait()
 
-    def jump(self, seconds: float) -> None:
-        """Move the clocks of the bot and of Discord forward."""
-        self.discord.messages_service.keep_nonces_in_use(seconds)
-        self.home.jumps.jump(seconds)
-        self.discord.world.clock.advance(seconds)
-
-    def heal(self) -> None:
-        """Stop all faults except those of runs."""
-        self.discord.faults.clear()
-        if self.database.proxy is not None:
-            self.database.proxy.heal()
-
-    async def calm(self) -> None:
-        """Restart a bot that couldn't start, and release each held run after its time.
-
-        For some runs that is past the bot's deadline. Raises RuntimeError if the bot has ended by itself.
-        """
-        await self.watch()
-        now = self.comfydeploy.world.now()
-        for run in self.comfydeploy.runs:
-            timeout = 0.5 + 7.5 * int(run.id[:2], 16) / 255
-            if run.released.is_waited_for and (now - run.created_at).total_seconds() > timeout:
-                self.comfydeploy.release(run.id)
-
     async def watch(self) -> None:
         """Restart processes that couldn't start because of an outage. Raises RuntimeError for other exits."""
         ended = [name for name in self._processes if name not in self.running]
         for name in ended:
             tail = self._log(name).read_text(encoding="utf-8")[-4000:]
             code = self._processes[name].returncode
-            if code == 1 and any(why in tail[-400:] for why in _FOR_NOW):
-                self.failed_starts += 1
-            elif code not in (-signal.SIGKILL, -signal.SIGTERM, 0):
+            is_for_now = code == 1 and any(why in tail[-400:] for why in _FOR_NOW)
+            if not is_for_now and code not in (-signal.SIGKILL, -signal.SIGTERM, 0):
                 raise RuntimeError(f"{name} ended with {code}\n{tail}")
         if ended:
             await self.start()
@@ -174,23 +158,11 @@ class Environment:
             await self._end(name, signal.SIGKILL)
 
 
-def _quicken(world: World, epoch: float) -> None:
-    """Make Discord's clock fast, and its ids, which contain the time."""
-    clock = QuickClock(epoch)
-    serial = iter(range(1, 1 << 60))
-    world.clock = clock
-
-    def snowflake() -> int:
-        return ((int(clock.now() * 1000) - DISCORD_EPOCH_MS) << 22) | next(serial) % (1 << 22)
-
-    world.snowflake = snowflake  # type: ignore[method-assign]  # for this world only
-
-
 @asynccontextmanager
-async def environment(
+async def processes(
     folder: Path, database: OpenedDatabase, layout: Mapping[str, Mapping[str, str]]
-) -> AsyncIterator[Environment]:
-    deployment = replace(picture(), concurrency_limit=AT_ONCE)
+) -> AsyncIterator[Processes]:
+    deployment = replace(picture(), concurrency_limit=_AT_ONCE)
     async with (
         FakeDiscord(rate_limits=False, answer_within=ANSWER_WITHIN) as discord,
         FakeComfyDeploy(
@@ -200,7 +172,7 @@ async def environment(
         await migrate(database.direct)
         settings = {"SUBMIT_GRACE_SECONDS": "8", "RUN_DEADLINE_SECONDS": "40"}
         home = BotProcess(folder, discord, comfydeploy, settings, database=database)
-        built = Environment(home, database, layout)
+        built = Processes(home, database, layout)
         try:
             yield built
         finally:
