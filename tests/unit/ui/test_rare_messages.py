@@ -63,6 +63,7 @@ def ends() -> Mapping[str, Shown]:
         "weighted": ended(run(S.FAILED, failure_code="run_failed", charged_seconds=24.0)),
         "nothing": ended(run(), made=PreparedOutputs()),
         "several, some failed": ended(*mixed, made=LAKE),
+        "several, one behind a spoiler": ended(two[0], replace(two[1], spoiler=True)),
         "several, one late": ended(*two, made=LAKE, late=[two[1].key]),
         "card of somebody who was blocked": decided_card(
             run(S.REJECTED, **blocked, **decided), "Flux", NO_INPUTS, link=LINK
