@@ -15,7 +15,7 @@ from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.backups import backup
 from bot.ops.check import check
 from bot.ops.export import export
-from bot.ops.restore import database_at, move_database, restore
+from bot.ops.restore import restore
 from bot.ops.setup import ID, OPTIONS, setup
 from bot.outside import Outside
 from bot.serve import serve
@@ -32,7 +32,6 @@ _ABOUT = {
     "export": "write runs to standard output, one JSON object per line, oldest first",
     "backup": "write all rows of the database to a file, while the bot runs",
     "restore": "replace the database by a backup; the bot must not run",
-    "move-database": "copy all rows to another, empty database; the bot must not run",
 }
 
 
@@ -62,8 +61,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     export.add_argument("--guild", type=server, metavar="ID", help="from this server only")
     added["backup"].add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: in BACKUP_DIR")
     added["restore"].add_argument("file", type=Path, metavar="FILE")
-    to = "sqlite:///FILE or postgresql://…; default: TARGET_DATABASE_URL, which hides its password from ps"
-    added["move-database"].add_argument("--to", metavar="URL", help=to)
+    is_moved = "the bot hasn't run since this backup: its requests continue"
+    added["restore"].add_argument("--moved", action="store_true", help=is_moved)
     return parser.parse_args(arguments)
 
 
@@ -118,10 +117,7 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         if parsed.command == "backup":
             return await backup(settings, outside, parsed.file, sys.stdout)
         if parsed.command == "restore":
-            return await restore(settings, outside, parsed.file, sys.stdout)
-        if parsed.command == "move-database":
-            to = database_at(parsed.to or environment.get("TARGET_DATABASE_URL", ""))
-            return await move_database(settings, outside, to, sys.stdout)
+            return await restore(settings, outside, parsed.file, sys.stdout, is_moved=parsed.moved)
         for warning in settings.warnings():
             print(warning, file=sys.stderr)
         await serve(settings, outside)

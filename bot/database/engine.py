@@ -39,10 +39,8 @@ class Database:
         outside: Outside,
         pool_size: int = 20,
         lock_seconds: float | None = None,
-        setting: str = "DATABASE_URL",
     ) -> None:
-        """Prepare the connections. SQLite ignores `pool_size`; `setting` is where an operator set the URL."""
-        self.setting = setting
+        """Prepare the connections. SQLite ignores `pool_size`."""
         self.url = make_url(url)
         self.lock_seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
         self.is_sqlite = self.url.get_backend_name() == "sqlite"

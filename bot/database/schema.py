@@ -128,7 +128,7 @@ def _explained(database: Database, error: Exception) -> StartupError:
     cause = error if isinstance(error, DBAPIError) else error.__cause__
     original = cause.orig if isinstance(cause, DBAPIError) else cause
     said, sqlstate = str(error), str(getattr(original, "sqlstate", None) or "")
-    reason, setting = reason_of(error), database.setting
+    reason = reason_of(error)
     if cause is error or (database.is_sqlite and ("already exists" in said or "no such" in said)):
         return StartupError(
             f"The database can't be brought up to date ({original or said}). Give the bot its own database, "
@@ -138,8 +138,8 @@ def _explained(database: Database, error: Exception) -> StartupError:
         file = database.file or "in memory"
         if "not a database" in said or "malformed" in said:
             return StartupError(
-                f"{file} is not a SQLite database, or it is damaged. Name another file in {setting}, or "
-                "restore a backup."
+                f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, "
+                "or restore a backup."
             )
         if "disk is full" in said or "disk I/O" in said:
             return StartLater(f"The disk of {file} is full or broken ({reason}). Free some space.")
@@ -147,16 +147,16 @@ def _explained(database: Database, error: Exception) -> StartupError:
             stop = "Stop it, or start again later."
             return StartLater(f"Another process keeps the database {file} locked. {stop}")
         return StartupError(
-            f"The database can't be opened: {file} ({reason}). Check {setting}, and that its folder can "
-            "be written."
+            f"The database can't be opened: {file} ({reason}). Check DATABASE_URL, and that its folder "
+            "can be written."
         )
     if sqlstate.startswith("28"):
-        return StartupError(f"PostgreSQL rejects the user in {setting} ({reason}). Correct it there.")
+        return StartupError(f"PostgreSQL rejects the user in DATABASE_URL ({reason}). Correct it there.")
     if sqlstate == "3D000":
         return StartupError(
-            f"PostgreSQL doesn't have the database ({reason}). Create it, or check {setting}."
+            f"PostgreSQL doesn't have the database ({reason}). Create it, or check DATABASE_URL."
         )
     return StartLater(
-        f"PostgreSQL can't be reached ({reason}). Check the host and port of {setting}, and that the "
+        f"PostgreSQL can't be reached ({reason}). Check the host and port of DATABASE_URL, and that the "
         "server runs."
     )

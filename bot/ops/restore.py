@@ -1,6 +1,6 @@
-"""Restore a backup, and move the rows to another database.
+"""Restore a backup, also into another database.
 
-Both load a backup into a database that nobody else uses, in one step: a SQLite file is built beside the old
+The backup is loaded into a database that nobody else uses, in one step: a SQLite file is built beside the old
 one and takes its place, and on PostgreSQL everything is one transaction. So a process that is killed leaves
 the database as it was, and the command can be repeated.
 """
@@ -10,16 +10,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import SecretStr
 from sqlalchemy import Connection, inspect, select, text, update
 
-from bot.config.fields import database_url
 from bot.config.settings import Settings
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
@@ -30,7 +28,7 @@ from bot.domain.messages.decide import Act, decide, wants
 from bot.domain.messages.records import OUTCOMES, Claim, Kind, Shows
 from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.ops.dump import Manifest, back_up, load, require_file, require_schema, tables_in, verify
+from bot.ops.dump import back_up, load, verify
 from bot.ops.findings import counted
 from bot.outside import Outside
 from bot.store.erasure import erase_chunk
@@ -49,9 +47,7 @@ NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
 
 
 @asynccontextmanager
-async def alone(
-    database: Database, name: str = "this database"
-) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Raise StartupError if the bot works on this database; on SQLite, keep it from starting in the block.
 
     It is raised for a StoreUnavailable in the block, too, unless that is explained there.
@@ -68,7 +64,7 @@ async def alone(
             )
             is_free = others <= 1 and await coordinator.try_acquire("shard 0")
         if not is_free:
-            raise StartupError(f"The bot is running on {name}. Stop all its processes first.")
+            raise StartupError("The bot is running on this database. Stop all its processes first.")
 
     try:
         if database.file is not None:
@@ -81,24 +77,21 @@ async def alone(
         await coordinator.close()
 
 
-async def restore(settings: Settings, outside: Outside, file: Path, out: TextIO) -> int:
+async def restore(
+    settings: Settings, outside: Outside, file: Path, out: TextIO, *, is_moved: bool = False
+) -> int:
     """Replace the database by a backup, and keep the old one. Return the exit code 0.
 
-    Raises StartupError before anything changes.
+    With `is_moved`, the bot hasn't run since the backup, so its requests continue. Raises StartupError before
+    anything changes.
     """
-    with _file_errors():
-        return await _restore(settings, outside, file, out)
-
-
-@contextmanager
-def _file_errors() -> Iterator[None]:
     try:
-        yield
+        return await _restore(settings, outside, file, out, is_moved=is_moved)
     except OSError as error:
         raise StartupError(f"{error.filename or 'A file'}: {error.strerror}. Fix that first.") from error
 
 
-async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO) -> int:
+async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO, *, is_moved: bool) -> int:
     manifest = verify(file)
     if manifest.schema != NEWEST:
         raise StartupError(
@@ -110,7 +103,8 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
 
     def fill(connection: Connection) -> None:
         load(connection, file, manifest)
-        ended.update(settle(connection, outside.now(), persons))
+        if not is_moved:
+            ended.update(settle(connection, outside.now(), persons))
 
     database, before = Database(settings.database_url.get_secret_value(), outside), None
     try:
@@ -129,12 +123,13 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
         await database.close()
     made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
     out.write(f"Restored {counted(manifest.rows, 'row')} of {made_at} from {file}.\n")
-    out.write(
-        f"Runs that waited and weren't started: {ended[RunState.REFUSED]}; "
-        f"in flight, and not followed any more: {ended[RunState.UNCONFIRMED]}.\n"
-    )
-    if persons:
-        out.write(f"Repeated {counted(len(persons), 'erasure')} of people's data.\n")
+    if not is_moved:
+        out.write(
+            f"Runs that waited and weren't started: {ended[RunState.REFUSED]}; "
+            f"in flight, and not followed any more: {ended[RunState.UNCONFIRMED]}.\n"
+        )
+        if persons:
+            out.write(f"Repeated {counted(len(persons), 'erasure')} of people's data.\n")
     if before is not None:
         out.write(f"The old data is in {before}.\n")
     return 0
@@ -310,69 +305,3 @@ def erased_since(time: datetime, *folders: Path | None) -> frozenset[int]:
             except (ValueError, TypeError):
                 raise StartupError(f"{file}: {line!r} is no time and id. Correct or remove it.") from None
     return frozenset(found)
-
-
-def database_at(text: str) -> str:
-    """Return a database's URL. Raises StartupError if the text is none."""
-    if not text:
-        raise StartupError("No target is named. Name it with --to or TARGET_DATABASE_URL.")
-    try:
-        return database_url(SecretStr(text)).get_secret_value()
-    except ValueError as error:
-        raise StartupError(f"The target {error}. Name it with --to or TARGET_DATABASE_URL.") from None
-
-
-async def move_database(settings: Settings, outside: Outside, url: str, out: TextIO) -> int:
-    """Copy all rows to another, empty database. The source stays as it is. Return the exit code 0.
-
-    Raises StartupError before anything changes.
-    """
-    source = Database(settings.database_url.get_secret_value(), outside)
-    target = Database(url, outside, setting="the target's URL")
-    try:
-        if source.url == target.url:
-            raise StartupError("The source and the target are the same database. Name another one.")
-        require_file(source)
-        with _file_errors():
-            async with alone(source, "the source") as check, alone(target, "the target"):
-                manifest = await _copy(source, target, outside, check)
-    finally:
-        await source.close()
-        await target.close()
-    for name, total in manifest.tables.items():
-        out.write(f"{name}: {counted(total.rows, 'row')}\n")
-    out.write("All rows have arrived unchanged. Set DATABASE_URL to the new database, and start the bot.\n")
-    return 0
-
-
-async def _copy(
-    source: Database, target: Database, outside: Outside, check: Callable[[], Awaitable[None]]
-) -> Manifest:
-    with explained(source):
-        schema = await source.read(require_schema)
-    if schema != NEWEST:
-        raise StartupError("The schema of the source isn't this version's. Start this version on it once.")
-    if target.file is None or target.file.exists():
-        await upgrade(target)
-        if filled := await target.read(_filled):
-            raise StartupError(f"The target has rows in {', '.join(filled)}. Name an empty database.")
-    path = (source.file or target.file or Path("bot")).with_name("move-database.tar.gz")
-    try:
-        with explained(source):
-            manifest = await back_up(source, path, outside.now())
-        await _fill(target, outside, lambda connection: load(connection, path, manifest))
-        await check()
-        if target.file is not None:
-            await target.close()
-            _beside(target.file).replace(target.file)
-    finally:
-        path.unlink(missing_ok=True)
-        if target.file is not None:
-            _remove(_beside(target.file))  # of a move that has failed
-    return manifest
-
-
-def _filled(connection: Connection) -> list[str]:
-    return [
-        table.name for table in tables_in(connection) if connection.execute(select(table).limit(1)).first()
-    ]

@@ -246,8 +246,6 @@ async def setup(home: BotProcess, screen: Screen) -> None:
 async def commands(home: BotProcess, screen: Screen) -> None:
     await screen.types("export", "--since", "9999-12-31T23:59-23:00")
     await screen.types("export", "--since", "yesterday")
-    await screen.types("move-database")
-    await screen.types("move-database", TARGET_DATABASE_URL=f"sqlite:///{home.folder}/other.db")
     await screen.types("chekc")
 
 

@@ -1,4 +1,4 @@
-"""Backups, restoring them, and moving to another database, also by processes that are killed on the way."""
+"""Backups, and restoring them, also into another database and by processes that are killed on the way."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ from sqlalchemy.util import await_only
 from bot.config.settings import Settings
 from bot.context import FormDrafts
 from bot.database.rows import insert_rows
-from bot.database.tables import runs
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup, back_up_before_migration, backup
 from bot.ops.dump import MANIFEST, Manifest, back_up, lines_of, verify
-from bot.ops.restore import move_database, restore
+from bot.ops.restore import restore
 from bot.outside import Outside
 from bot.services import privacy
 from bot.store import Store
@@ -98,16 +97,10 @@ async def backed_up(store: Store, folder: Path, name: str = "backup.tar.gz") -> 
     return folder / name
 
 
-async def restored(url: str, file: Path, **more: Any) -> str:
+async def restored(url: str, file: Path, *, is_moved: bool = False, **more: Any) -> str:
     """Restore a backup over a database that is closed, and return what the command said."""
-    said = io.StringIO()
-    assert await restore(settings_of(url, **more), Outside(now=lambda: NOW), file, said) == 0
-    return said.getvalue()
-
-
-async def moved(source: str, target: str) -> str:
-    said = io.StringIO()
-    assert await move_database(settings_of(source), Outside(), target, said) == 0
+    said, outside = io.StringIO(), Outside(now=lambda: NOW)
+    assert await restore(settings_of(url, **more), outside, file, said, is_moved=is_moved) == 0
     return said.getvalue()
 
 
@@ -267,11 +260,9 @@ async def test_a_later_schema_is_replaced_and_another_programs_tables_are_not(
 
 
 async def test_a_running_bot_is_refused(
-    store: Store, url: str, tmp_path: Path, opening: Stores, monkeypatch: pytest.MonkeyPatch
+    store: Store, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, coordinator = await backed_up(store, tmp_path), store.database.coordinator()
-    target = sqlite_url(tmp_path / "target.db")
-    await (await opening.open(target, rules=None)).close()
 
     async def starts_meanwhile(*arguments: Any) -> Manifest:
         await coordinator.open(lambda _: None)
@@ -282,16 +273,12 @@ async def test_a_running_bot_is_refused(
             await coordinator.open(lambda _: None)
         else:
             monkeypatch.setattr("bot.ops.restore.back_up", starts_meanwhile)
-            with pytest.raises(StartupError, match="running on the source"):
-                await moved(url, target)
+            with pytest.raises(StartupError, match="running on this database"):
+                await restored(url, file)
             monkeypatch.undo()
         assert await coordinator.try_acquire("shard 0")
         with pytest.raises(StartupError, match="running on this database"):
             await restored(url, file)
-        with pytest.raises(StartupError, match="running on the source"):
-            await moved(url, target)
-        with pytest.raises(StartupError, match="running on the target"):
-            await moved(target, url)
     finally:
         await coordinator.close()
 
@@ -328,22 +315,17 @@ async def test_a_migration_begins_with_a_backup(
 async def test_from_sqlite_to_postgresql_and_back(
     tmp_path: Path, postgres: PostgresServer, opening: Stores
 ) -> None:
-    first, last = sqlite_url(tmp_path / "first.db"), sqlite_url(tmp_path / "last.db")
-    server = await postgres.empty_database()
-    store = await opening.open(first)
+    url, server, last = sqlite_url(tmp_path / "a.db"), await postgres.empty_database(), tmp_path / "b.db"
+    store = await opening.open(url)
     await arrange(store)
-    await store.close()
-    before = await rows_in(first)
-    assert f"runs: {len(before[runs])} rows" in await moved(first, server)
-    with pytest.raises(StartupError, match=r"has rows in .*requests"):
-        await moved(first, server)
-    await moved(server, last)
-    for url in (first, server, last):
-        assert changes(before, await rows_in(url)) == []
+    for target, key in ((server, "submitting0"), (sqlite_url(last), "waiting0")):
+        before, file = await rows_in(url), await backed_up(store, tmp_path)
+        await store.close()
+        await restored(target, file, is_moved=True)
+        assert changes(before, await rows_in(target)) == []
+        store, url = await opening.open(target), target
         # New audit entries get new ids.
-        await (await opening.open(url)).runs.finish("submitting0", RunState.REFUSED, NOW, code="internal")
-    with pytest.raises(StartupError, match="same database"):
-        await moved(first, first)
+        await store.runs.finish(key, RunState.REFUSED, NOW, code="internal")
 
 
 async def command(url: str, folder: Path, *arguments: str) -> asyncio.subprocess.Process:
@@ -356,7 +338,7 @@ async def command(url: str, folder: Path, *arguments: str) -> asyncio.subprocess
     )
 
 
-async def test_a_killed_backup_restore_and_move_are_repeated(store: Store, url: str, tmp_path: Path) -> None:
+async def test_a_killed_backup_and_restore_are_repeated(store: Store, url: str, tmp_path: Path) -> None:
     """Each command is killed as soon as it has written a part of a file, and then run again."""
     row = await columns(store, await stored_run(store))
     keys = [dict.fromkeys(("key", "request_key"), f"k{number}") for number in range(10_000)]
@@ -366,7 +348,6 @@ async def test_a_killed_backup_restore_and_move_are_repeated(store: Store, url: 
     for arguments, begun in (
         (("backup", "own.tar.gz"), "own.tar.gz.part"),
         (("restore", "own.tar.gz"), "bot.db.new-wal" if is_file else "own.tar.gz.before-restore.part"),
-        (("move-database", "--to", f"sqlite:///{tmp_path}/there.db"), "there.db.new-wal"),
     ):
         process = await command(url, tmp_path, *arguments)
         written = tmp_path / begun
@@ -380,5 +361,4 @@ async def test_a_killed_backup_restore_and_move_are_repeated(store: Store, url: 
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
         assert await rows_in(url) == before
-    assert await rows_in(sqlite_url(tmp_path / "there.db")) == before
-    assert names(tmp_path, "move-database*") + names(tmp_path, "*.new*") + names(tmp_path, "*.part") == []
+    assert names(tmp_path, "*.new*") + names(tmp_path, "*.part") == []

@@ -37,33 +37,27 @@ async def test_the_commands_of_the_database_need_no_other_setting(url: str, caps
     others = {"WEB_PORT": "a lot", "DISCORD_TOKEN": "", "ROLES": "none", "DATABASE_URL": url}
     assert await run("backup", "backup.tar.gz", **others) == 0
     assert await run("restore", "backup.tar.gz", **others) == 0
-    assert await run("move-database", "--to", "sqlite:///other.db", **others) == 0
+    assert await run("restore", "--moved", "backup.tar.gz", **others) == 0
     assert await run("export", **others) == 0
     assert capsys.readouterr().err == ""
 
 
-MOVE = "move-database --to sqlite:///x"
-NO_SERVER = "postgresql://bot@/bot?host=/nowhere"
-UNREACHABLE = "PostgreSQL can't be reached (No such file or directory). Check the host and port of "
 FOREIGN = "The database has no tables of the bot. Check DATABASE_URL."
 DAMAGED = "list.txt is not a SQLite database, or it is damaged. Name another"
+UNREACHABLE = (
+    "PostgreSQL can't be reached (No such file or directory). Check the host and port of DATABASE_URL"
+)
 
 
 @pytest.mark.usefixtures("url")
 @pytest.mark.parametrize(
     ("command", "database", "code", "told"),
     [
-        (
-            "backup nodir/x.tar.gz",
-            "sqlite:///bot.db",
-            2,
-            "There is no folder nodir. Create it,",
-        ),
+        ("backup nodir/x.tar.gz", "sqlite:///bot.db", 2, "There is no folder nodir. Create it,"),
         ("restore list.txt", "sqlite:///bot.db", 2, "list.txt is damaged or no backup. Use another one."),
-        *((each, "sqlite:///theirs.db", 2, FOREIGN) for each in ("export", "backup x", MOVE)),
-        *((each, "sqlite:///list.txt", 2, DAMAGED) for each in ("export", "backup x", MOVE)),
-        (MOVE, NO_SERVER, 1, f"{UNREACHABLE}DATABASE_URL"),
-        (f"move-database --to {NO_SERVER}", "sqlite:///bot.db", 1, f"{UNREACHABLE}the target's URL"),
+        *((each, "sqlite:///theirs.db", 2, FOREIGN) for each in ("export", "backup x")),
+        *((each, "sqlite:///list.txt", 2, DAMAGED) for each in ("export", "backup x")),
+        ("backup x", "postgresql://bot@/bot?host=/nowhere", 1, UNREACHABLE),
     ],
 )
 async def test_a_failure_is_told_in_words(
