@@ -50,3 +50,8 @@ def refused(check: Callable[..., object], *args: Any, **options: Any) -> Refused
     except RefusedError as error:
         return error
     return None
+
+
+def code_of(check: Callable[..., object], *args: Any, **options: Any) -> str | None:
+    error = refused(check, *args, **options)
+    return error.code if error else None

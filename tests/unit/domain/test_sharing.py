@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bot.domain.messages.records import Form, Kind, Message, MessageRef, Part, Place, Shows
-from bot.domain.requests import Actor
 from bot.domain.results import (
     CopyRequest,
     check_available,
@@ -18,43 +17,40 @@ from bot.domain.results import (
     copy_in,
     offers_copy,
 )
-from bot.domain.runs import Output, RunState
-from tests.unit.domain.policy_cases import NOW, PERSON, actor, place, refused
+from bot.domain.runs import Output, Run, RunState
+from tests.unit.domain.policy_cases import NOW, PERSON, actor, code_of, place, refused
 from tests.unit.factories import made_run
 
 GALLERY, HERE, MODERATOR = 9, 2, 77
 OUTPUT = Output(kind="images", url="https://outputs.example/a.png")
 MADE = made_run(requester_id=PERSON.id, guild_id=7, outputs=(OUTPUT,), count=2)
-GONE = replace(MADE, deleted_at=NOW)
 FIRST, SECOND, OLD = (MessageRef(GALLERY, number) for number in (11, 12, 13))
 
 
-@pytest.mark.parametrize(
-    ("by", "changes", "code", "offered"),
-    [
-        (actor(), {}, None, True),
-        (actor(replace(PERSON, id=5)), {}, "copy_not_yours", False),
-        (actor(origin=place(8)), {}, "copy_elsewhere", False),
-        (actor(), {"deleted_at": NOW}, "copy_result_deleted", False),
-        (actor(), {"state": RunState.FAILED}, "no_result", False),
-        (actor(), {"state": RunState.FAILED, "partial": True}, None, True),
-        # The message of an erased result may still stand.
-        (actor(), {"outputs": ()}, "copy_file_gone", True),
-        (actor(), {"private": True}, "copy_private", True),
-        (actor(), {"review_channel_id": 9}, "details_hidden", True),
-        (actor(), {"review_channel_id": 9, "decided_at": NOW}, None, True),
-    ],
-)
-def test_only_the_requester_copies_a_public_result_that_is_there(
-    by: Actor, changes: dict[str, Any], code: str | None, offered: bool
-) -> None:
-    run = replace(MADE, **changes)
-    found = refused(check_copyable, run, by)
-    assert (found and found.code) == code
-    assert offers_copy(run, by) is offered
-    unavailable = refused(check_available, run)
-    is_about_the_run = code in ("copy_result_deleted", "no_result", "copy_file_gone")
-    assert (unavailable and unavailable.code) == (code if is_about_the_run else None)
+def test_only_the_requester_copies_a_public_result_that_is_there() -> None:
+    own = actor()
+    assert code_of(check_copyable, MADE, own) is None
+    assert code_of(check_copyable, MADE, actor(replace(PERSON, id=5))) == "copy_not_yours"
+    assert code_of(check_copyable, MADE, actor(origin=place(8))) == "copy_elsewhere"
+    assert code_of(check_copyable, replace(MADE, private=True), own) == "copy_private"
+    reviewed = replace(MADE, review_channel_id=9)
+    assert code_of(check_copyable, reviewed, own) == "details_hidden"
+    assert code_of(check_copyable, replace(reviewed, decided_at=NOW), own) is None
+    failed = replace(MADE, state=RunState.FAILED)
+    assert code_of(check_available, failed) == "no_result"
+    assert code_of(check_available, replace(failed, partial=True)) is None
+    for changes, code in (({"deleted_at": NOW}, "copy_result_deleted"), ({"outputs": ()}, "copy_file_gone")):
+        gone = replace(MADE, **changes)
+        assert code_of(check_available, gone) == code_of(check_copyable, gone, own) == code
+
+
+def test_a_copy_is_offered_where_the_requester_sees_their_result() -> None:
+    assert offers_copy(MADE, actor())
+    # The message of an erased result may still stand.
+    assert offers_copy(replace(MADE, outputs=()), actor())
+    assert not offers_copy(replace(MADE, deleted_at=NOW), actor())
+    assert not offers_copy(MADE, actor(origin=place(8)))
+    assert not offers_copy(MADE, actor(replace(PERSON, id=5)))
 
 
 def part(ref: MessageRef, index: int = 0, of: int = 1) -> Part:
@@ -120,21 +116,15 @@ def test_a_message_belongs_to_the_copy_that_it_shows() -> None:
     assert not any(copy_in(MADE, MessageRef(HERE, number), found) for number in (1, 5, 6, 99))
 
 
-@pytest.mark.parametrize(
-    ("changes", "requester", "moderator"),
-    [
-        ({}, None, None),
-        (MINE, "already_deleted", None),
-        # The message was replaced.
-        ({"posted": (part(SECOND),), "stale": (FIRST,)}, "already_deleted", None),
-        ({"posted": (), "stale": (FIRST,), **THEIRS}, "already_deleted", "already_deleted"),
-    ],
-)
-def test_a_copy_is_deleted_until_a_moderator_has_done_so_and_by_its_requester_once(
-    changes: dict[str, Any], requester: str | None, moderator: str | None
-) -> None:
-    copy = message(**changes)
-    for person, code in ((PERSON.id, requester), (MODERATOR, moderator), (MODERATOR + 1, moderator)):
-        refusal = refused(check_copy_stands, MADE, copy, FIRST, person)
-        assert (refusal and refusal.code) == code
-        assert refused(check_copy_stands, GONE, copy, FIRST, person)
+def test_a_copy_is_deleted_until_a_moderator_has_done_so_and_by_its_requester_once() -> None:
+    def codes(result: Run = MADE, **changes: Any) -> list[str | None]:
+        """Return why its requester, and a moderator, can't delete the copy."""
+        people = PERSON.id, MODERATOR + 1
+        return [code_of(check_copy_stands, result, message(**changes), FIRST, each) for each in people]
+
+    assert codes() == [None, None]
+    assert codes(**MINE) == ["already_deleted", None]
+    # The message was replaced.
+    assert codes(posted=(part(SECOND),), stale=(FIRST,)) == ["already_deleted", None]
+    assert codes(**THEIRS) == ["already_deleted", "already_deleted"]
+    assert codes(replace(MADE, deleted_at=NOW)) == ["already_deleted", "already_deleted"]
