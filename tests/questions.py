@@ -15,9 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, func, insert, select, text
 
 from bot.database import rows, tables
-from bot.domain.moderation import AuditEntry
 from bot.domain.runs import Run
-from bot.store.audit import add_entries
 from tests.databases import Database
 
 _IN_PROGRESS = ("waiting", "submitting", "queued", "running", "uploading")
@@ -96,11 +94,6 @@ async def webhook_secret(database: Database) -> str | None:
     table = tables.key_values
     query = select(table.c.value).where(table.c.name == "webhook_secret")
     return await database.read(lambda connection: connection.scalar(query))
-
-
-async def insert_audit(database: Database, *entries: AuditEntry) -> None:
-    """Add entries to the audit log."""
-    await database.write(lambda connection: add_entries(connection, *entries))
 
 
 async def insert_runs(database: Database, *planted: Run, due_at: datetime | None = None) -> None:

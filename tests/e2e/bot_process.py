@@ -21,7 +21,6 @@ from bot import cli
 from bot.domain.runs import Run
 from bot.outside import Outside
 from demo.fake_comfydeploy.deployments import PICTURE_ID
-from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests import questions
 from tests.databases import Database, new_sqlite
@@ -29,7 +28,6 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.patch import discord_at
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Message
 from tests.harness import QUICK
 from tests.logs import own_logging
 from tests.ports import free_port
@@ -191,14 +189,6 @@ class BotProcess:
         """Let Alice send `/generate`."""
         return await self.discord.slash(self.alice, self.channel, "generate", {"prompt": "a fox", **options})
 
-    async def run_under_way(self) -> Interaction:
-        """Start the bot and let Alice ask for a run, which is held until `comfydeploy.release`."""
-        self.comfydeploy.faults = Faults(hold_at="running")
-        await self.start()
-        asking = await self.ask()
-        await self.held()
-        return asking
-
     async def held(self, runs: int = 1) -> None:
         """Wait until the fake ComfyDeploy holds `runs` runs and has reported it.
 
@@ -246,12 +236,13 @@ class BotProcess:
         return await questions.messages(self.database)
 
     async def check_outcomes(self, *, calls: int = 1) -> None:
-        """Assert that each run has exactly one outcome, and that no status message is left."""
+        """Assert that the channel shows exactly one outcome of each run, and no status message."""
+        ids = [message.custom_ids for message in self.discord.messages(self.channel)]
         for key in await self.keys():
-            found = self.outcomes(key)
-            assert len(found) == 1, f"{[message.text for message in found]}\n{self.log}"
+            found = [each for each in ids if any(id.startswith("run:") and key in id for id in each)]
+            assert len(found) == 1, f"{found}\n{self.log}"
+        assert not [each for each in ids if any(id.endswith(":cancel") for id in each)], self.log
         assert len(self.comfydeploy.call_log.queue_calls) <= calls, self.log
-        assert not self.leftovers(), self.log
 
     def signal(self, number: int) -> None:
         assert self.process is not None
@@ -262,26 +253,10 @@ class BotProcess:
         assert self.process is not None
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
-    def outcomes(self, key: str) -> list[Message]:
-        """Return the outcomes of a run that everybody sees: its messages without a Cancel button.
-
-        Further messages of an outcome have only numbers.
-        """
-        found = []
-        for message in self.discord.messages(self.channel):
-            ids = [item for item in message.custom_ids if key in item]
-            is_first = any(item.startswith("run:") for item in message.custom_ids)
-            if ids and is_first and not any(item.endswith(":cancel") for item in ids):
-                found.append(message)
-        return found
-
-    def leftovers(self) -> list[Message]:
-        """Return status messages that still show a run in progress."""
-        return [
-            message
-            for message in self.discord.messages(self.channel)
-            if message.loading or any(item.endswith(":cancel") for item in message.custom_ids)
-        ]
+    def offered(self) -> set[str]:
+        """Return the names of the options of `/generate`."""
+        command = self.discord.commands.find("generate")
+        return {option["name"] for option in command["options"]} if command else set()
 
 
 async def ready(port: int) -> None:

@@ -12,10 +12,8 @@ from tests.e2e.bot_process import BotProcess, bot_process
 
 @pytest.fixture
 async def home(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BotProcess]:
-    """Build a bot process that is not started yet; the marker `bot` holds its settings and its `speed`."""
+    """Build a bot process that is not started yet; the marker `bot` holds its settings."""
     marker = request.node.get_closest_marker("bot")
-    settings = dict(marker.kwargs) if marker else {}
-    speed = settings.pop("speed", 1.0)
+    settings = marker.kwargs if marker else {}
     async with bot_process(tmp_path, **settings) as built:
-        built.speed = speed
         yield built

@@ -7,24 +7,30 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from bot import __version__
 from bot.ops.export import FIELDS
+from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import PROJECT, BotProcess
 
+RUN = 'deployment="default"'
 
-async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
+
+@pytest.mark.bot(DAILY_GPU_SECONDS="600")
+async def test_each_run_is_exported_with_every_field_and_counted(home: BotProcess) -> None:
     await home.start()
+    home.comfydeploy.next_faults(Faults(queue_status=500, queue_starts=0), Faults())
     picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
     asked = [await home.ask(image=picture)]
-    await home.discord.wait_until(lambda: asked[0].shown)
+    await home.until(lambda: home.comfydeploy.call_log.queue_calls)
     asked.append(await home.ask(seed=7))
     await home.settled(runs=2)
     said = await home.command("export")
     assert said.code == 0, said.err
     first, second = (json.loads(line) for line in said.out.splitlines())
     assert tuple(first) == FIELDS
-    # The picture is none, which the workflow finds out.
-    assert (first["state"], second["state"]) == ("failed", "succeeded")
+    assert (first["state"], second["state"]) == ("unconfirmed", "succeeded")
     assert first["requester_id"] == str(home.alice.id)
     assert first["created_at"] < second["created_at"]
     assert first["inputs"]["image"].endswith("/start.png")
@@ -33,8 +39,21 @@ async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
     assert "?" not in second["outputs"][0]["url"]
     for secret in (home.discord.token, home.comfydeploy.api_key, *(one.token for one in asked)):
         assert secret not in said.out
-    about = (PROJECT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    assert [name for name in FIELDS if f"`{name}`" not in about] == []
+    expected = {
+        f'requests_total{{{RUN},outcome="accepted"}}': 2,
+        'comfydeploy_calls_total{call="queue",result="500"}': 1,
+        'comfydeploy_call_seconds_count{call="queue"}': 2,
+        f'outcomes_total{{{RUN},state="succeeded"}}': 1,
+        'message_attempts_total{kind="outcome",result="done"}': 2,
+        'webhooks_total{result="recorded"}': len(home.comfydeploy.call_log.webhook_attempts),
+        "delivery_seconds_count": 2,
+        "gpu_seconds_daily_limit": 600,
+        "store_up": 1,
+        "servers": 1,
+    }
+    page = (await home.metrics()).splitlines()
+    found = dict(line.removeprefix("comfydeploy_bot_").rsplit(" ", 1) for line in page)
+    assert {name: float(found[name]) for name in expected} == expected
 
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     for none in (("--since", later), ("--until", "2020-01-01"), ("--guild", "1")):

@@ -7,6 +7,7 @@ from pathlib import Path
 from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
 from tests.e2e.bot_process import bot_process
+from tests.harness import HELD
 
 
 async def test_a_database_that_is_gone_for_a_while_loses_nothing(tmp_path: Path) -> None:
@@ -15,7 +16,10 @@ async def test_a_database_that_is_gone_for_a_while_loses_nothing(tmp_path: Path)
         bot_process(tmp_path, database=database) as home,
     ):
         assert database.proxy is not None
-        await home.run_under_way()
+        home.comfydeploy.faults = HELD
+        await home.start()
+        await home.ask()
+        await home.held()
         database.proxy.shut()
         asking = await home.ask()
         await home.discord.wait_until(lambda: asking.shown)

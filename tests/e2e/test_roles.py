@@ -1,4 +1,4 @@
-"""Roles as processes of their own, on one PostgreSQL: two of a kind, and what each needs."""
+"""Roles as processes of their own, on one PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from discord import Permissions
 
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.chaos.database import opened
-from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process, ready
+from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process, described, ready
+from tests.fakediscord.world import User
 
 SECRETS = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
 
@@ -34,26 +37,22 @@ async def beside(
             await process.wait()
 
 
-async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(
-    home: BotProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.serve._LOCK_SECONDS", 0.1)
-    await home.start()
-    for port in (str(home.port), "0"):
-        ended = await home.command(WEB_PORT=port)
-        assert ended.code == 2
-        sentence = "The bot is already running on this database, with shard 0. Stop that process, or"
-        assert ended.err.strip().splitlines()[-1].startswith(sentence)
-    await home.ask()
-    await home.settled(runs=1)
+def owner(home: BotProcess) -> User:
+    """Return the person whom the fake Discord names as the application's owner."""
+    person = User(1, "owner")
+    home.discord.world.users[person.id] = person
+    home.discord.join(home.guild, person, permissions=Permissions.all().value)
+    return person
 
 
 @pytest.mark.timeout(300)
-async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
+async def test_four_processes_make_one_picture_and_read_the_deployments_again(tmp_path: Path) -> None:
     """The web one knows neither key, the others take no webhooks."""
+    file = tmp_path / "deployments.toml"
+    file.write_text(described(paint=PICTURE_ID), encoding="utf-8")
     async with (
         opened("postgres", tmp_path) as database,
-        bot_process(tmp_path, database=database) as home,
+        bot_process(tmp_path, database=database, COMFYDEPLOY_DEPLOYMENT_ID="") as home,
         beside(home, "web", without=SECRETS),
         beside(home, "messenger", WEB_PORT="0"),
         beside(home, "reconcile", WEB_PORT="0"),
@@ -61,11 +60,12 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         await ready(home.port)
         await home.start(ROLES="gateway", WEB_PORT="0")
         await home.ask()
-        await home.discord.wait_until(lambda: len(home.comfydeploy.call_log.queue_calls) == 1)
-        (key,) = await home.keys()
-        await home.discord.wait_until(lambda: home.outcomes(key) and not home.leftovers())
-        (outcome,) = home.outcomes(key)
-        assert outcome.attachments
-        assert len(home.comfydeploy.call_log.queue_calls) == 1
+        await home.settled(runs=1)
+        await home.check_outcomes()
         assert {webhook.answer for webhook in home.comfydeploy.call_log.webhook_attempts} == {204}
+        file.write_text(described(paint=PICTURE_ID, film=VIDEO_ID), encoding="utf-8")
+        await home.discord.slash(owner(home), home.channel, "reload")
+        log = tmp_path / "reconcile.log"
+        await home.until(lambda: "reloaded the deployments: added film" in log.read_text(encoding="utf-8"))
+        await home.discord.wait_until(lambda: {"paint", "film"} <= home.offered())
         assert await home.stop() == 0

@@ -5,16 +5,20 @@ A transcript shows each finding of a check once, and after each check how many t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
+from dotenv import dotenv_values
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -60,11 +64,28 @@ class Screen:
         said = await self.home.command(*arguments, **quiet | settings)
         self.lines.append(f"{told or f'python -m bot{typed}'}: exit code {said.code}")
         printed = said.out.replace("\n         ", " | ").splitlines()
-        self.lines += [f"  {line}" for line in printed if line not in self._seen]
+        self.lines += [f"  {line.rstrip()}" for line in printed if line and line not in self._seen]
         self._seen.update(line for line in printed if line.startswith(("ok ", "error ", "warning ")))
         self.lines += [f"  stderr: {line}" for line in said.err.splitlines()]
         for secret in (self.home.discord.token, self.home.comfydeploy.api_key, WRONG_TOKEN, WRONG_KEY):
             assert secret not in said.out + said.err
+
+    def answers(self, *texts: str) -> None:
+        """Let the next command find a terminal, at which somebody answers its questions."""
+        typed = iter(texts)
+
+        def hidden(question: str) -> str:
+            sys.stdout.write(f"{question}***\n")
+            return next(typed)
+
+        def shown(question: str) -> str:
+            text = next(typed)
+            sys.stdout.write(f"{question}{text}\n")
+            return text
+
+        self.monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        self.monkeypatch.setattr("getpass.getpass", hidden)
+        self.monkeypatch.setattr("builtins.input", shown)
 
     async def knows_what_is_ok(self) -> None:
         """Leave the findings of a sound setup out of the transcript."""
@@ -87,6 +108,8 @@ async def check(home: BotProcess, screen: Screen) -> None:
     await home.start(ALLOW_USER_INSTALLS="true")
     await screen.types("check", told="beside the running bot")
     assert str(await webhook_secret(home.database)) not in "".join(screen.lines)
+    screen.monkeypatch.setattr("bot.serve._LOCK_SECONDS", 0.1)
+    await screen.types(told="a second start beside it")
     await screen.types("check", WEBHOOK_SECRET="another-secret-01234")
     await home.stop()
     await screen.types(
@@ -182,6 +205,11 @@ async def check_deployments(home: BotProcess, screen: Screen) -> None:
         await screen.types("check", told=told, **OWN_FILE)
 
 
+async def close_once_connected(home: BotProcess, code: int) -> None:
+    await home.discord.wait_until(lambda: home.discord.gateway.live)
+    await home.discord.gateway.close(code)
+
+
 async def starts(home: BotProcess, screen: Screen) -> None:
     # First, because a start remembers how ComfyDeploy describes a deployment.
     await screen.types(COMFYDEPLOY_API_URL=f"http://{NOBODY}/api")
@@ -196,9 +224,14 @@ async def starts(home: BotProcess, screen: Screen) -> None:
     with screen.monkeypatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(home.folder / "gone"))
         await screen.types(told="without a folder for temporary files")
+    for code in (4004, 4011, 4014):
+        closing = asyncio.create_task(close_once_connected(home, code))
+        await screen.types(told=f"Discord closes the connection with {code}")
+        await closing
+    before = home.discord.gateway.counts["identify"]
     home.discord.routes.starts_left = 0
     await screen.types(told="no session start is left")
-    assert home.discord.gateway.counts["identify"] == 0
+    assert home.discord.gateway.counts["identify"] == before
     home.discord.faults.add("*", Fault.drop_before(), times=None)
     await screen.types(told="Discord is away")
 
@@ -243,13 +276,37 @@ async def setup(home: BotProcess, screen: Screen) -> None:
     await screen.types("setup", "--discord-token", WRONG_TOKEN, told="a secret in place of its file")
 
 
+async def setup_at_a_terminal(home: BotProcess, screen: Screen) -> None:
+    token, key = home.discord.token, home.comfydeploy.api_key
+    empty, env = dict.fromkeys(NAMES, ""), home.folder / ".env"
+    screen.answers(key, WRONG_TOKEN, token, key, "picture", PICTURE_ID)
+    await screen.types("setup", told="with an answer that is wrong at first", **empty)
+    assert env.stat().st_mode & 0o777 == 0o600
+    screen.answers("", "", "")
+    await screen.types("setup", told="and again", **empty)
+    assert dotenv_values(env) == dict(zip(NAMES, (token, key, PICTURE_ID), strict=True))
+    screen.answers("", "a-new-key", "n", "another-key", "y", "", "y")
+    away = {"COMFYDEPLOY_API_URL": f"http://{NOBODY}/api"}
+    await screen.types("setup", told="while ComfyDeploy is away", **empty, **away)
+    assert dotenv_values(env)["COMFYDEPLOY_API_KEY"] == "another-key"
+
+
 async def commands(home: BotProcess, screen: Screen) -> None:
     await screen.types("export", "--since", "9999-12-31T23:59-23:00")
     await screen.types("export", "--since", "yesterday")
     await screen.types("chekc")
 
 
-SCENES = (check, check_databases, check_services, check_deployments, starts, setup, commands)
+SCENES = (
+    check,
+    check_databases,
+    check_services,
+    check_deployments,
+    starts,
+    setup,
+    setup_at_a_terminal,
+    commands,
+)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=[scene.__name__ for scene in SCENES])
