@@ -38,12 +38,12 @@ async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
         case HelpPage.LIMITS:
             text = await _limits(interaction)
         case HelpPage.COMMANDS:
-            mention = await bot.registered.mention(interaction.guild_id)
+            mention = await bot.registered.mention()
             version = __version__ if await _is_owner(interaction) else None
             in_server = rules_guild_id(interaction) is not None
             text = commands_text(mention, in_server=in_server, version=version)
         case HelpPage.START:
-            mention = await bot.registered.mention(interaction.guild_id)
+            mention = await bot.registered.mention()
             return help_layout(id.page, *start_texts(catalogue.all(), catalogue.plan, mention))
     return help_layout(id.page, text)
 
@@ -84,7 +84,7 @@ class Help(commands.Cog):
             return
         try:
             if await is_to_be_greeted(app, guild.id):
-                mention = await self._bot.registered.mention(guild.id)
+                mention = await self._bot.registered.mention()
                 await channel.send(view=greeting_layout(mention, app.catalogue.all(), app.catalogue.plan))
         except (StoreUnavailable, discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("can't greet server %s: %s: %s", guild.id, type(error).__name__, error)

@@ -98,8 +98,6 @@ class Settings(BaseModel):
     """The total number of shards. Empty = no sharding."""
     shard_ids: fields.ShardIds = ()
     """The shards of this process, such as 0,1. Empty = all."""
-    command_guild_ids: fields.Ids = ()
-    """Sync the commands only to these servers, immediately. Empty = to all servers, within the hour."""
     allowed_guild_ids: fields.Ids | None = None
     """The ids of the servers that may use the bot. Empty = all."""
     allow_direct_messages: bool = False
@@ -219,7 +217,6 @@ class Settings(BaseModel):
         """Return sentences about settings that are allowed but probably a mistake."""
         url, api = self.public_url, self.comfydeploy_api_url
         only_here = url is not None and _is_loopback(url)
-        elsewhere = self.allow_user_installs or self.allow_direct_messages
         found = (
             (
                 url is None,
@@ -246,11 +243,6 @@ class Settings(BaseModel):
                 self.allow_user_installs and self.daily_gpu_seconds is None,
                 "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
                 "and no server's budgets apply there. Set DAILY_GPU_SECONDS.",
-            ),
-            (
-                self.command_guild_ids and elsewhere,
-                "COMMAND_GUILD_IDS keeps the commands to those servers, so ALLOW_DIRECT_MESSAGES and "
-                "ALLOW_USER_INSTALLS have no effect. Leave COMMAND_GUILD_IDS empty for them.",
             ),
             (
                 self.submit_grace_seconds < QUEUE_CALL_SECONDS,

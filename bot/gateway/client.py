@@ -134,10 +134,9 @@ class GenerateBot(commands.Bot):
         self._rebuilders.append(rebuild)
 
     def remove_message_commands(self, names: Iterable[str]) -> None:
-        """Remove message commands from every scope. Names that aren't registered are ignored."""
+        """Remove message commands. Names that aren't registered are ignored."""
         for name in names:
-            for scope in (None, *map(discord.Object, self.registered.guild_ids)):
-                self.tree.remove_command(name, guild=scope, type=discord.AppCommandType.message)
+            self.tree.remove_command(name, type=discord.AppCommandType.message)
 
     async def show_deployments(self, *, resend: bool = False) -> None:
         """Rebuild and sync the commands after the deployments changed; `resend` also sends unchanged ones.

@@ -26,7 +26,6 @@ from bot.domain.errors import DiscordAway, RefusedError
 from bot.ui.help import Mention, plain_mention
 
 log = logging.getLogger(__name__)
-_GLOBAL = "global"
 # Commands for the bot's owner, available in direct messages regardless of a server's Integrations.
 OWNER = frozenset({"pause", "resume", "reload"})
 # Help and a user's own requests and data. They cost nothing, and everybody may reach their own data.
@@ -86,68 +85,48 @@ def is_permitted(
 class RegisteredCommands:
     """The slash commands in Discord: their sync, their ids, and a cache of the overrides of `/generate`.
 
-    They are registered globally, or only on the servers of COMMAND_GUILD_IDS, where they appear immediately.
     A command that only changes keeps its id, and a new one gets a new id.
     """
 
     def __init__(self, tree: app_commands.CommandTree[Any], app: App) -> None:
         self._tree, self._app = tree, app
-        self.guild_ids = app.settings.command_guild_ids
-        self._ids: dict[int | None, Mapping[str, int]] = {}
+        self._ids: dict[str, int] = {}
         self._overrides: dict[int, tuple[float, Sequence[Overrides]]] = {}
 
     async def sync(self, application_id: int, *, resend: bool = False) -> None:
-        """Sync the scopes that changed, or all; if Discord refuses one, only log it. Raises StoreUnavailable.
+        """Sync the commands if they changed, or anyway; if Discord refuses them, only log it.
 
-        Commands that an earlier setting registered in other scopes are removed. If Discord didn't answer for
-        a scope, raise DiscordAway after the others.
+        Raises StoreUnavailable, and DiscordAway if Discord doesn't answer.
         """
-        tree, store, prefix = self._tree, self._app.store.key_values, f"synced:{application_id}:"
+        tree, store, name = self._tree, self._app.store.key_values, f"synced:{application_id}"
         settings = self._app.settings
         direct, by_users = settings.allow_direct_messages, settings.allow_user_installs
         set_availability(tree.get_commands(), direct_messages=direct, user_installs=by_users)
-        for guild_id in self.guild_ids:
-            tree.copy_global_to(guild=discord.Object(guild_id))
-        if self.guild_ids:
-            tree.clear_commands(guild=None)
-        synced = await store.with_prefix(prefix)
-        away: DiscordAway | None = None
+        commands = [command.to_dict(tree) for command in tree.get_commands()]
+        fingerprint = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
+        if not resend and await store.get(name) == fingerprint:
+            return
         try:
-            # While Discord answers nothing for the new scope, the earlier ones keep their commands.
-            for scope in dict.fromkeys([*map(str, self.guild_ids), _GLOBAL, *synced]):
-                guild = None if scope == _GLOBAL else discord.Object(int(scope))
-                commands = [command.to_dict(tree) for command in tree.get_commands(guild=guild)]
-                if away is not None and not commands:
-                    continue
-                fingerprint = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
-                if not resend and synced.get(scope) == fingerprint:
-                    continue
-                where = "all servers" if guild is None else f"server {scope}"
-                try:
-                    await tree.sync(guild=guild)
-                except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-                    if not isinstance(error, discord.HTTPException) or is_outage(error):
-                        away = DiscordAway(f"{type(error).__name__}: {error}")
-                        continue
-                    # Usually a server that the bot has left, or to which it was invited without
-                    # `applications.commands`. An expected error needs no traceback.
-                    log.error("can't sync the commands to %s: %s", where, error)  # noqa: TRY400
-                else:
-                    log.info("synced the commands to %s", where)
-                    await store.put(f"{prefix}{scope}", fingerprint)
+            await tree.sync()
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            if not isinstance(error, discord.HTTPException) or is_outage(error):
+                raise DiscordAway(f"{type(error).__name__}: {error}") from error
+            # An expected error needs no traceback.
+            log.error("can't sync the commands: %s", error)  # noqa: TRY400
+        else:
+            log.info("synced the commands")
+            await store.put(name, fingerprint)
         finally:
             self._ids = {}
-        if away is not None:
-            raise away
 
-    async def mention(self, guild_id: int | None) -> Mention:
+    async def mention(self) -> Mention:
         """Return a function that converts a path, such as `/generate flux`, to a mention.
 
         If an id isn't known, for example because Discord doesn't answer in time, the path itself is shown.
         """
         ids: Mapping[str, int] = {}
         try:
-            ids = await self._offered(guild_id)
+            ids = await self._offered()
         except (discord.HTTPException, DiscordAway) as error:
             log.warning("can't fetch the ids of the commands: %s", error)
 
@@ -176,23 +155,18 @@ class RegisteredCommands:
         if not is_permitted(overrides, guild.id, user_id, role_ids, channel_id):
             raise RefusedError("not_allowed_here")
 
-    async def _offered(self, guild_id: int | None) -> Mapping[str, int]:
-        """Return the ids of the slash commands that a server or a direct message has, by name.
-
-        Raises DiscordAway, or Forbidden if the bot may not use commands in a server of the settings.
-        """
+    async def _offered(self) -> Mapping[str, int]:
+        """Return the ids of the slash commands by name. Raises DiscordAway."""
         ids = self._ids
-        scope = guild_id if guild_id in self.guild_ids else None
-        if scope not in ids:
+        if not ids:
             async with answering(_IDS_SECONDS):
-                guild = discord.Object(scope) if scope is not None else None
-                commands = await self._tree.fetch_commands(guild=guild)
+                commands = await self._tree.fetch_commands()
             chat_input = discord.AppCommandType.chat_input
-            ids[scope] = {command.name: command.id for command in commands if command.type is chat_input}
-        return ids[scope]
+            ids.update({command.name: command.id for command in commands if command.type is chat_input})
+        return ids
 
     async def _fetch_overrides(self, guild_id: int) -> Sequence[Overrides]:
-        command_id = (await self._offered(guild_id)).get(self._app.catalogue.plan.name)
+        command_id = (await self._offered()).get(self._app.catalogue.plan.name)
         application_id, http = self._tree.client.application_id, self._tree.client.http
         if command_id is None or application_id is None:
             return ()

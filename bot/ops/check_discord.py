@@ -116,11 +116,9 @@ async def _check_servers(client: discord.Client, settings: Settings) -> list[Fin
         return [problem(SERVERS, f"the list can't be read: {_reason(error)}.", "Try again in a minute.")]
     found: list[Finding] = []
     present = {int(server["id"]) for server in servers}
-    allowed, commands = settings.allowed_guild_ids or (), settings.command_guild_ids
-    for name, ids in (("ALLOWED_GUILD_IDS", allowed), ("COMMAND_GUILD_IDS", commands)):
-        if absent := [str(guild_id) for guild_id in ids if guild_id not in present]:
-            summary = f"{name} names servers that the bot is not on: {', '.join(absent)}."
-            found.append(warning(SERVERS, summary, "Invite the bot there, or correct the ids."))
+    if absent := [str(each) for each in settings.allowed_guild_ids or () if each not in present]:
+        summary = f"ALLOWED_GUILD_IDS names servers that the bot is not on: {', '.join(absent)}."
+        found.append(warning(SERVERS, summary, "Invite the bot there, or correct the ids."))
     lacking = [
         f"{server['name']} ({server['id']}): {', '.join(missing)}"
         for server in servers

@@ -62,11 +62,6 @@ def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Find
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
     if key and (fault := key_fault(key, settings.comfydeploy_api_url)):
         yield warning(SETTINGS, f"COMFYDEPLOY_API_KEY {fault}.", "Copy it from ComfyDeploy's dashboard.")
-    for name in ("COMMAND_GUILD_IDS", "ALLOWED_GUILD_IDS"):
-        for each in getattr(settings, name.lower()) or ():
-            if not 17 <= len(str(each)) <= 20:
-                summary = f"{name}: {each} doesn't look like a server's id, which has 17 to 20 digits."
-                yield warning(SETTINGS, summary, "Right-click the server in Discord > Copy Server ID.")
     if (folder := settings.backup_dir) is not None and not os.access(folder, os.W_OK | os.X_OK):
         summary = f"BACKUP_DIR: {folder} is missing or can't be written."
         yield problem(SETTINGS, summary, "Create it, and give the bot's user that right.")

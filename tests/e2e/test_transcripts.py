@@ -103,7 +103,7 @@ async def check(home: BotProcess, screen: Screen) -> None:
     home.database_file.unlink()
     await screen.types("check")
     assert not home.database_file.exists()
-    assert not home.discord.commands.scopes
+    assert not home.discord.commands.synced
     assert not home.comfydeploy.call_log.queue_calls
     await home.start(ALLOW_USER_INSTALLS="true")
     await screen.types("check", told="beside the running bot")
@@ -120,11 +120,11 @@ async def check(home: BotProcess, screen: Screen) -> None:
     )
     await screen.types("check", DISCORD_TOKEN="0123456789abcdef")
     await screen.types("check", DISCORD_TOKEN="", WEB_PORT="many", LOG_LEVEL="loud")
-    await screen.types("check", ALLOWED_GUILD_IDS="4712", COMMAND_GUILD_IDS="4711")
+    await screen.types("check", ALLOWED_GUILD_IDS="4712")
     await screen.types("check", PUBLIC_URL="http://nas")
     wrong = {"PUBLIC_URL": "bot.example.com", "DATABASE_URL": "mysql://x/y", "COMFYDEPLOY_API_URL": "x"}
     await screen.types("check", **wrong)
-    said = await home.command("check", "--json", COMMAND_GUILD_IDS="4711")
+    said = await home.command("check", "--json", ALLOWED_GUILD_IDS="4711")
     assert {each["level"] for each in json.loads(said.out)["findings"]} == {"ok", "warning"}
     async with opened("postgres", home.folder) as database:
         only = dict.fromkeys(NAMES, "") | {"ROLES": "web", "DATABASE_URL": database.url}

@@ -23,9 +23,9 @@ class CannotSend(Exception):
 
 
 class Actions(WorldChanges):
-    async def wait_command(self, name: str, *, guild_id: int | None = None, within: float = 90.0) -> None:
+    async def wait_command(self, name: str, *, within: float = 90.0) -> None:
         """Wait until the command is synced and the bot is connected to the gateway."""
-        await self.wait_until(lambda: self.commands.find(name, guild_id) and self.gateway.live, within)
+        await self.wait_until(lambda: self.commands.find(name) and self.gateway.live, within)
 
     def file(
         self, filename: str, data: bytes, content_type: str = "", *, width: int = 0, height: int = 0
@@ -81,7 +81,7 @@ class Actions(WorldChanges):
     ) -> Interaction:
         """Use a message command, as in a message's menu under Apps."""
         place = message.channel
-        command = self.commands.find(name, _guild_id(place), MESSAGE_COMMAND)
+        command = self.commands.find(name, MESSAGE_COMMAND)
         if command is None or message.deleted_at is not None or message.ephemeral:
             raise CannotSend(f"{name!r} is not offered here")
         self._may_use(command, place, user)
@@ -195,7 +195,7 @@ class Actions(WorldChanges):
     def _command(self, channel: Channel, user: User, name: str) -> tuple[Json, list[Json], Json]:
         """Return the command, its chosen subcommands, and the one of these that has the options."""
         first, *rest = name.split()
-        command = self.commands.find(first, _guild_id(channel))
+        command = self.commands.find(first)
         if command is None:
             raise CannotSend(f"/{first} is not synced here")
         self._may_use(command, channel, user)

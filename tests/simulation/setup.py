@@ -125,13 +125,13 @@ class Database:
         with new_world("preparation", folder) as world:
             self.give(world)
             world.loop.run_until_complete(_prepare(world))
-            self._commands = world.discord.commands.scopes
+            self._commands = world.discord.commands.synced
             self.keep(world)
 
     def give(self, world: World) -> None:
         """Give a world a copy of the database, which is empty before the preparation."""
         if hasattr(self, "_commands"):
-            world.discord.commands.scopes = copy.deepcopy(self._commands)
+            world.discord.commands.synced = copy.deepcopy(self._commands)
 
     def keep(self, world: World) -> None:
         """Keep a world's database for later ones."""

@@ -215,7 +215,7 @@ class World:
         return self._is_ready()
 
     def _is_ready(self) -> bool:
-        known = self.discord.commands.find("generate", None) is not None
+        known = self.discord.commands.find("generate") is not None
         return known and bool(self.discord.gateway.live)
 
     def later(self, seconds: float, act: Callable[[], Awaitable[object] | None]) -> None:

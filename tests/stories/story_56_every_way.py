@@ -38,8 +38,8 @@ async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> Non
         await _try(stage, ways)
         with stage.unseen():
             await ends()
-    guild, commands = stage.world.cast.guilds["studio"], stage.world.discord.commands
-    generate = commands.find("generate", guild.id)
+    commands = stage.world.discord.commands
+    generate = commands.find("generate")
     assert generate is not None
     for name, target in (("/generate", generate["id"]), ("the bot", generate["application_id"])):
         ways = await _ways(stage)

@@ -7,7 +7,7 @@ from tests.fakediscord.faults import Fault
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.stories.stage import Person, Stage
 
-SERVER = "PUT /applications/{application_id}/guilds/{guild_id}/commands"
+SYNC = "PUT /applications/{application_id}/commands"
 LIMITS = ("required", "min_value", "max_value", "min_length", "max_length", "autocomplete")
 
 
@@ -53,7 +53,7 @@ async def _automod(stage: Stage, alice: Person) -> None:
 
 
 async def _commands(stage: Stage) -> None:
-    guild, discord = stage.world.cast.guilds["studio"], stage.world.discord
+    discord = stage.world.discord
     stage.tells("The options of /generate picture, as Discord has them")
     generate = discord.commands.find("generate")
     assert generate is not None
@@ -62,12 +62,8 @@ async def _commands(stage: Stage) -> None:
         stage.lines.append(f"  {_option(option)}")
     await stage.restart()
     _tell_commands(stage)
-    await stage.configures(COMMAND_GUILD_IDS=str(guild.id))
-    _tell_commands(stage)
-    await stage.configures()
-    _tell_commands(stage)
-    stage.discord_fails("The server's commands can't be changed for a while", SERVER, Fault.answer(503), None)
-    await stage.configures(COMMAND_GUILD_IDS=str(guild.id))
+    stage.discord_fails("Commands can't be changed for a while", SYNC, Fault.answer(503), None)
+    await stage.configures(ALLOW_USER_INSTALLS="false", ALLOW_DIRECT_MESSAGES="false")
     await stage.passes(700)
     _tell_commands(stage)
     discord.faults.clear()
@@ -85,9 +81,5 @@ def _option(option: Json) -> str:
 def _tell_commands(stage: Stage) -> None:
     discord = stage.world.discord
     sent = sum(each.method == "PUT" for each in discord.request_log.requests)
-    scopes = {
-        ("every server" if scope is None else "Studio"): found
-        for scope, found in discord.commands.scopes.items()
-    }
-    offered = ", ".join(f"{len(found)} in {scope}" for scope, found in scopes.items())
-    stage.lines.append(f"  commands: {offered}; lists sent so far: {sent}")
+    directly = sum(1 in each["contexts"] for each in discord.commands.synced)
+    stage.lines.append(f"  commands in direct messages: {directly}; lists sent so far: {sent}")

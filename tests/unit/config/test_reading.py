@@ -30,8 +30,8 @@ def test_the_required_variables_are_enough() -> None:
     assert settings.database_url.get_secret_value() == "sqlite:///data/bot.db"
     assert (settings.poll_interval_seconds, settings.run_deadline_seconds) == (15, 3600)
     assert settings.submit_grace_seconds == 180
-    assert (settings.allowed_guild_ids, settings.command_guild_ids) == (None, ())
-    assert (settings.max_concurrent_runs, settings.roles, settings.shards) == (None, ALL_ROLES, None)
+    assert (settings.allowed_guild_ids, settings.max_concurrent_runs) == (None, None)
+    assert (settings.roles, settings.shards) == (ALL_ROLES, None)
 
 
 def test_values_are_read_liberally(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def test_values_are_read_liberally(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(
         WEB_PORT="7000",  # the environment wins
         METRICS_PORT="0",  # the system chooses one, as it may twice
-        COMMAND_GUILD_IDS=" 5, 7 ,5,",
+        ALLOWED_GUILD_IDS=" 5, 7 ,5,",
         ALLOW_PRIVATE_MEDIA_NETWORKS=" 10.0.0.0/8, fd12::/16,10.0.0.0/8,192.168.1.5,",
         LOG_LEVEL="debug",
         LOG_FORMAT="JSON",
@@ -52,7 +52,7 @@ def test_values_are_read_liberally(monkeypatch: pytest.MonkeyPatch) -> None:
         SHARD_IDS="2, 3",
     )
     assert (settings.web_port, settings.metrics_port) == (9000, 0)
-    assert settings.command_guild_ids == (5, 7)
+    assert settings.allowed_guild_ids == (5, 7)
     networks = ["10.0.0.0/8", "fd12::/16", "192.168.1.5/32"]
     assert [str(network) for network in settings.allow_private_media_networks] == networks
     assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
