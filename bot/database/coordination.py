@@ -20,7 +20,7 @@ class LockHeld(Exception):
 
 
 class Coordinator:
-    """The coordinator of a database in memory, which no other process can open."""
+    """The wake-ups and locks of the processes that share a database. A SQLite file belongs to one."""
 
     def __init__(self) -> None:
         # The name of a lock that another process has taken in an outage.
@@ -43,7 +43,7 @@ class Coordinator:
 
         Raises StoreUnavailable.
         """
-        return True
+        raise NotImplementedError
 
     async def acquire(self, name: str, wait_seconds: float) -> None:
         """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds` seconds.

@@ -55,20 +55,17 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """Return the SQLite file, or None for PostgreSQL and in-memory databases."""
-        name = self.url.database
-        if not self.is_sqlite or not name or name == ":memory:" or name.startswith("file:"):
-            return None
-        return Path(name)
+        """Return the SQLite file, or None for PostgreSQL."""
+        return Path(self.url.database or "") if self.is_sqlite else None
 
     async def close(self) -> None:
         await self._server.close()
 
     def coordinator(self) -> Coordinator:
         """Return a coordinator for the processes that share this database. The caller opens it."""
-        if not isinstance(self._server, Sqlite):
-            return self._server.coordinator()
-        return FileCoordinator(self.file) if self.file is not None else Coordinator()
+        if isinstance(self._server, Sqlite):
+            return FileCoordinator(Path(self.url.database or ""))
+        return self._server.coordinator()
 
     async def ping(self) -> None:
         """Read a row, because SQLite opens its file only for the first table. Raises StoreUnavailable."""

@@ -135,7 +135,7 @@ def _explained(database: Database, error: Exception) -> StartupError:
             "or restore a backup."
         )
     if database.is_sqlite:
-        file = database.file or "in memory"
+        file = database.file
         if "not a database" in said or "malformed" in said:
             return StartupError(
                 f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, "
