@@ -150,17 +150,15 @@ def _choices_size(option: OptionSpec) -> int:
 def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
     """Plan `/generate` for these deployments. `extra` holds the options that every deployment gets.
 
-    If even the smallest plan is too large, options of `extra` are dropped, last ones first, and then `count`.
+    If even the smallest plan is too large, options of `extra` are dropped, last ones first.
     Raises StartupError, which names what to cut, if Discord's limits can't be met.
     """
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
-    # `extra` and `count` are conveniences: drop them rather than fail to start.
-    attempts = [(deployments, extra[:number]) for number in range(len(extra), -1, -1)]
-    attempts.append(([item.model_copy(update={"max_count": 1}) for item in deployments], ()))
-    for offered, options in attempts:
+    # `extra` are conveniences: drop them rather than fail to start.
+    for number in range(len(extra), -1, -1):
         for step in _STEPS:
-            plan = _plan(offered, options, *step)
+            plan = _plan(deployments, extra[:number], *step)
             if plan.size <= MAX_COMMAND_SIZE:
                 return plan
     largest = sorted(plan.commands, key=lambda spec: spec.size, reverse=True)[:3]

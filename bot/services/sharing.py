@@ -69,10 +69,7 @@ async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest, rule
 def _gallery(app: App, actor: Actor, run: Run, rules: ServerRules) -> int:
     """Return the id of the gallery channel if it may show the result now. Raises RefusedError otherwise."""
     gallery = rules.gallery_channel_id if run.guild_id is not None else None
-    if gallery is None:
-        raise RefusedError("share_no_gallery")
-    channel = actor.channel_state(gallery)
-    if not channel.can_post:
+    if gallery is None or not (channel := actor.channel_state(gallery)).can_post:
         raise RefusedError("share_closed")
     # An archived thread isn't in the cache, but the interaction from it contains its parent's mark.
     is_restricted = restricts(app, actor, run) or actor.origin.channel_age_restricted

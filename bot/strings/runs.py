@@ -146,7 +146,6 @@ RUNS = {
     "post_age": "This is age-restricted, and its channel isn't any more, so I didn't post it.",
     "share_there": "This has been shared already: [open it]({url}).",
     "share_deleted": "A moderator deleted this after it was shared, so I won't share it again.",
-    "share_no_gallery": "This server has no gallery channel. A moderator can choose one in `/settings`.",
     "share_closed": "I can't post in the gallery channel. A moderator can fix that in `/settings`.",
     "share_words": "The prompt has something that isn't allowed there. Please share it without the prompt.",
     "share_text": "The result's text has something that isn't allowed in the gallery channel.",

@@ -61,9 +61,12 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.presses("Delete my data")
     await alice.presses_more("Delete", beside="×2")
     await stage.until_done()
+    with stage.unseen():
+        await alice.makes(prompt="a lynx")
     await alice.makes("text", prompt="a badger")
-    await mona.sets("Words", words_and_phrases_to_add="badger")
+    await mona.sets("Words", words_and_phrases_to_add="badger\nlynx")
     await alice.presses_more("Share", beside="a badger", show_the_prompt=False)
+    await alice.presses_more("Share", beside="a lynx", show_the_prompt=True)
     await alice.at("adult").makes(prompt="a wolf")
     await alice.presses_more("Share", beside="a wolf")
     await mona.types("/audit", action="share")

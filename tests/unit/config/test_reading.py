@@ -118,11 +118,11 @@ def test_a_folder_or_an_endless_name_is_no_file_of_deployments(name: str) -> Non
 # Addresses. `mistakes_in_addresses.txt` has those that are refused.
 
 
-@pytest.mark.parametrize("host", ["::", "127.0.0.1", "localhost", "bot_1", "bücher.example", "example.com."])
-def test_hosts(host: str) -> None:
-    assert load(WEB_HOST=host).web_host == host
-    place = f"[{host}]" if ":" in host else host
-    assert load(PUBLIC_URL=f"https://{place}:8443/").public_url == f"https://{place}:8443"
+def test_hosts() -> None:
+    for host in ("::", "127.0.0.1", "localhost", "bot_1", "bücher.example", "example.com."):
+        assert load(WEB_HOST=host).web_host == host
+        place = f"[{host}]" if ":" in host else host
+        assert load(PUBLIC_URL=f"https://{place}:8443/").public_url == f"https://{place}:8443"
 
 
 PLACES = ("db_1:5432/bot", "bücher.example/bot", "[::1]:5432/bot", "/bot?host=/run/postgresql", "/bot")
@@ -131,9 +131,8 @@ PLACES += ("/bot?host=a:5432&host=b:5433", "host/bot?ssl=verify-full&target_sess
 
 @pytest.mark.parametrize("place", PLACES)
 def test_places_of_a_database(place: str) -> None:
-    for user in ("bot", "bot@server"):
-        url = f"postgresql://{user}:pa%40ss@{place}"
-        assert load(DATABASE_URL=url).database_url.get_secret_value() == url
+    url = f"postgresql://bot@server:pa%40ss@{place}"
+    assert load(DATABASE_URL=url).database_url.get_secret_value() == url
 
 
 # Roles and shards. `mistakes.txt` has wrong ones.

@@ -8,15 +8,13 @@ import pytest
 
 from bot.comfydeploy.deployments import GPUS
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import plan_commands, plan_options
 from bot.deployments.inputs import Input
 from bot.deployments.merge import GPU, Merged, Stored, merge, removed_since
-from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputErrors
 from bot.domain.requests import Holder
 from tests.unit.deployments.flux import FLUX, drawn
-from tests.unit.deployments.made import but, choice, compiled, config, deployment, node, offering
+from tests.unit.deployments.made import but, choice, offering
 from tests.unit.factories import made_preset, made_run
 
 assert FLUX.prompt is not None
@@ -92,28 +90,13 @@ def seeds(item: Input, count: Any, **given: Any) -> list[Any]:
         *((SEED, none, {"seed": 7}, [7]) for none in (None, " ", 1)),
         # Past the end of the range it goes on at the beginning.
         (NARROW, 4, {"seed": 4}, [4, 5, 0, 1]),
+        (but(SEED, choices=(choice("7", "7"),)), 2, {"seed": 7}, [7, 7]),
     ],
 )
 def test_a_given_seed_counts_on_and_others_are_drawn(
     item: Input, count: Any, typed: dict[str, Any], expected: list[int]
 ) -> None:
     assert seeds(item, count, **typed) == expected
-
-
-def options(made: Deployment) -> set[str]:
-    return {option.name for option in plan_options(made)}
-
-
-def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
-    nodes = (node("prompt", "Text"), node("seed", "NumberInt"))
-    with_seed, without = deployment(*nodes), deployment(nodes[0])
-    assert (with_seed.max_count, without.max_count) == (4, 1)
-    assert compiled(config(max_count=10), None).max_count == 10
-    (count,) = (option for option in plan_options(with_seed) if option.name == "count")
-    assert (count.item.minimum, count.item.maximum, count.required) == (1, 4, False)
-    assert "count" not in options(without)
-    # An input of that name gives way.
-    assert {"count", "count_input"} <= options(deployment(*nodes, node("count", "NumberInt")))
 
 
 K = InputKind
@@ -142,10 +125,7 @@ REVERSED = TODAY.model_copy(update={"inputs": dict(reversed(TODAY.inputs.items()
         ({"style": "ink-v1", "steps": 30, "cfg": 7}, None),
         # A size is stored as its numbers, so another name or list of choices changes nothing.
         ({"width": 640, "height": 1024}, None),
-        ({"width": 640}, None),
-        ({"pictures": ["https://a.example/a.png"] * 2}, None),
         ({"style": "neon"}, "value_removed"),
-        ({"style": ["ink-v1"]}, "value_removed"),
         ({"steps": 31}, "value_removed"),
         ({"width": 2048, "height": 512}, "value_removed"),
         ({"cfg": 8}, "value_removed"),
@@ -173,17 +153,6 @@ def test_only_a_seed_that_is_offered_varies() -> None:
     assert SEED.varies_in_batch
     for change in ({"fixed": 3}, {"hidden": True}, {"choices": (choice("1", "1"),)}, {"is_seed": False}):
         assert not but(SEED, **change).varies_in_batch
-
-
-def test_count_gives_way_if_the_command_is_too_large() -> None:
-    item = input_of(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
-    many = [
-        offering(item, SEED, gpus=GPUS, max_count=10, name=f"{'n' * 28}{n}", group=f"g{n // 25}")
-        for n in range(58)
-    ]
-    for made, offered in ((many, False), (many[:20], True)):
-        plan = plan_commands(made)
-        assert {any(each.name == "count" for each in spec.options) for spec in plan.commands} == {offered}
 
 
 def test_each_seed_counts_by_itself() -> None:

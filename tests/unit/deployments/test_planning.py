@@ -178,27 +178,19 @@ def options_of(made: Deployment) -> Sequence[OptionSpec]:
 
 def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> None:
     texts = [node(f"t{number}", "Text", default="x") for number in range(30)]
-    options = options_of(deployment(*texts, node("photo", "Image"), inputs={"t29": {"required": True}}))
+    options = options_of(deployment(*texts, node("late", "Text"), node("photo", "Image")))
     names = [option.name for option in options]
     assert len(names) == 25
-    assert set(names[:3]) == {"t29", "photo", "t0"}, "t0 is taken for the prompt"
+    assert set(names[:3]) == {"late", "photo", "t0"}, "t0 is taken for the prompt"
     assert (names[-1], "t28" in names, "t28" in options[-1].description) == ("more", False, True)
 
 
-def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
+def test_a_batch_shrinks_before_an_input_has_to_go_into_more_and_one_gpu_is_no_option() -> None:
     nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
-    made = deployment(*nodes, node("images", "ImageBatch"), inputs={"images": {"max_count": 10}})
-    options = options_of(made)
-    assert (len(options), [option.key for option in options].count("images")) == (25, 2)
-    assert MORE not in {option.name for option in options}
-
-
-def test_the_default_is_shown_in_the_description() -> None:
-    made = deployment(node("steps", "NumberInt", default=20, description="Steps\nof sampling " + "x" * 100))
-    described = options_of(made)[0].description
-    assert described.startswith("Steps of sampling")
-    assert described.endswith("… (default 20)")
-    assert len(described) == 100
+    images = {"images": {"max_count": 10}}
+    options = options_of(deployment(*nodes, node("images", "ImageBatch"), inputs=images, gpus=["T4"]))
+    assert (len(options), [option.key for option in options].count("images")) == (25, 3)
+    assert {MORE, "gpu"}.isdisjoint(option.name for option in options)
 
 
 def test_over_8000_characters_the_largest_lists_become_autocomplete_first() -> None:
@@ -209,17 +201,3 @@ def test_over_8000_characters_the_largest_lists_become_autocomplete_first() -> N
     assert any(option_of(command, "big").autocomplete for command in plan.commands)
     assert all(option_of(command, "small").choices for command in plan.commands)
     assert all("GPU that it runs on" in option_of(command, "gpu").description for command in plan.commands)
-
-
-@pytest.mark.parametrize(("inputs", "is_moved"), [(6, False), (24, True)])
-def test_then_descriptions_shrink_and_then_inputs_move_into_more(inputs: int, is_moved: bool) -> None:
-    nodes = [node(f"input_{number}", "Text", default="x", description="d" * 90) for number in range(inputs)]
-    plan = plan_commands([deployment(*nodes, name=f"d{number}") for number in range(25)])
-    assert_discord_takes(plan)
-    assert (option_of(plan.commands[0], MORE) is not None) is is_moved
-
-
-@pytest.mark.parametrize(("gpus", "offered"), [(["T4", "B200"], ["T4", "B200"]), (["T4"], [])])
-def test_gpu_is_offered_where_there_is_a_choice(gpus: list[str], offered: list[str]) -> None:
-    made = deployment(gpus=gpus)
-    assert ("gpu" in (option.name for option in options_of(made))) is bool(offered)

@@ -12,7 +12,7 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.draft import Draft, changed
 from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
-from bot.deployments.model import Deployment, displayed_inputs
+from bot.deployments.model import Deployment
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from tests.unit.deployments.made import deployment, node
@@ -73,19 +73,11 @@ def test_a_size_that_is_left_out_is_the_default(
     assert not size_of(made).required
 
 
-@pytest.mark.parametrize(
-    ("made", "typed", "code", "option"),
-    [
-        # Without defaults, a size is required.
-        (sized(side={}), {}, "input_required", "size"),
-        # The two inputs are no options any more.
-        (SIZED, {"more": "width=512"}, "input_unknown", "width"),
-    ],
-)
-def test_a_size_is_refused(made: Deployment, typed: dict[str, str], code: str, option: str) -> None:
-    with pytest.raises(InputError) as caught:
-        sent(made, **typed)
-    assert (caught.value.code, caught.value.params["option"]) == (code, option)
+def test_a_size_is_required_without_defaults_and_replaces_its_two_inputs() -> None:
+    with pytest.raises(InputError, match="input_required"):
+        sent(sized(side={}))
+    with pytest.raises(InputError, match="input_unknown"):
+        sent(more="width=512")
 
 
 def test_a_choice_shows_its_shape_and_sides() -> None:
@@ -97,15 +89,6 @@ def test_a_choice_shows_its_shape_and_sides() -> None:
         ("A 16:9 picture · 1344 × 768", "A 16:9 picture"),
         ("Odd · 1000 × 300", "odd"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("stored", "shown"),
-    [({"width": "624", "height": 912.0}, "portrait"), ({"width": 900}, "900 × 768"), ({}, None)],
-    ids=["choice", "other", "none"],
-)
-def test_two_numbers_are_shown_as_a_choice(stored: dict[str, InputValue], shown: str | None) -> None:
-    assert dict(displayed_inputs(SIZED, stored).values).get("size") == shown
 
 
 @given(st.integers(256, 1536), st.integers(256, 1536))

@@ -15,7 +15,6 @@ from bot.domain.budgets import (
     charge_of,
     day_end,
     limits_of,
-    recorded_charge,
     reported_seconds,
     weight_of,
 )
@@ -33,7 +32,6 @@ EVERYBODY = Budget(at_once=3, waiting=10, runs_a_day=20)
 @pytest.mark.parametrize(
     ("roles", "limits"),
     [
-        ([], EVERYBODY),
         # A role's budget changes only its limits, and the most generous role wins.
         ([ONE], EVERYBODY.model_copy(update={"at_once": 1, "runs_a_day": 50})),
         ([ONE, TWO], EVERYBODY.model_copy(update={"at_once": 2, "runs_a_day": 50, "gpu_seconds_a_day": 600})),
@@ -74,9 +72,7 @@ def charged(state: RunState, **more: Any) -> Run:
         (charged(S.WAITING, submitted_at=None), RESERVED._replace(started=0)),
         # Its cost will never be known, and it may have been the whole reservation or more.
         (charged(S.SUCCEEDED), RESERVED),
-        (charged(S.UNCONFIRMED), RESERVED),
         (charged(S.SUCCEEDED, run_duration=12.5), MEASURED),
-        (charged(S.SUCCEEDED, run_duration=0.0), Charge(1, 0, 0, 0)),
         # The bot noticed the start or the end late.
         (charged(S.SUCCEEDED, run_duration=12.5, duration_in_doubt=True), RESERVED),
         (charged(S.TIMED_OUT, run_duration=100.0, duration_in_doubt=True), Charge(1, 100, 400, 100)),
@@ -88,25 +84,10 @@ def charged(state: RunState, **more: Any) -> Run:
         (charged(S.REFUSED), NOTHING),
         (charged(S.REFUSED, run_duration=12.5), MEASURED._replace(runs=0)),
         (charged(S.CANCELLED, submitted_at=None), NOTHING),
-        # Nothing is charged before an approval.
-        (charged(S.AWAITING_APPROVAL, charged_on=None, submitted_at=None), NOTHING),
     ],
 )
 def test_a_run_costs_what_is_known_and_otherwise_its_reservation(run: Run, expected: Charge) -> None:
     assert charge_of(run) == expected
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, RESERVED),
-        ({"charged_seconds": 50.0, "counts_as_run": False}, MEASURED._replace(runs=0)),
-        ({"submitted_at": None}, RESERVED._replace(started=0)),
-        ({"charged_seconds": None}, NOTHING),
-    ],
-)
-def test_the_columns_of_a_run_say_what_the_ledger_counts(changes: dict[str, Any], expected: Charge) -> None:
-    assert recorded_charge(charged(S.RUNNING, **changes)) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,14 +106,6 @@ def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call(
     assert ended is not None
     assert ended.values.get("run_duration") == measured
     assert reported_seconds(run, RunReport("r", None, run_duration=5000.0), now) == reported
-
-
-def test_without_a_start_or_a_report_no_duration_is_known() -> None:
-    run = made_run(RunState.RUNNING, started_at=None)
-    ended = end(run, RunState.CANCELLED, NOW, "cancelled_by_requester", {})
-    assert ended is not None
-    assert "run_duration" not in ended.values
-    assert reported_seconds(run, RunReport("r", None), NOW) is None
 
 
 def test_the_day_of_a_budget_is_that_of_utc() -> None:

@@ -137,7 +137,6 @@ CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
         (Kind.OUTCOME, {**CANCELLED, "partial": True}, Place.CHANNEL),
         # A private result never has a channel.
         (Kind.OUTCOME, PRIVATE, Place.ANSWER),
-        (Kind.LATE, PRIVATE, Place.DIRECT),
     ],
 )
 def test_where_a_message_is_shown_first(kind: Kind, run: dict[str, Any], place: Place) -> None:
@@ -162,7 +161,6 @@ F, P = Form, Place
     [
         # A message that Discord refuses becomes simpler, and then tries the next place with all its files.
         (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
-        (Kind.OUTCOME, {}, (F.WORDS, P.CHANNEL), REFUSED, (F.FILES, P.ANSWER)),
         # A place that is closed is left at once.
         (Kind.OUTCOME, {}, (F.FILES, P.IN_PLACE), CLOSED, (F.FILES, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.DIRECT)),
@@ -172,7 +170,6 @@ F, P = Form, Place
         (Kind.REVIEW, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.FILES, P.RUNS)),
         # What moderators turned away is told in public only if its requester takes no direct messages.
         (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.DIRECT), REFUSED, (F.FILES, P.CHANNEL)),
-        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.CHANNEL), CLOSED, (F.FILES, P.ANSWER)),
         (Kind.OUTCOME, {"state": S.REJECTED, **PRIVATE}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.RUNS)),
     ],
 )

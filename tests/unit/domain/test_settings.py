@@ -81,7 +81,6 @@ WORDS, OLD_WORD = blocking("bad", "red fox"), blocking("a*b")
     ("before", "section", "typed", "after"),
     [
         # A number is taken to its limits.
-        ({}, "record", {"retention_days": ["1"]}, {"retention_days": 1}),
         ({}, "record", {"retention_days": [" 3,650 "]}, {"retention_days": 3650}),
         # A weight of one, or nothing, is none.
         ({}, "gpus", {"gpu_weights": ["2,5"]}, weighing(2.5)),
@@ -116,7 +115,6 @@ WORDS, OLD_WORD = blocking("bad", "red fox"), blocking("a*b")
         # A GPU for nobody is not open to everybody.
         ({}, "gpus", {"gpu_roles": ["5"]}, STAFF_ONLY),
         (STAFF_ONLY, "gpus", {"gpu_roles": []}, CLOSED),
-        (STAFF_ONLY, "gpus", {"gpu_roles_all": ["yes"]}, {}),
         (CLOSED, "gpus", {"gpu_roles_all": ["yes"]}, {}),
         ({}, "gpus", {"gpu_roles_all": ["no"]}, CLOSED),
         # Words are kept once each without spare space, and found in any case.
@@ -144,8 +142,8 @@ MANY_WORDS = "\n".join(["z" * 61, *(f"w{n}" for n in range(500))])
     [
         ({}, "record", {"retention_days": ["0"]}, "too_small"),
         ({}, "record", {"retention_days": ["3651"]}, "too_large"),
-        *(({}, "record", {"retention_days": [text]}, "not_integer") for text in ("x", "1.5", "1.000")),
-        *(({}, "gpus", {"gpu_weights": [text]}, "not_number") for text in ("nan", "-inf", "many")),
+        ({}, "record", {"retention_days": ["1.000"]}, "not_integer"),
+        ({}, "gpus", {"gpu_weights": ["nan"]}, "not_number"),
         ({}, "gpus", {"gpu_weights": ["0"]}, "not_above"),
         ({}, "gpus", {"gpu_weights": ["100.1"]}, "too_large"),
         ({}, "results", {"spoiler": ["often"]}, "not_offered"),
@@ -158,7 +156,6 @@ MANY_WORDS = "\n".join(["z" * 61, *(f"w{n}" for n in range(500))])
         ),
         ({}, "approval", {"mode": ["everybody"], "reviewer_role_id": ["999"]}, "role_unknown needs_channel"),
         (approving(review_channel_id=9), "approval", {"mode": ["everybody"]}, "needs_channel"),
-        (approving(**ON), "approval", {"review_channel_id": []}, "needs_channel"),
         (WORDS, "words", {"blocked_remove": ["fox\nbad\nOwl"]}, "word_not_listed word_not_listed"),
         ({}, "words", {"blocked_add": ["*\na*b\n*fox*"]}, "word_only_star word_inner_star"),
         ({}, "words", {"blocked_add": [MANY_WORDS]}, "word_too_long too_many_words"),
@@ -256,8 +253,6 @@ def test_a_form_of_another_version_is_refused(form: Typed) -> None:
     [
         ("results", {"gallery_channel_id": ("101",)}, ("101",)),
         ("results", {"gallery_channel_id": ("999",)}, ()),
-        ("approval", {"reviewer_role_id": ("5",)}, ("5",)),
-        ("approval", {"reviewer_role_id": ("900",)}, ()),
         ("record", {"retention_days": ("4000",)}, ("4000",)),
     ],
 )

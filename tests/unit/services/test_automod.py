@@ -125,10 +125,7 @@ async def test_rules_are_read_again_when_they_may_have_changed(
     assert len(world.reads) == reads
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [AWAY, http_fault(discord.NotFound, 404), ConnectionResetError(), TimeoutError(), ValueError()],
-)
+@pytest.mark.parametrize("fault", [AWAY, http_fault(discord.NotFound, 404), ValueError()])
 async def test_rules_that_never_could_be_read_refuse_the_request(world: Discord, fault: Exception) -> None:
     world.answer = fault
     assert await found(world.cache(), automod=True) == "words_unavailable"
@@ -144,11 +141,8 @@ async def test_a_hundred_requests_at_once_cause_one_read(world: Discord) -> None
     assert world.reads == [GUILD]
 
 
-@pytest.mark.parametrize("words", [{"automod": False}, {"automod": False, "blocked": ("dog",)}])
-async def test_nothing_is_read_where_automod_is_off_or_without_text(
-    world: Discord, words: dict[str, Any]
-) -> None:
-    assert await found(world.cache(), **words) is None
+async def test_nothing_is_read_where_automod_is_off_or_without_text(world: Discord) -> None:
+    assert await found(world.cache(), automod=False, blocked=("dog",)) is None
     assert await found(world.cache(), "") is None
     assert world.reads == []
 

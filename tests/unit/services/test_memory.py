@@ -59,18 +59,13 @@ def test_only_its_user_gets_a_draft_and_only_of_its_type() -> None:
     assert drafts.get(name, ALICE, int) is None
 
 
-def test_a_users_oldest_draft_goes_first_and_nobody_elses() -> None:
-    drafts = FormDrafts(Random(1), per_user=3)
-    other = drafts.keep(BOB, 0)
-    names = [drafts.keep(ALICE, number) for number in range(5)]
-    assert [drafts.get(name, ALICE, int) for name in names] == [None, None, 2, 3, 4]
-    assert drafts.get(other, BOB, int) == 0
-
-
-def test_the_users_with_the_newest_drafts_keep_theirs() -> None:
-    drafts = FormDrafts(Random(1), users=2)
-    names = [(drafts.keep(user, user), user) for user in (ALICE, BOB, ALICE, 3)]
-    assert [drafts.get(name, user, int) for name, user in names] == [ALICE, None, ALICE, 3]
+def test_a_users_oldest_drafts_go_first_and_then_those_of_the_users_who_wrote_long_ago() -> None:
+    drafts = FormDrafts(Random(1), per_user=3, users=2)
+    names = [(drafts.keep(BOB, 9), BOB), *((drafts.keep(ALICE, number), ALICE) for number in range(5))]
+    assert [drafts.get(name, user, int) for name, user in names] == [9, None, None, 2, 3, 4]
+    other = drafts.keep(3, 7)
+    kept = [drafts.get(name, user, int) for name, user in (*names[:1], names[-1], (other, 3))]
+    assert kept == [None, 4, 7]
 
 
 async def test_a_request_with_an_answer_waits_for_those_that_have_none() -> None:

@@ -50,15 +50,6 @@ async def exported(runs: Sequence[Run], *entries: StoredEntry) -> tuple[bool, st
     return file.cut, file.data.decode(), lines
 
 
-async def test_each_line_of_the_file_is_json_of_ones_own() -> None:
-    cut, _, (block, run, entry) = await exported([ASKED], line(details={"reason": "no"}))
-    assert not cut
-    assert block == {"kind": "block", "guild_id": "5", "reason": "spam", "created_at": NOW.isoformat()}
-    assert (run["kind"], run["key"], run["inputs"]) == ("run", ASKED.key, ASKED.inputs)
-    assert run["outputs"][0]["url"] == "https://outputs.example/a.png"
-    assert (entry["kind"], entry["details"]) == ("audit", {"reason": "no"})
-
-
 async def test_the_file_names_no_moderator_no_other_person_and_no_token() -> None:
     words = {"rule": "the rule", "word": "badword", "option": "prompt"}
     about_another = {"subject_id": OTHER, "details": {"reason": "secret"}}

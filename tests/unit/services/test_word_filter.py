@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Actor, ChannelState
-from bot.domain.settings.rules_and_defaults import WORD_COUNT, WORD_LENGTH
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
 from bot.services.words import check_words
-from bot.store import Store
 from bot.words import cache as cached
 from bot.words.cache import AutomodCache
 from bot.words.rules import WordRule, WordRules
-from tests.contract.store.rows import GUILD, audit_log, stored_rules
-from tests.contract.store.runs import NOW, PERSON
-from tests.databases import new_sqlite
-from tests.unit.domain.policy_cases import place
+from tests.unit.domain.policy_cases import PERSON, place
 from tests.unit.factories import app_with, made_run
 from tests.word_rules import compiled
 
@@ -30,39 +25,21 @@ SLOW_TEXT = "".join(random.Random(3).choices("ab", k=6000))
 HOSTILE = WordRule(name="slow", keywords=("zebra",), patterns=(SLOW,), allowed=("*a*", "*b*"))
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(new_sqlite(tmp_path), Outside())
-    yield store
-    await store.close()
-
-
-async def refusal(store: Store, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+async def test_a_check_that_takes_too_long_is_refused_and_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hostile(*_: object) -> WordRules:
         return compiled([HOSTILE])
 
+    recorded: list[str] = []
+
+    async def record_refusal(_run: object, code: str, *_: object) -> None:
+        recorded.append(code)
+
     monkeypatch.setattr(cached, "TIMEOUT_SECONDS", 0.001)
-    cache = AutomodCache(hostile, outside := Outside(now=lambda: NOW))
-    app = app_with(store=store, words=cache, outside=outside)
-    member = Actor(PERSON, place(GUILD), frozenset(), lambda _: ChannelState(), GUILD)
-    rules = await store.rules.current(GUILD)
-    with pytest.raises(RefusedError) as refused:
-        await check_words(app, member, made_run(guild_id=GUILD), rules, {"prompt": text})
+    cache = AutomodCache(hostile, outside := Outside())
+    requests = SimpleNamespace(record_refusal=record_refusal)
+    app = app_with(store=SimpleNamespace(requests=requests), words=cache, outside=outside)
+    member = Actor(PERSON, place(), frozenset(), lambda _: ChannelState(), None)
+    with pytest.raises(RefusedError, match="took too long"):
+        await check_words(app, member, made_run(), ServerRules(), {"prompt": SLOW_TEXT})
     await cache.close()
-    return refused.value.code
-
-
-async def test_a_check_that_takes_too_long_is_refused_and_recorded(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert await refusal(store, SLOW_TEXT, monkeypatch) == "words_unavailable"
-    (line,) = await audit_log(store)
-    assert (line.action, line.outcome) == ("refusal", "words_unavailable")
-
-
-async def test_compiling_the_own_list_counts_towards_the_limit(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    longest = [f"{number:0{WORD_LENGTH}}" for number in range(WORD_COUNT)]
-    await stored_rules(store, GUILD, {"words": {"automod": False, "blocked": longest}})
-    assert await refusal(store, "a lighthouse", monkeypatch) == "words_unavailable"
+    assert recorded == ["words_unavailable"]

@@ -49,10 +49,26 @@ def test_a_keyword_matches_as_documented(keyword: str, hits: str, misses: str) -
 
 
 @pytest.mark.parametrize(
-    "text", ["cat, dog", "(cat:1.3)", "black_cat", "cat's", "a.cat.", "the\ncat", "“cat”"]
+    ("keyword", "hits", "misses"),
+    [
+        # Punctuation ends a word, as prompts are lists.
+        ("cat", "(cat:1.3)|black_cat|cat's|a.cat.|the\ncat|“cat”", "scatter"),
+        # Kana and vowel signs keep what tells them apart.
+        ("*かき*", "かき", "がき"),
+        ("हन्द*", "हन्दी", "हिन्दी"),
+        ("ｶﾞｷ", "ガキ", "カキ"),
+        # Digits of a keyword are taken literally, and a number with its measure is not a word.
+        ("sh1t*", "sh1ts", "shirts"),
+        ("sin", "a s1n", "a 5in screen"),
+        ("ist", "1st place and ist", "the 1st of 9ft"),
+        # A word of single letters keeps its ends.
+        ("cunt", "C U N T", "S C U N T H O R P E"),
+        ("*cunt*", "S C U N T H O R P E", "S C U N"),
+    ],
 )
-def test_punctuation_ends_a_word_as_prompts_are_lists(text: str) -> None:
-    assert found(text, "cat") == "cat"
+def test_a_keyword_is_told_from_what_looks_like_it(keyword: str, hits: str, misses: str) -> None:
+    assert [found(text, keyword) for text in hits.split("|")] == [keyword] * len(hits.split("|"))
+    assert found(misses, keyword) is None
 
 
 def test_a_keyword_inside_an_allowed_phrase_is_fine() -> None:
@@ -61,9 +77,7 @@ def test_a_keyword_inside_an_allowed_phrase_is_fine() -> None:
     assert found("a classical cat", *keywords, allowed=allowed) == "cat"
     assert found("a classical brass", *keywords, allowed=allowed) == "*ass*"
     assert found("a CLAS\u200bSICAL painting", *keywords, allowed=allowed) is None
-
-
-def test_a_match_that_reaches_out_of_an_allowed_phrase_counts() -> None:
+    # A match that reaches out of the phrase counts.
     assert found("the mat", "the mat", allowed=("mat",)) == "the mat"
     assert found("catfish", "*cat*", "catfish", allowed=("*cat*",)) == "catfish"
 
@@ -129,51 +143,30 @@ def test_a_trick_does_not_hide_the_word(keyword: str, text: str) -> None:
     assert found(f"great fox, {text}, oil on canvas", *BLOCKED) == keyword
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Scunthorpe in Essex, sextant, unisex",
-        "he'll, we'll and a shell",
-        "hello, a potter with a teapot",
-        "masterpiece, best quality, 1girl, 4k, 8k, 3d, (detailed:1.2), <lora:add_detail:0.5>",
-        "a badge, a badger and the Baden-Baden baths",
-        "Plan A, B and C: U.S.A., 1, 2, 3",
-        "I am a dad, b and ad",
-        "s ex, se x, b ad",
-        "1st 2nd 3rd 5th, 50mm f/1.4, ISO 100, 16:9",
-        "рот, вот, нос, сахар и математика",
-        "сухой лист, хор, суда",
-        "τον λόγο, και οι νότες",
-        "子猫が好き",
-        "שלום עולם",
-        "हिन्दी में लिखा",
-        "naïve café, Łódź, Ærøskøbing, smørrebrød",
-        "🦊🌲✨ 👩\u200d🚀",
-    ],
-)
+INNOCENT = """
+Scunthorpe in Essex, sextant, unisex
+he'll, we'll and a shell
+hello, a potter with a teapot
+masterpiece, best quality, 1girl, 4k, 8k, 3d, (detailed:1.2), <lora:add_detail:0.5>
+a badge, a badger and the Baden-Baden baths
+Plan A, B and C: U.S.A., 1, 2, 3
+I am a dad, b and ad
+s ex, se x, b ad
+1st 2nd 3rd 5th, 50mm f/1.4, ISO 100, 16:9
+рот, вот, нос, сахар и математика
+сухой лист, хор, суда
+τον λόγο, και οι νότες
+子猫が好き
+שלום עולם
+हिन्दी में लिखा
+naïve café, Łódź, Ærøskøbing, smørrebrød
+🦊🌲✨ 👩\u200d🚀
+"""
+
+
+@pytest.mark.parametrize("text", INNOCENT.strip().splitlines())
 def test_innocent_text_is_not_hit(text: str) -> None:
     assert found(text, *BLOCKED) is None
-
-
-def test_kana_and_vowel_signs_keep_what_tells_them_apart() -> None:
-    assert found("がき", "*かき*") is None
-    assert found("हिन्दी", "हन्द*") is None
-    assert found("ガキ", "ｶﾞｷ") == "ｶﾞｷ"
-
-
-def test_digits_of_a_keyword_are_taken_literally() -> None:
-    assert found("sh1ts", "sh1t*") == "sh1t*"
-    assert found("shirts", "sh1t*") is None
-
-
-def test_a_number_with_its_measure_is_not_a_word() -> None:
-    assert found("a 5in screen, the 1st of 9ft", "sin", "ist", "lst") is None
-    assert found("a s1n", "sin") == "sin"
-
-
-def test_a_word_of_single_letters_keeps_its_ends() -> None:
-    assert found("S C U N T H O R P E", "cunt") is None
-    assert found("S C U N T H O R P E", "*cunt*") == "*cunt*"
 
 
 def test_a_wall_of_exclamation_marks_takes_linear_time() -> None:
