@@ -14,7 +14,8 @@ COMMANDS = 100
 COMMAND_TEXT = 8000
 CHAT_INPUT, SUBCOMMAND, GROUP = 1, 1, 2
 STRING, INTEGER, BOOLEAN, USER, NUMBER, ATTACHMENT = 3, 4, 5, 6, 10, 11
-_NAME = re.compile(r"^[-_'\w]{1,32}$")
+# Python's \w, which is narrower than \p{L}\p{N}, with two scripts' marks.
+_NAME = re.compile(r"^[-_'\w\u0900-\u0963\u0e31-\u0e4e]{1,32}$")
 _EXACT = 2**53
 _TYPES: dict[int, type | tuple[type, ...]] = {
     STRING: str,

@@ -70,15 +70,13 @@ def test_a_typing_slip_in_a_name_is_pointed_out_beside_the_mistake(monkeypatch: 
     assert "COMFYDEPLOY_API_KY is not a setting of this bot. Did you mean COMFYDEPLOY_API_KEY?" in found
 
 
-@pytest.mark.parametrize(
-    "token", ["tökén", '"quoted"', "'quoted'", "<token>", "two words", "Bot abc", "a\x01b"]
-)
-@pytest.mark.parametrize("name", ["DISCORD_TOKEN", "COMFYDEPLOY_API_KEY"])
+@pytest.mark.parametrize("token", ["tökén", '"quoted"', "'quoted'", "<token>", "two words", "a\x01b"])
 def test_impossible_characters_are_told_without_the_secret(
-    name: str, token: str, monkeypatch: pytest.MonkeyPatch
+    token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_env(**{**REQUIRED, name: ""})
-    monkeypatch.setenv(name, token)
-    (sentence,) = start_error().mistakes
-    assert sentence.startswith(f"{name}: must be one word of ASCII characters")
-    assert token not in sentence
+    write_env(**{**REQUIRED, "DISCORD_TOKEN": "", "COMFYDEPLOY_API_KEY": ""})
+    for name in ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY"):
+        monkeypatch.setenv(name, token)
+    told = start_error().mistakes
+    assert ["must be one word of ASCII characters" in sentence for sentence in told] == [True, True]
+    assert token not in "".join(told)

@@ -110,20 +110,15 @@ def test_the_prompt_is_found_by_its_name_or_its_lines(nodes: list[Any], prompt: 
     assert next((item.key for item in made.inputs.values() if item.is_prompt), None) == prompt
 
 
-@pytest.mark.parametrize(
-    ("keys", "inputs", "options"),
-    [
-        ("My Prompt|my prompt", {}, ["my_prompt", "my_prompt_2"]),
-        ("gpu|***|Größe 2", {}, ["gpu_input", "input", "größe_2"]),
-        # A name from the file goes before the same one from ComfyDeploy.
-        ("x|y", {"x": {}, "y": {"option": "x"}}, ["x_2", "x"]),
-    ],
-)
-def test_names_are_acceptable_unique_and_none_of_the_bots_own(
-    keys: str, inputs: dict[str, Any], options: list[str]
-) -> None:
-    made = deployment(*(node(key, "Text") for key in keys.split("|")), inputs=inputs)
-    assert [item.option for item in made.inputs.values()] == options
+def test_names_are_acceptable_unique_and_none_of_the_bots_own() -> None:
+    def options(keys: str, **inputs: dict[str, str]) -> list[str]:
+        made = deployment(*(node(key, "Text") for key in keys.split("|")), inputs=inputs)
+        return [item.option for item in made.inputs.values()]
+
+    assert options("My Prompt|my prompt") == ["my_prompt", "my_prompt_2"]
+    assert options("gpu|***|Größe 2") == ["gpu_input", "input", "größe_2"]
+    # A name from the file goes before the same one from ComfyDeploy.
+    assert options("x|y", x={}, y={"option": "x"}) == ["x_2", "x"]
 
 
 def test_the_files_inputs_stand_first_in_its_order_and_then_the_prompt() -> None:
@@ -153,21 +148,16 @@ def test_gpus_are_the_pages_seven_unless_told_otherwise(
     assert is_told is bool(settings and pinned)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "limits"),
-    [
-        # The next ones inside.
-        (0.5, 9.5, (1, 9)),
-        (-1.5, -0.5, (-1, -1)),
-        (0.2, 0.8, (None, None)),
-        (3, 1, (None, None)),
-        # What Discord carries.
-        (-(2**53), 2**53, (1 - 2**53, 2**53 - 1)),
-    ],
-)
-def test_the_limits_of_an_integer(low: float, high: float, limits: tuple[int | None, int | None]) -> None:
-    steps = deployment(node("steps", "NumberInt", minimum=low, maximum=high)).inputs["steps"]
-    assert (steps.minimum, steps.maximum) == limits
+def test_the_limits_of_an_integer() -> None:
+    def limits(low: float, high: float) -> tuple[float | None, float | None]:
+        steps = deployment(node("steps", "NumberInt", minimum=low, maximum=high)).inputs["steps"]
+        return steps.minimum, steps.maximum
+
+    # The next ones inside.
+    assert [limits(0.5, 9.5), limits(-1.5, -0.5)] == [(1, 9), (-1, -1)]
+    assert [limits(0.2, 0.8), limits(3, 1)] == [(None, None), (None, None)]
+    # What Discord carries.
+    assert limits(-(2**53), 2**53) == (1 - 2**53, 2**53 - 1)
 
 
 def test_choices_of_a_number_are_only_what_a_person_would_write() -> None:

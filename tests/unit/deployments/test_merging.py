@@ -52,22 +52,18 @@ def test_a_typed_prompt_fills_every_gap_of_the_first_preset_with_a_prompt() -> N
     assert len(str(merged({"prompt": "x" * 10}, fits).inputs["prompt"])) == LONGEST
 
 
-@pytest.mark.parametrize(
-    ("typed", "layer", "code", "length"),
-    [
-        ({}, "a {prompt}", "preset_needs_prompt", None),
-        ({"prompt": "x" * 11}, "y" * (LONGEST - 10) + "{prompt}", "input_too_long", LONGEST + 1),
-        # Many gaps and a long prompt are refused before they are joined.
-        ({"prompt": "x" * LONGEST}, "{prompt}" * 500, "input_too_long", 500 * LONGEST),
-    ],
-)
-def test_a_gap_needs_a_prompt_that_fits(
-    typed: dict[str, str], layer: str, code: str, length: int | None
-) -> None:
-    with pytest.raises(InputErrors) as refused:
-        merged(typed, preset(prompt=layer))
-    (mistake,) = refused.value.errors
-    assert (mistake.code, mistake.params.get("length")) == (code, length)
+def test_a_gap_needs_a_prompt_that_fits() -> None:
+    def mistake(layer: str, **typed: str) -> tuple[str, Any]:
+        with pytest.raises(InputErrors) as refused:
+            merged(typed, preset(prompt=layer))
+        (error,) = refused.value.errors
+        return error.code, error.params.get("length")
+
+    assert mistake("a {prompt}") == ("preset_needs_prompt", None)
+    too_long = mistake("y" * (LONGEST - 10) + "{prompt}", prompt="x" * 11)
+    assert too_long == ("input_too_long", LONGEST + 1)
+    # Many gaps and a long prompt are refused before they are joined.
+    assert mistake("{prompt}" * 500, prompt="x" * LONGEST) == ("input_too_long", 500 * LONGEST)
 
 
 SEED = input_of(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
@@ -140,13 +136,12 @@ def test_a_run_starts_if_its_values_are_still_taken(inputs: dict[str, Any], code
         assert (refusal and refusal.code) == code
 
 
-@pytest.mark.parametrize(
-    ("gpu", "pinned", "code"),
-    [("A10G", None, None), ("T4", None, None), ("H100", None, "gpu_removed"), ("H100", "L4", None)],
-)
-def test_a_gpu_is_refused_once_it_is_not_offered(gpu: str, pinned: str | None, code: str | None) -> None:
-    refusal = removed_since(TODAY.model_copy(update={"pinned_gpu": pinned}), made_run(gpu=gpu))
-    assert (refusal and refusal.code) == code
+def test_a_gpu_is_refused_once_it_is_not_offered() -> None:
+    assert [removed_since(TODAY, made_run(gpu=gpu)) for gpu in ("A10G", "T4")] == [None, None]
+    refusal = removed_since(TODAY, made_run(gpu="H100"))
+    assert refusal is not None
+    assert refusal.code == "gpu_removed"
+    assert removed_since(TODAY.model_copy(update={"pinned_gpu": "L4"}), made_run(gpu="H100")) is None
 
 
 def test_only_a_seed_that_is_offered_varies() -> None:
@@ -161,7 +156,7 @@ def test_each_seed_counts_by_itself() -> None:
     assert [inputs for inputs, _ in found.runs] == [{"s": 3, "t": 50}, {"s": 4, "t": 60}]
 
 
-@pytest.mark.parametrize(("gpu", "is_kept"), [("T4", True), ("H100", False)])
-def test_the_default_gpu_of_a_preset_is_kept_without_being_offered(gpu: str, is_kept: bool) -> None:
-    found = merge(TODAY, [{"mood": "calm"}], [Stored(gpu=gpu)], draw_seed=lambda _: 1)
-    assert (GPU in found.sources, found.dropped) == (is_kept, () if is_kept else ("gpu",))
+def test_the_default_gpu_of_a_preset_is_kept_without_being_offered() -> None:
+    for gpu, dropped in (("T4", ()), ("H100", ("gpu",))):
+        found = merge(TODAY, [{"mood": "calm"}], [Stored(gpu=gpu)], draw_seed=lambda _: 1)
+        assert (GPU in found.sources, found.dropped) == (not dropped, dropped)

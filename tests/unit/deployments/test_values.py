@@ -157,21 +157,17 @@ def test_more_is_checked_like_the_other_options(more: str, code: str, option: st
     assert code != "input_unknown" or "steps" in str(error.params["choices"])
 
 
-@pytest.mark.parametrize(
-    ("option", "typed", "suggested"),
-    [
-        ("animal", "FOX", ["fox", "foxglove", "red fox"]),
-        ("no such option", "a", []),
-        ("gpu", "a100", ["A100", "A100-80GB"]),
-    ],
-)
-def test_suggestions_begin_with_the_typed_text_or_contain_it(
-    option: str, typed: str, suggested: list[str]
-) -> None:
+def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
     animals = ("red fox", "fox", "foxglove", "cat", *(f"x{number}" for number in range(30)))
     made = deployment(node("animal", "Enum", choices=animals))
-    assert [str(choice.value) for choice in suggestions(made, option, typed, {})] == suggested
-    assert len(suggestions(made, "animal", "", {})) == 25
+
+    def suggested(option: str, typed: str) -> list[str]:
+        return [str(choice.value) for choice in suggestions(made, option, typed, {})]
+
+    assert suggested("animal", "FOX") == ["fox", "foxglove", "red fox"]
+    assert suggested("no such option", "a") == []
+    assert suggested("gpu", "a100") == ["A100", "A100-80GB"]
+    assert len(suggested("animal", "")) == 25
 
 
 K = InputKind

@@ -44,35 +44,23 @@ def test_the_pause_doubles_up_to_twenty_intervals() -> None:
     assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
 
 
-@pytest.mark.parametrize(
-    ("run", "run_timeout", "at", "poll"),
-    [
-        (RUNNING, None, 59.5, minutes(60)),
-        (RUNNING, None, 60, None),
-        (RUNNING, 60, 2.5, minutes(1) + DEADLINE_MARGIN),
-        (replace(RUNNING, cancel_requested_at=NOW), None, 1, None),
-    ],
-)
-def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancellation(
-    run: Run, run_timeout: int | None, at: float, poll: datetime | None
-) -> None:
-    assert poll_after_report(run, run_timeout, minutes(at), minutes(at + 1)) == poll
+def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancellation() -> None:
+    def poll(run: Run, at: float, run_timeout: int | None = None) -> datetime | None:
+        return poll_after_report(run, run_timeout, minutes(at), minutes(at + 1))
+
+    assert poll(RUNNING, 59.5) == minutes(60)
+    assert poll(RUNNING, 60) is None
+    assert poll(RUNNING, 2.5, run_timeout=60) == minutes(1) + DEADLINE_MARGIN
+    assert poll(replace(RUNNING, cancel_requested_at=NOW), 1) is None
 
 
-@pytest.mark.parametrize(
-    ("run_timeout", "started", "deadline"),
-    [
-        (0, minutes(1), minutes(60)),
-        (300, None, minutes(60)),  # it waits in ComfyDeploy's queue
-        (300, minutes(1), minutes(6) + DEADLINE_MARGIN),
-    ],
-)
-def test_the_deployments_run_timeout_can_only_shorten_the_deadline(
-    run_timeout: int | None, started: datetime | None, deadline: datetime
-) -> None:
-    run = replace(RUNNING, started_at=started)
-    assert deadline_of(run, run_timeout) == deadline
-    assert deadline_of(replace(run, submitted_at=None), run_timeout) is None
+def test_the_deployments_run_timeout_can_only_shorten_the_deadline() -> None:
+    run = replace(RUNNING, started_at=minutes(1))
+    assert [deadline_of(run, timeout) for timeout in (0, 7200)] == [minutes(60), minutes(60)]
+    assert deadline_of(run, 300) == minutes(6) + DEADLINE_MARGIN
+    # It waits in ComfyDeploy's queue.
+    assert deadline_of(replace(run, started_at=None), 300) == minutes(60)
+    assert deadline_of(replace(run, submitted_at=None), 300) is None
 
 
 def finished(**more: Any) -> RunReport:

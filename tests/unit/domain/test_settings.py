@@ -16,7 +16,6 @@ from bot.domain.settings.fields import (
     apply_form,
     describe_changes,
     form_of,
-    key_of,
     keys_of,
     refilled,
     without_missing,
@@ -263,12 +262,6 @@ def test_a_refused_form_comes_back_with_all_that_still_exists(
     fields = form_of(SECTIONS[section], key_in(section), RULES, AROUND, whole=True)
     (field,) = [each for each in fields if path in each.name]
     assert refilled(field, form, AROUND).values == refilled_with
-
-
-def test_a_name_comes_back_from_its_custom_id() -> None:
-    assert [key_of(SECTIONS["gpus"], name, AROUND) for name in AROUND.gpus] == [*AROUND.gpus]
-    with pytest.raises(RefusedError, match="settings_gpu_unknown"):
-        key_of(SECTIONS["gpus"], "nothing", AROUND)
 
 
 def test_a_change_of_a_long_list_is_told_by_what_came_and_went() -> None:

@@ -61,11 +61,11 @@ def test_only_its_user_gets_a_draft_and_only_of_its_type() -> None:
 
 def test_a_users_oldest_drafts_go_first_and_then_those_of_the_users_who_wrote_long_ago() -> None:
     drafts = FormDrafts(Random(1), per_user=3, users=2)
-    names = [(drafts.keep(BOB, 9), BOB), *((drafts.keep(ALICE, number), ALICE) for number in range(5))]
-    assert [drafts.get(name, user, int) for name, user in names] == [9, None, None, 2, 3, 4]
-    other = drafts.keep(3, 7)
-    kept = [drafts.get(name, user, int) for name, user in (*names[:1], names[-1], (other, 3))]
-    assert kept == [None, 4, 7]
+    users = [ALICE, BOB, *[ALICE] * 4]
+    names = [(drafts.keep(user, number), user) for number, user in enumerate(users)]
+    assert [drafts.get(name, user, int) for name, user in names] == [None, 1, None, 3, 4, 5]
+    names.append((drafts.keep(3, 6), 3))
+    assert [drafts.get(name, user, int) for name, user in names] == [None, None, None, 3, 4, 5, 6]
 
 
 async def test_a_request_with_an_answer_waits_for_those_that_have_none() -> None:
