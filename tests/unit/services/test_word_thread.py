@@ -115,14 +115,3 @@ LONG = WordRule(keywords=("*a*",) * 500, allowed=("b",) * 50, patterns=("c",) * 
 )
 def test_work_can_stop_at(steps: Steps[object], least: int) -> None:
     assert steps_of(steps) >= least
-
-
-async def test_cancelled_waiters_pass_their_turns_on(thread: WordThread) -> None:
-    async with running(thread, {guild_id: Endless().steps() for guild_id in HOSTILE}) as tasks:
-        await thread.run(HARMLESS, short())
-        waiting = [asyncio.create_task(thread.run(HARMLESS + n, short())) for n in range(20)]
-        for task in waiting[::2]:
-            await asyncio.sleep(0)
-            task.cancel()
-        assert await asyncio.gather(*waiting[1::2]) == ["done"] * 10
-        assert not any(task.done() for task in tasks)
