@@ -26,16 +26,14 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def latencies(
-    section: str, name: str, seconds: Sequence[float], baseline: Sequence[float], aim: str = ""
+    section: str, name: str, seconds: Sequence[float], baseline: Sequence[float] = (), aim: str = ""
 ) -> list[Figure]:
     """Return p50 and p99 in milliseconds. `aim` is that of p99."""
-    (p50, p99), (bare50, bare99) = (
-        [percentile(values, share) * 1000 for share in (0.5, 0.99)] for values in (seconds, baseline)
-    )
-    return [
-        Figure(section, f"{name}, p50", p50, "ms", bare50),
-        Figure(section, f"{name}, p99", p99, "ms", bare99, aim),
-    ]
+    figures = []
+    for share, wanted in ((0.5, ""), (0.99, aim)):
+        value, bare = (percentile(each, share) * 1000 if each else None for each in (seconds, baseline))
+        figures.append(Figure(section, f"{name}, p{share * 100:.0f}", value or 0.0, "ms", bare, wanted))
+    return figures
 
 
 def table(figures: Iterable[Figure]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from argparse import Namespace
 from collections.abc import Sequence
 
 import aiohttp
@@ -16,10 +15,9 @@ from tests.bench.setup import (
     PlainBot,
     ask,
     backend,
-    busy,
     channels,
     people,
-    pid_of,
+    process_of,
     put_picture,
     scene,
     send,
@@ -36,7 +34,7 @@ PROGRESS_PAUSE = 0.25
 ROUNDS = 2
 
 
-async def measure(_options: Namespace) -> list[Figure]:
+async def measure() -> list[Figure]:
     answers, each = await _rounds(BotProcess)
     plain_answers, plain_each = await _rounds(PlainBot)
     what = f"processor time of one with {PROGRESS + 1} webhooks, {REQUESTS} at once"
@@ -58,11 +56,11 @@ async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float]:
         places, persons, url = channels(home, PLACES), people(home, REQUESTS), put_picture(home)
         await home.start()
         await _play(home, persons, places, url)
-        before = busy(pid_of(home))
+        before = sum(process_of(home).cpu_times()[:2])
         answers: list[float] = []
         for _ in range(ROUNDS):
             answers += await _play(home, persons, places, url)
-        used = busy(pid_of(home)) - before
+        used = sum(process_of(home).cpu_times()[:2]) - before
     return answers, used / (REQUESTS * ROUNDS) * 1000
 
 
