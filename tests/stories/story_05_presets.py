@@ -4,6 +4,7 @@ from tests.stories.stage import Person, Stage
 
 
 async def story(stage: Stage, alice: Person, mona: Person) -> None:
+    await alice.types("/preset list")
     await alice.gets(prompt="a fox, in ink", style="ink")
     await alice.presses("⋯ More")
     await alice.presses("Save preset")

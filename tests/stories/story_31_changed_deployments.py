@@ -41,4 +41,5 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await alice.presses("Again", beside="a fox")
     await alice.presses("Edit", beside="a fox")
     await alice.types("/preset use", name="Ink")
+    await alice.types("/preset default", name="Ink")
     await alice.presses_more("Details", beside="a fox")

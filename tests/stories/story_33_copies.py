@@ -4,7 +4,7 @@ from tests.stories.stage import Person, Stage
 
 
 async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
-    await mona.sets("Results", gallery_channel=["#gallery"])
+    await mona.sets("Results", gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
     await alice.makes("/generate picture", prompt="a fox", count=2)
     await _posts(alice)
     await alice.presses_more("Share", beside="**Picture**", show_the_prompt=False)
