@@ -144,6 +144,9 @@ def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> No
     assert len(names) == 25
     assert set(names[:3]) == {"late", "photo", "t0"}, "t0 is taken for the prompt"
     assert (names[-1], "t28" in names, "t28" in options[-1].description) == ("more", False, True)
+    # Required inputs may be too many, too.
+    required = options_of(deployment(*(node(f"t{number}", "Text") for number in range(30))))
+    assert [option.name for option in required if not option.required] == ["gpu"]
 
 
 def test_a_batch_shrinks_before_an_input_has_to_go_into_more_and_one_gpu_is_no_option() -> None:

@@ -61,6 +61,7 @@ def test_people_who_ask_at_once_take_turns() -> None:
 
 def test_only_a_run_that_never_started_gives_its_turn_back() -> None:
     assert gives_turn_back(S.WAITING, S.CANCELLED)
+    assert gives_turn_back(S.SUBMITTING, S.REFUSED)
     assert not gives_turn_back(S.SUBMITTING, S.UNCONFIRMED)
     assert not gives_turn_back(S.WAITING, S.SUBMITTING)
 
