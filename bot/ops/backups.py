@@ -18,8 +18,9 @@ from bot.database.engine import Database
 from bot.database.key_values import lock_value, write_value
 from bot.database.schema import NEWEST, explained, is_known, schema_of
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.ops.dump import BackupError, back_up
+from bot.ops.dump import BackupError, back_up, require_file
 from bot.ops.findings import counted
+from bot.ops.restore import is_stopped
 from bot.outside import Outside
 from bot.workers.worker import Later
 
@@ -44,10 +45,15 @@ async def backup(settings: Settings, outside: Outside, file: Path | None, out: T
     if not path.parent.is_dir():
         raise StartupError(f"There is no folder {path.parent}. Create it, or name another file.")
     database = Database(settings.database_url.get_secret_value(), outside)
+    coordinator = database.coordinator()
     try:
         with explained(database):
-            manifest = await back_up(database, path, now)
+            require_file(database)
+            await coordinator.open(lambda _: None)
+            stopped = await is_stopped(database, coordinator)
+            manifest = await back_up(database, path, now, stopped=stopped)
     finally:
+        await coordinator.close()
         await database.close()
     rows = counted(manifest.rows, "row")
     out.write(f"Wrote {rows} to {path}. It holds prompts and the webhook secret: protect it.\n")

@@ -56,10 +56,11 @@ class Total:
 
 @dataclass
 class Manifest:
-    """What a backup contains. `sha256` is that of all chunks in their order."""
+    """What a backup contains, and whether the bot was `stopped`. `sha256` is that of all chunks in order."""
 
     schema: str
     made_at: str
+    stopped: bool = False
     version: str = __version__
     sha256: str = ""
     tables: dict[str, Total] = field(default_factory=dict)
@@ -122,10 +123,11 @@ def require_schema(connection: Connection) -> str:
     return schema
 
 
-async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
+async def back_up(database: Database, path: Path, now: datetime, *, stopped: bool = False) -> Manifest:
     """Write a backup, which only its owner may read. The file appears at `path` when it is complete.
 
-    Raises StartupError if there is nothing to back up, BackupError and StoreUnavailable.
+    The bot is `stopped` if the caller keeps it from starting meanwhile. Raises StartupError if there is
+    nothing to back up, BackupError and StoreUnavailable.
     """
     require_file(database)
     part = path.with_name(f"{path.name}.part")
@@ -134,7 +136,7 @@ async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
         # Outside this function, an OSError means that the database is away.
         try:
             part.unlink(missing_ok=True)
-            manifest = _write(connection, part, now)
+            manifest = _write(connection, part, now, stopped)
             part.replace(path)
         except OSError as error:
             remedy = "Free some space, or give the bot's user that right."
@@ -148,8 +150,8 @@ async def back_up(database: Database, path: Path, now: datetime) -> Manifest:
             part.unlink(missing_ok=True)
 
 
-def _write(connection: Connection, path: Path, now: datetime) -> Manifest:
-    manifest, digest = Manifest(require_schema(connection), now.isoformat()), sha256()
+def _write(connection: Connection, path: Path, now: datetime, stopped: bool) -> Manifest:
+    manifest, digest = Manifest(require_schema(connection), now.isoformat(), stopped), sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:

@@ -19,6 +19,7 @@ from typing import TextIO
 from sqlalchemy import Connection, inspect, select, text, update
 
 from bot.config.settings import Settings
+from bot.database.coordination import Coordinator
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
 from bot.database.schema import NEWEST, create_tables, explained, schema_of, upgrade
@@ -46,6 +47,16 @@ _OTHERS = text(
 NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
 
 
+async def is_stopped(database: Database, coordinator: Coordinator) -> bool:
+    """Return whether no process of the bot works on a database, to which the coordinator is connected.
+
+    On SQLite, none can start until the coordinator is closed. Raises StoreUnavailable.
+    """
+    # Every process on PostgreSQL has such a connection, and this one, too.
+    others = 0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
+    return others <= 1 and await coordinator.try_acquire("shard 0")
+
+
 @asynccontextmanager
 async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Raise StartupError if the bot works on this database; on SQLite, keep it from starting in the block.
@@ -57,12 +68,8 @@ async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None
     coordinator = database.coordinator()
 
     async def check() -> None:
-        # Every process on PostgreSQL has such a connection, and this one, too.
         with explained(database):
-            others = (
-                0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
-            )
-            is_free = others <= 1 and await coordinator.try_acquire("shard 0")
+            is_free = await is_stopped(database, coordinator)
         if not is_free:
             raise StartupError("The bot is running on this database. Stop all its processes first.")
 
@@ -97,6 +104,11 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
         raise StartupError(
             f"{file} has the schema {manifest.schema}, and this version of the bot reads {NEWEST}. Restore "
             "it with a version that has this schema (the changelog names them), then upgrade."
+        )
+    if is_moved and not manifest.stopped:
+        raise StartupError(
+            f"{file} was made while the bot ran, so its runs may have started since. Stop the bot and make "
+            "another backup, or restore this one without --moved."
         )
     persons = erased_since(datetime.fromisoformat(manifest.made_at), settings.backup_dir, file.parent)
     ended: Counter[RunState] = Counter()

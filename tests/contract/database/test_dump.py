@@ -279,8 +279,11 @@ async def test_a_running_bot_is_refused(
         assert await coordinator.try_acquire("shard 0")
         with pytest.raises(StartupError, match="running on this database"):
             await restored(url, file)
+        await backup(settings_of(url), Outside(), tmp_path / "running.tar.gz", io.StringIO())
     finally:
         await coordinator.close()
+    with pytest.raises(StartupError, match="made while the bot ran"):
+        await restored(url, tmp_path / "running.tar.gz", is_moved=True)
 
 
 @pytest.mark.sqlite_only
@@ -319,8 +322,9 @@ async def test_from_sqlite_to_postgresql_and_back(
     store = await opening.open(url)
     await arrange(store)
     for target, key in ((server, "submitting0"), (sqlite_url(last), "waiting0")):
-        before, file = await rows_in(url), await backed_up(store, tmp_path)
+        before, file = await rows_in(url), tmp_path / f"{key}.tar.gz"
         await store.close()
+        await backup(settings_of(url), Outside(), file, io.StringIO())
         await restored(target, file, is_moved=True)
         assert changes(before, await rows_in(target)) == []
         store, url = await opening.open(target), target
