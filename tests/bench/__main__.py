@@ -1,4 +1,4 @@
-"""Run sections of the benchmark and print a table: `python -m tests.bench [SECTION…]`."""
+"""Run sections of the benchmark and print their figures: `python -m tests.bench [SECTION…]`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import os
 import sys
 
 from tests.bench import delivery, memory, requests
-from tests.bench.figures import Figure, table
 
 SECTIONS = {"requests": requests.measure, "delivery": delivery.measure, "memory": memory.measure}
 
 
 async def main() -> None:
-    figures: list[Figure] = []
     for name in sys.argv[1:] or SECTIONS:
         say(f"{name} ({os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}) …")
-        figures += await SECTIONS[name]()
-    say("")
-    say(table(figures))
+        for figure in await SECTIONS[name]():
+            say(str(figure))
 
 
 def say(line: str) -> None:

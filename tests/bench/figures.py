@@ -1,4 +1,4 @@
-"""Figures of benchmarks, and their table."""
+"""Figures of benchmarks."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ class Figure:
     baseline: float | None = None
     aim: str = ""
 
+    def __str__(self) -> str:
+        bare = f", bare {self.baseline:,.1f}, ratio {self.value / self.baseline:.2f}" if self.baseline else ""
+        aim = f", aim {self.aim}" if self.aim else ""
+        return f"{self.section}: {self.name}: {self.value:,.1f} {self.unit}{bare}{aim}"
+
 
 def percentile(values: Iterable[float], share: float) -> float:
     """Return the percentile by nearest rank: `share` 0.99 of 200 values is the 198th."""
@@ -34,22 +39,3 @@ def latencies(
         value, bare = (percentile(each, share) * 1000 if each else None for each in (seconds, baseline))
         figures.append(Figure(section, f"{name}, p{share * 100:.0f}", value or 0.0, "ms", bare, wanted))
     return figures
-
-
-def table(figures: Iterable[Figure]) -> str:
-    rows = [("section", "what", "figure", "baseline", "ratio", "aim"), *map(_row, figures)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in rows]
-    return "\n".join("  ".join(line).rstrip() for line in lines)
-
-
-def _row(figure: Figure) -> tuple[str, ...]:
-    value = f"{_number(figure.value)} {figure.unit}".rstrip()
-    if not figure.baseline:
-        return figure.section, figure.name, value, "", "", figure.aim
-    ratio = f"{figure.value / figure.baseline:.2f}"
-    return figure.section, figure.name, value, _number(figure.baseline), ratio, figure.aim
-
-
-def _number(value: float) -> str:
-    return f"{value:,.1f}" if abs(value) < 1000 and value != int(value) else f"{value:,.0f}"

@@ -8,10 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from PIL import Image
-
-from demo.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,14 +46,3 @@ def test_one_picture_is_made_from_the_command_to_the_channel(tmp_path: Path) -> 
     with Image.open(tmp_path / "picture.png") as picture:
         picture.load()
         assert (picture.format, picture.size) == ("PNG", (912, 624))
-
-
-def test_a_folder_that_cannot_be_written_ends_with_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    taken = tmp_path / "file"
-    taken.write_text("in the way")
-    monkeypatch.setattr(sys, "argv", ["demo", "--once", "--output", str(taken)])
-    assert main() == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("The demo failed: ")

@@ -133,9 +133,11 @@ class Stage:
         while before != (now := self._versions()) or (self._unfinished() and TIME.monotonic < deadline):
             before = now
             await asyncio.sleep(6)
-        if self._has_news():
-            self.tells("when it is done", apart=False)
-            self.look()
+        kept = len(self.lines)
+        self.tells("when it is done", apart=False)
+        self.look()
+        if len(self.lines) == kept + 1:
+            self.lines.pop()
 
     def _unfinished(self) -> bool:
         """Return whether a message offers Cancel, as only those of unfinished requests do."""
@@ -146,14 +148,6 @@ class Stage:
     def _versions(self) -> list[tuple[int, int, bool]]:
         messages = self.world.discord.request_log.messages
         return [(each.id, each.edits, each.deleted_at is not None) for each in messages]
-
-    def _has_news(self) -> bool:
-        before = len(self.lines), dict(self._shown)
-        self.look()
-        has_news = len(self.lines) > before[0]
-        del self.lines[before[0] :]
-        self._shown = before[1]
-        return has_news
 
     def look(self) -> None:
         """Note every message that is new, has changed or is gone."""
