@@ -21,18 +21,8 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await stage.reloads('gpus = ["A10G", "H100"]', 'gpus = ["A10G"]')
     await stage.reloads(HIRES, STYLES + HIRES)
     await stage.lets_runs_go_on()
-    await _needs_approval(stage, alice, mona)
     await _is_marked(stage, alice, mona)
     await _repeats(stage, alice)
-
-
-async def _needs_approval(stage: Stage, alice: Person, mona: Person) -> None:
-    await mona.sets("Approval", review_channel=["#reports"], who_waits_for_approval=["Everybody"])
-    with stage.unseen():
-        await alice.types("/generate picture", prompt="a crow", style="neon")
-    await stage.reloads('["photo", "neon"]', '["photo"]')
-    await mona.presses("Approve", beside="a crow")
-    await mona.sets("Approval", who_waits_for_approval="Nobody")
 
 
 async def _is_marked(stage: Stage, alice: Person, mona: Person) -> None:
