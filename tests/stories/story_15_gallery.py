@@ -1,0 +1,20 @@
+"""The gallery: members share results there, others start from them, and copies can be removed."""
+
+from tests.stories.stage import Person, Stage
+
+
+async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
+    await mona.sets("Results", gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
+    await alice.gets(prompt="a fox")
+    await alice.presses("⋯ More", beside="a fox")
+    await alice.presses("Share")
+    await alice.fills_in()
+    await bob.presses("Edit", beside="Open the original")
+    await bob.fills_in(prompt="a badger")
+    await stage.until_done()
+    await alice.presses("⋯ More", beside="a fox")
+    await alice.presses("Share")
+    await mona.presses("⋯ More", beside="Open the original")
+    await mona.gets_by("Delete")
+    await alice.presses("⋯ More", beside="a fox")
+    await alice.presses("Share")

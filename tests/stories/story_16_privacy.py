@@ -1,0 +1,13 @@
+"""Privacy: a person gets what the bot keeps about them, and has it deleted."""
+
+from tests.stories.stage import Person, Stage
+
+
+async def story(stage: Stage, alice: Person) -> None:
+    await alice.gets(prompt="a fox")
+    await alice.types("/preset save", name="Fox")
+    await alice.types("/privacy export")
+    await alice.types("/privacy delete")
+    await alice.presses("Delete my data")
+    await alice.types("/runs")
+    await alice.types("/preset list")
