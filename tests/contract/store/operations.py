@@ -557,6 +557,7 @@ TOLERATED = {
         "replace a preset",
     ): "the preset is saved by its own holder, who is erasing their data at this moment",
     ("delete a batch", "show messages"): "any of the messages of one request may be first",
+    ("show messages", "block"): "any of the messages of one request may be first",
     ("poll due runs", "poll everything"): "what was polled a moment ago need not be polled at once",
     ("poll due runs", "cancel a running batch"): "one run may be polled before, the other afterwards",
 }
