@@ -84,19 +84,11 @@ async def test_the_schema_of_a_later_version_is_refused(store: Store, stores: St
 @pytest.mark.parametrize(
     ("url", "raised", "sentence"),
     [
-        (
-            "sqlite:///{folder}/file/bot.db",
-            StartupError,
-            r"\(File exists\)\. Check DATABASE_URL, and that its",
-        ),
+        ("sqlite:///{folder}/file/bot.db", StartupError, r"\(File exists\)\. Check DATABASE_URL, and that"),
         ("sqlite:///file:{folder}/empty.db?mode=ro&uri=true", StartupError, "folder can be written"),
         ("sqlite:///{folder}/file", StartupError, "not a SQLite database"),
         ("postgresql://bot:secret@127.0.0.1:9/bot", StartLater, r"reached \(Connection refused\)\."),
-        (
-            "postgresql://bot:secret@/bot?host=/nowhere",
-            StartLater,
-            r"reached \(No such file or directory\)\.",
-        ),
+        ("postgresql://bot:secret@/bot?host=/nowhere", StartLater, r"reached \(No such file or directory\)"),
         ("postgresql://bot:secret@nobody.invalid/bot", StartLater, "the name can't be resolved"),
     ],
 )

@@ -6,11 +6,10 @@ from sqlalchemy import String, literal, select
 
 from bot.database.tables import CleanText, metadata
 from bot.domain.requests import Holder
-from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.presets import read_usable
 from tests.contract.store.rows import ALICE, GUILD, active_blocks, block
-from tests.contract.store.runs import NOW, SOON, accepted, brought_to, fetch, report
+from tests.contract.store.runs import NOW, accepted, fetch
 
 # NUL, which PostgreSQL doesn't store; half a surrogate pair, which neither does.
 NUL, HALF = "\0", "\ud800"
@@ -32,12 +31,6 @@ async def test_structured_values_come_back_as_they_were(store: Store) -> None:
     inputs = {"prompt": f"a {NUL} fox {HALF}"}
     run = await accepted(store, inputs=inputs)
     assert (await fetch(store, run.key)).inputs == inputs
-
-
-async def test_a_step_may_contain_any_character(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    await store.runs.record_report(run.key, report(live_status=f"KSampler{NUL}", progress=0.5), NOW, SOON)
-    assert (await fetch(store, run.key)).live_status == "KSampler"
 
 
 async def test_a_name_that_is_too_long_is_not_found(store: Store) -> None:
