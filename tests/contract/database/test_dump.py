@@ -1,11 +1,9 @@
-"""Backups, and restoring them, also into another database and by processes that are killed on the way."""
+"""Backups, and restoring them, also into another database and by a process that is killed on the way."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-import os
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,7 @@ from sqlalchemy.util import await_only
 
 from bot.config.settings import Settings
 from bot.context import FormDrafts
-from bot.database.rows import insert_rows
+from bot.database.tables import runs
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.metrics import Metrics
@@ -35,7 +33,7 @@ from tests.contract.conftest import Stores
 from tests.contract.store.changes import Rows, changes, read_all, wrapped
 from tests.contract.store.operations import arrange
 from tests.contract.store.rows import ALICE, BOB, run_keys, stored_run
-from tests.contract.store.runs import NOW, SUCCESS, accepted, columns, fetch, owed
+from tests.contract.store.runs import NOW, SUCCESS, accepted, fetch, owed
 from tests.databases import PostgresServer, sqlite_url
 from tests.unit.factories import app_with
 
@@ -332,37 +330,33 @@ async def test_from_sqlite_to_postgresql_and_back(
         await store.runs.finish(key, RunState.REFUSED, NOW, code="internal")
 
 
-async def command(url: str, folder: Path, *arguments: str) -> asyncio.subprocess.Process:
-    given = {"DISCORD_TOKEN": "t", "COMFYDEPLOY_API_KEY": "k", "COMFYDEPLOY_DEPLOYMENT_ID": UUID}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", *arguments),
-        env={**os.environ, **given, "DATABASE_URL": url, "PYTHONPATH": os.getcwd()},
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-    )
+class Killed(BaseException):
+    """The end of a process, which no code handles."""
 
 
-async def test_a_killed_backup_and_restore_are_repeated(store: Store, url: str, tmp_path: Path) -> None:
-    """Each command is killed as soon as it has written a part of a file, and then run again."""
-    row = await columns(store, await stored_run(store))
-    keys = [dict.fromkeys(("key", "request_key"), f"k{number}") for number in range(10_000)]
-    await store.database.write(insert_rows, [row | key for key in keys])
+async def test_a_backup_and_a_restore_that_are_killed_change_nothing_and_are_repeated(
+    store: Store, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    await arrange(store)
+    before = await rows_in(url)
+    # What an earlier process left.
+    for left in ("own.tar.gz.part", "bot.db.new"):
+        (tmp_path / left).write_bytes(b"half" * 1000)
+    file = await backed_up(store, tmp_path, "own.tar.gz")
+    await accepted(store)
+    old = await rows_in(url)
     await store.close()
-    before, is_file = await rows_in(url), store.database.is_sqlite
-    for arguments, begun in (
-        (("backup", "own.tar.gz"), "own.tar.gz.part"),
-        (("restore", "own.tar.gz"), "bot.db.new-wal" if is_file else "own.tar.gz.before-restore.part"),
-    ):
-        process = await command(url, tmp_path, *arguments)
-        written = tmp_path / begun
-        while not written.exists() or written.stat().st_size < 1000:
-            assert process.returncode is None, "it has ended before"
-            await asyncio.sleep(0.002)
-        process.kill()
-        await process.wait()
-        assert await rows_in(url) == before
-        process = await command(url, tmp_path, *arguments)
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
-        assert await rows_in(url) == before
-    assert names(tmp_path, "*.new*") + names(tmp_path, "*.part") == []
+    # When the old data is kept, and when everything is loaded.
+    for place in ("pathlib.Path.replace", "bot.ops.restore.settle"):
+        monkeypatch.setattr(place, killed)
+        with pytest.raises(Killed):
+            await restored(url, file)
+        monkeypatch.undo()
+        assert await rows_in(url) == old, place
+    if store.database.is_sqlite:
+        assert names(tmp_path, "*.new*") == []
+    await restored(url, file)
+    assert len((await rows_in(url))[runs]) == len(before[runs])
