@@ -1,20 +1,16 @@
-"""The demo's tour names what exists, and its moderator decides about requests and pictures."""
+"""The demo's moderator decides about requests and pictures."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-import re
 from typing import Any
 
 import discord
 from PIL import Image
 
 from bot.ui.custom_ids import SettingId
-from demo import tour
 from demo.world import FLAGGED, World, open_world
-
-STEPS = [what for steps in tour.TOUR.values() for what in steps]
 
 
 def red_square() -> bytes:
@@ -56,19 +52,6 @@ async def press(world: World, label: str) -> None:
                     return
         await asyncio.sleep(0.05)
     raise AssertionError(f"no card with a picture can be decided by {label}")
-
-
-async def test_it_names_commands_and_deployments_that_exist() -> None:
-    async with open_world(pace=0) as world:
-        catalogue = world.app.bot.app.catalogue
-        known = {command.name for command in world.app.bot.tree.get_commands()}
-        labels = {follow_up.label for each in catalogue.all() for follow_up in each.follow_ups}
-    text = " ".join(STEPS)
-    assert set(re.findall(r"/([a-z]+)", text)) <= known
-    of_generate = [what.removeprefix("/generate ") for what in STEPS if what.startswith("/generate ")]
-    named = {name for what in of_generate for name in re.findall(r"\b[a-z]+\b(?!:)", what)}
-    assert named <= {each.name for each in catalogue.all()}
-    assert labels <= set(re.findall(r"\w+", text))
 
 
 async def test_the_moderator_approves_a_request_by_its_picture_and_posts_its_flagged_result() -> None:
