@@ -39,8 +39,8 @@ class ReportRecorder:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        # ComfyDeploy's id and the state of each run, as the store has recorded them, and buffered progress.
-        self._known: OrderedDict[str, tuple[str, RunState]] = OrderedDict()
+        # The state of each run, as the store has recorded it, and buffered progress.
+        self._known: OrderedDict[str, RunState] = OrderedDict()
         self._progress: dict[str, RunReport] = {}
         # The runs that succeeded by a webhook, and when to ask what ComfyDeploy bills. Their rows are due a
         # little later, so this process needs no claim for that, and another one asks if this one dies.
@@ -49,8 +49,8 @@ class ReportRecorder:
 
     def buffer(self, key: str, report: RunReport) -> bool:
         """Take a report that tells only progress, or nothing new; return False for any other."""
-        run_id, state = self._known.get(key, ("", None))
-        if state is None or run_id != report.run_id:
+        state = self._known.get(key)
+        if state is None:
             return False
         if state is RunState.SUCCEEDED:
             return True  # nothing that a webhook says changes a success
@@ -86,7 +86,7 @@ class ReportRecorder:
         self._progress.pop(key, None)
         self._known.pop(key, None)
         if change.state in IN_FLIGHT or change.state is RunState.SUCCEEDED:
-            self._known[key] = (report.run_id, change.state)
+            self._known[key] = change.state
         if len(self._known) > _KNOWN_RUNS:
             self._known.popitem(last=False)
         if change.ends_run:

@@ -119,6 +119,11 @@ pause
     audit pause by a moderator: new details={'reason': 'reason 0'}
     key_value pause: new value=reason 0
     queue flux, queue wan: waits_for=paused waits_params={'reason': 'reason 0'}
+pause; pause
+    answer of batch0, answer of waiting0, answer of wan0: wanted_rev+2
+    audit pause by a moderator: new details={'reason': 'reason 1'}
+    key_value pause: value=reason 1
+    queue flux, queue wan: waits_params={'reason': 'reason 1'}
 pause; pause; resume
     answer of batch0, answer of waiting0, answer of wan0: wanted_rev+1
     audit resume by a moderator: new details={'reason': 'reason 1'}
@@ -539,6 +544,7 @@ replace a preset
     preset ink of the server: gone
     preset ink of the server: new holder=s holder_id=the server name=ink folded=ink gpu=GPU 0
 delete a preset
+set one's default; set a channel's default; delete a preset
     audit settings by a moderator: new details={'changes': [['Preset ink', 'saved', 'deleted']]}
     channel_default 1, preset ink of the server: gone
 set a channel's default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.domain.fair_queue import NEEDED, WINDOW, StartedRun, Success
 from bot.domain.messages.records import Form, MessageRef, Part, Place, Shows
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
 from bot.domain.requests import Holder, Preset
+from bot.domain.results import RunFilter
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
@@ -115,14 +117,20 @@ async def collected(export: AsyncIterator[Any], most: int) -> list[Any]:
 async def test_pages_and_exports_have_no_gaps_within_one_instant(store: Store) -> None:
     # Three in each instant, so that pages and chunks end between them.
     made = [(at(number // 3), await stored_run(store, at=at(number // 3))) for number in range(10)]
-    await stored_run(store, person=BOB, guild=4711)
+    for state, partial in ((RunState.TIMED_OUT, True), (RunState.SUCCEEDED, False), (RunState.FAILED, False)):
+        await stored_run(store, state, person=BOB, guild=4711, partial=partial)
+    assert len(await store.history.page(BOB, RunFilter.DONE, limit=4)) == 2
     pages = [await store.history.page(ALICE, limit=4, offset=offset) for offset in (0, 4, 8, 12)]
     assert [len(page) for page in pages] == [4, 4, 2, 0]
     assert {entry.first.key for page in pages for entry in page} == {key for _, key in made}
     # The filter includes `since`, but not `until`.
     between = ExportFilter(since=at(1), until=at(3), guild_id=GUILD)
-    found = await collected(store.history.export(between, chunk_size=2), 6)
-    assert [run.key for run in found] == [key for _, key in sorted(made)][3:9]
+    for wanted in (between, replace(between, newest_first=True)):
+        found = await collected(store.history.export(wanted, chunk_size=2), 6)
+        assert {run.key for run in found} == {key for _, key in made[3:9]}
+        assert [run.created_at for run in found] == sorted(
+            (run.created_at for run in found), reverse=wanted.newest_first
+        )
 
 
 async def test_pages_and_exports_of_the_audit_log_have_no_gaps_within_one_instant(store: Store) -> None:
@@ -135,6 +143,8 @@ async def test_pages_and_exports_of_the_audit_log_have_no_gaps_within_one_instan
         await collected(log.export(GUILD, everything, NOW, chunk_size=5), 5),
     ):
         assert [line.entry.details["n"] for lines in portions for line in lines] == [*range(24, -1, -1)]
+    own = await collected(store.privacy.audit_of(ALICE, chunk_size=10), 3)
+    assert [line.entry.details["n"] for lines in own for line in lines] == [*range(25)]
 
 
 @pytest.mark.sqlite_only
@@ -195,9 +205,9 @@ async def test_presets_are_found_in_any_case_by_those_who_may_use_them(
 
 @pytest.mark.sqlite_only
 async def test_only_what_everybody_may_see_of_a_request_is_linked_and_quoted(store: Store) -> None:
-    async def stored(outcome: MessageRef, **more: Any) -> Run:
+    async def stored(outcome: MessageRef, place: Place = Place.CHANNEL, **more: Any) -> Run:
         key = await stored_run(store, prompt="a fox", **more)
-        part = Part(**outcome._asdict(), shows=Shows.RESULT, rev=1, form=Form.FILES, place=Place.CHANNEL)
+        part = Part(**outcome._asdict(), shows=Shows.RESULT, rev=1, form=Form.FILES, place=place)
         posted = update(messages).where(messages.c.request_key == key).values(posted=(part,))
         await store.database.write(lambda connection: connection.execute(posted))
         run = await fetch(store, key)
@@ -211,13 +221,14 @@ async def test_only_what_everybody_may_see_of_a_request_is_linked_and_quoted(sto
 
     there = MessageRef(2, 5)
     shown, private = await stored(there), await stored(there, private=True)
+    answer = await stored(there, Place.ANSWER, review_channel_id=9)
     notice = await stored(there, state=RunState.REFUSED, outputs=[])
     child, elsewhere = await stored(there, parent_key=shown.key), await stored(MessageRef(99, 4))
     far = await stored(there, parent_key=elsewhere.key)
     link = f"https://discord.com/channels/{GUILD}/2/5"
     assert [await store.history.parent_link(run) for run in (child, far)] == [link, None]
-    found = [await recorded(run) for run in (shown, notice, private)]
-    assert found == [("a fox", there), ("a fox", there), (None, None)]
+    found = [await recorded(run) for run in (shown, notice, private, answer)]
+    assert found == [("a fox", there), ("a fox", there), (None, None), ("a fox", None)]
     await store.reviews.delete(shown.key, ALICE, NOW)
     await store.reviews.discard(notice.key, ALICE, NOW)
     assert [await recorded(run) for run in (shown, notice)] == [("a fox", None)] * 2

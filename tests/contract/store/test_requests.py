@@ -21,7 +21,16 @@ from bot.domain.runs import FINAL, Run, RunState
 from bot.store import Store
 from bot.store.requests import DOUBLE_PRESS
 from tests.contract.conftest import Stores
-from tests.contract.store.rows import ALICE, GUILD, block, run_keys, stored_rules, stored_run, unblock
+from tests.contract.store.rows import (
+    ALICE,
+    GUILD,
+    active_blocks,
+    block,
+    run_keys,
+    stored_rules,
+    stored_run,
+    unblock,
+)
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -203,7 +212,8 @@ async def test_an_approval_is_judged_with_todays_budgets_weights_and_roles(store
 
 async def test_an_erasure_empties_ended_requests_and_leaves_the_others(store: Store) -> None:
     empty = {"inputs": {}, "prompt": None, "seed": None, "outputs": [], "failure_log": "no memory"}
-    about = {"requester_roles": [5], "requester_joined_at": NOW, "press": "a button"}
+    about = {"requester_roles": [5], "requester_joined_at": NOW, "press": "a button", "live_status": "Load"}
+    about["verdicts"] = {"0": ["held", "nudity"]}
     key = await stored_run(store, RunState.FAILED, **empty, **about)
     left = {await stored_run(store, state, outcome=None) for state in UNENDED}
     left.add(await stored_run(store, outcome="pending"))
@@ -211,7 +221,7 @@ async def test_an_erasure_empties_ended_requests_and_leaves_the_others(store: St
     erased = await store.privacy.erase(ALICE, NOW)
     assert (erased.emptied, {run.key for run in erased.left}) == (1, left)
     row = await columns(store, key)
-    assert [row[name] for name in ("failure_log", *about)] == [None] * 4
+    assert [row[name] for name in ("failure_log", *about)] == [None] * 6
     assert (await store.privacy.erase(ALICE, at(1))).emptied == 0
     assert [await columns(store, key) for key in left] == before
 
@@ -272,5 +282,6 @@ async def test_a_block_ends_one_persons_requests_on_its_server_and_is_told_once(
     assert told == [until, until | {"quiet": True}, until | {"others": 1}, until]
     assert [(await fetch(store, run.key)).state for run in others] == [RunState.WAITING] * 2
     # Only a block that hasn't ended is lifted.
+    assert [len(await active_blocks(store, at(second))) for second in (89, 91)] == [1, 0]
     assert not await unblock(store, PERSON.id, at=at(91))
     assert await unblock(store, PERSON.id, at=at(89))
