@@ -41,6 +41,13 @@ def sent(made: Deployment, stored: dict[str, Any], typed: dict[str, Any]) -> Mer
     return merge(made, [changed(fields_of(made, stored), typed)], stored_values, draw_seed=lambda _: 3)
 
 
+def test_a_form_shows_the_first_of_the_stored_values() -> None:
+    draft = Draft(
+        deployment=offering(PROMPT, STEPS), stored=[Stored({"n": 9}), Stored({"n": 5, "p": "a fox"})]
+    )
+    assert [field.value for field in draft.fields({})] == ["a fox", "9"]
+
+
 def test_a_form_shows_what_was_typed_before_even_a_mistake() -> None:
     typed = {"steps": "many", "o7": "x", "count": 4, "more": "o1"}
     fields = fields_of(offering(PROMPT, *TEXTS, STEPS), {"n": 9}, typed, wrong={"steps"})

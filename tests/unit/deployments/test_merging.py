@@ -87,6 +87,11 @@ def seeds(item: Input, count: Any, **given: Any) -> list[Any]:
         # Past the end of the range it goes on at the beginning.
         (NARROW, 4, {"seed": 4}, [4, 5, 0, 1]),
         (but(SEED, choices=(choice("7", "7"),)), 2, {"seed": 7}, [7, 7]),
+        # Again empties the seed.
+        *(
+            (but(SEED, default=7, send_default=True), 1, *each)
+            for each in (({}, [7]), ({"seed": ""}, [1000]))
+        ),
     ],
 )
 def test_a_given_seed_counts_on_and_others_are_drawn(
