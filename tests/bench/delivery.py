@@ -68,7 +68,7 @@ async def _deliver(
     home: BotProcess, web: aiohttp.ClientSession, url: str, runs: Sequence[Run]
 ) -> list[float]:
     """Send the webhooks of runs, and return the seconds until each result was posted."""
-    before, began = home.discord.request_log.messages_created, time.perf_counter()
+    before, began = len(home.discord.request_log.messages), time.perf_counter()
     address = f"http://127.0.0.1:{home.port}"
     sends = (send_success(web, f"{address}{path_of(run)}", run.run_id or "", url) for run in runs)
     await asyncio.gather(*sends)
@@ -105,5 +105,5 @@ async def _posts(home: BotProcess, places: Sequence[Channel]) -> list[float]:
 async def _arrivals(home: BotProcess, places: Sequence[Channel], began: float, posts: int) -> list[float]:
     """Wait for so many posts, and return the seconds from `began` to each of those in the channels."""
     log = home.discord.request_log
-    await home.discord.wait_until(lambda: log.messages_created >= posts, within=300)
+    await home.discord.wait_until(lambda: len(log.messages) >= posts, within=300)
     return [each.created - began for place in dict.fromkeys(places) for each in home.discord.messages(place)]

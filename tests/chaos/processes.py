@@ -75,7 +75,7 @@ class Processes:
         self.discord.world.clock = clock
         self.discord.world.snowflake = clock.snowflake  # type: ignore[method-assign]  # for this world only
         shards = 1 if layout is ALONE else 2
-        self.discord.routes.shards = shards
+        self.discord.shards = shards
         self.guilds = [
             self.discord.add_guild(f"server {shard}", shard=shard, shards=shards) for shard in range(shards)
         ]

@@ -229,7 +229,7 @@ async def starts(home: BotProcess, screen: Screen) -> None:
         await screen.types(told=f"Discord closes the connection with {code}")
         await closing
     before = home.discord.gateway.counts["identify"]
-    home.discord.routes.starts_left = 0
+    home.discord.starts_left = 0
     await screen.types(told="no session start is left")
     assert home.discord.gateway.counts["identify"] == before
     home.discord.faults.add("*", Fault.drop_before(), times=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +10,7 @@ from tests.fakediscord import payloads
 from tests.fakediscord.command_rules import find_component, value_mistake
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction, Type
-from tests.fakediscord.world import Attachment, Channel, Guild, Kind, Message, User
+from tests.fakediscord.world import UPLOAD_LIMIT, Attachment, Channel, Guild, Kind, Message, User
 from tests.fakediscord.world_changes import WorldChanges
 
 MESSAGE_COMMAND = 3
@@ -32,10 +31,8 @@ class Actions(WorldChanges):
     ) -> Attachment:
         """Return a file for an attachment option or upload."""
         kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        digest = hashlib.sha256(data).hexdigest()
-        file = Attachment(
-            self.world.snowflake(), filename, kind, len(data), digest, data, width or None, height or None
-        )
+        size = width or None, height or None
+        file = Attachment(self.world.snowflake(), filename, kind, len(data), data, *size)
         self.user_files[file.id] = file
         return file
 
@@ -63,7 +60,8 @@ class Actions(WorldChanges):
         people = [str(value.id) for value in given.values() if isinstance(value, User)]
         resolved |= self._resolved(channel.guild, people)
         data = self._data(command, path, entries) | ({"resolved": resolved} if resolved else {})
-        return self._act(Type.COMMAND, user, channel, data, user_install=user_install, size_limit=size_limit)
+        limit = UPLOAD_LIMIT if size_limit is None else size_limit
+        return self._act(Type.COMMAND, user, channel, data, user_install=user_install, size_limit=limit)
 
     async def autocomplete(
         self, user: User, channel: Channel, name: str, option: str, typed: str, **others: object
@@ -184,8 +182,10 @@ class Actions(WorldChanges):
         )
 
     def _act(self, kind: Type, user: User, channel: Channel, data: Json, **more: Any) -> Interaction:
-        """Send an interaction to the bot; `more` are arguments of `Interactions.open`."""
-        interaction = self.interactions.open(kind, user, channel, data, **more)
+        """Send an interaction to the bot; `more` are other fields of it."""
+        now = self.world.clock.now()
+        interaction = Interaction(self.world.snowflake(), kind, user, channel, data, now, **more)
+        self.interactions[interaction.token] = interaction
         body = interaction.payload(self.world, self.bot, self.sign)
         interaction.delivered_to = self.gateway.dispatch(
             "INTERACTION_CREATE", body, guild_id=_guild_id(channel)

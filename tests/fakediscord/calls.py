@@ -1,71 +1,82 @@
-"""Read HTTP requests with a body of JSON, or of multipart with `payload_json` and `files[n]`."""
+"""Routes, and their requests with a body of JSON or of multipart with `payload_json` and `files[n]`."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mimetypes
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import BodyPartReader, web
 
 from tests.fakediscord.errors import ApiError, Json
-from tests.fakediscord.world import Attachment
+from tests.fakediscord.world import Attachment, Guild
+
+if TYPE_CHECKING:
+    from tests.fakediscord.world_changes import WorldChanges
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
+    """An uploaded file. `data` is None if the fake doesn't keep the bytes."""
+
     filename: str
     size: int
-    sha256: str
     data: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request. `json` is the parsed body: an object, or a list for a bulk overwrite."""
+    """A request. `body` is an object, or a list for a bulk overwrite."""
 
-    route: str
+    discord: WorldChanges
     params: Mapping[str, str]
     query: Mapping[str, str]
-    json: object = None
-    files: dict[int, Upload] = field(default_factory=dict)
-
-    @property
-    def body(self) -> Json:
-        if self.json is None:
-            return {}
-        if not isinstance(self.json, dict):
-            raise ApiError(50035)
-        return self.json
+    body: Any
+    files: Mapping[int, Upload]
 
     def id(self, name: str) -> int:
-        value = self.params[name]
-        if not value.isdigit():
-            raise ApiError(50035, {name: {"_errors": [{"code": "NUMBER_TYPE_COERCE", "message": value}]}})
-        return int(value)
+        return int(self.params[name])
+
+    @property
+    def guild(self) -> Guild:
+        guild = self.discord.world.guilds.get(self.id("guild_id"))
+        if guild is None or not guild.bot_present:
+            raise ApiError(10004)
+        return guild
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int = 200
-    body: object = None
+# A handler returns the body of the answer, or None for a 204.
+Handler = Callable[[Call], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route. `auth` requires the bot's token; routes of interactions have a token in their path instead."""
-
     method: str
     path: str
-    handler: Callable[[Call], Reply]
-    auth: bool = True
+    handler: Handler
 
     @property
     def route(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def of_interaction(self) -> bool:
+        """Return whether a token in the path replaces the bot's; the global rate limit doesn't apply then."""
+        return self.path.startswith(("/interactions/", "/webhooks/"))
+
+
+class Routes(list[Endpoint]):
+    """A module's endpoints, for `@routes("GET", "/users/@me")`."""
+
+    def __call__(self, method: str, path: str) -> Callable[[Handler], Handler]:
+        def add(handler: Handler) -> Handler:
+            self.append(Endpoint(method, path, handler))
+            return handler
+
+        return add
 
 
 class FileStore:
@@ -74,19 +85,12 @@ class FileStore:
     _left = 200
 
     async def read(self, part: BodyPartReader) -> Upload:
-        digest, size = hashlib.sha256(), 0
-        kept: bytearray | None = bytearray() if self._left > 0 else None
-        while chunk := await part.read_chunk(1 << 16):
-            digest.update(chunk)
-            size += len(chunk)
-            if kept is not None:
-                kept += chunk
-        data = None if kept is None else bytes(kept)
+        data = bytes(await part.read())
         self._left -= 1
-        return Upload(part.filename or "unknown", size, digest.hexdigest(), data)
+        return Upload(part.filename or "unknown", len(data), data if self._left >= 0 else None)
 
 
-async def read_call(request: web.Request, route: str, store: FileStore) -> Call:
+async def read_call(request: web.Request, discord: WorldChanges) -> Call:
     text = ""
     files: dict[int, Upload] = {}
     if request.content_type.startswith("multipart/"):
@@ -95,17 +99,11 @@ async def read_call(request: web.Request, route: str, store: FileStore) -> Call:
             if part.name == "payload_json":
                 text = await part.text()
             elif match := re.fullmatch(r"files\[(\d+)\]", part.name or ""):
-                files[int(match[1])] = await store.read(part)
+                files[int(match[1])] = await discord.files.read(part)
     elif request.can_read_body:
         text = await request.text()
-    return Call(route, dict(request.match_info), dict(request.query), _parse(text), files)
-
-
-def _parse(text: str) -> object:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        raise ApiError(50109) from None
+    body = json.loads(text) if text else {}
+    return Call(discord, request.match_info, request.query, body, files)
 
 
 def as_attachment(upload: Upload, attachment_id: int, described: Json) -> Attachment:
@@ -116,7 +114,6 @@ def as_attachment(upload: Upload, attachment_id: int, described: Json) -> Attach
         filename=filename,
         content_type=mimetypes.guess_type(filename)[0] or "application/octet-stream",
         size=upload.size,
-        sha256=upload.sha256,
         data=upload.data,
         description=described.get("description"),
         spoiler=filename.startswith("SPOILER_"),

@@ -16,7 +16,7 @@ from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Faults
 from tests.fakediscord.gateway import Gateway, Session
 from tests.fakediscord.http_commands import Commands
-from tests.fakediscord.interactions import Interactions
+from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.messages import Messages
 from tests.fakediscord.ratelimits import RateLimits
 from tests.fakediscord.request_log import RequestLog
@@ -28,12 +28,11 @@ LINK_SECONDS = 24 * 3600
 class Core:
     """The state of a fake Discord. `url` is empty until the server runs."""
 
-    def __init__(
-        self,
-        *,
-        rate_limits: bool = True,
-        answer_within: float = 3.0,
-    ) -> None:
+    shards = 1
+    starts_left = 1000
+    """How many sessions the bot may still start, by GET /gateway/bot."""
+
+    def __init__(self, *, rate_limits: bool = True, answer_within: float = 3.0) -> None:
         self.url = ""
         self.files_url = ""
         """The URL of the CDN; by default it is `url`."""
@@ -46,9 +45,11 @@ class Core:
         self.faults = Faults()
         self.files = FileStore()
         self.gateway = Gateway(self.token, self._greet, self.world.changed)
-        self.messages_service = Messages(self.world, self.request_log, self.sign)
-        self.interactions = Interactions(self.world, answer_within=answer_within)
-        self.commands = Commands(self.world, self.bot)
+        self.messages_service = Messages(self.world, self.request_log)
+        self.interactions: dict[str, Interaction] = {}
+        """All interactions by token."""
+        self.answer_within = answer_within
+        self.commands = Commands()
         self._link_key = secrets.token_bytes(16)
         self.user_files: dict[int, Attachment] = {}
 

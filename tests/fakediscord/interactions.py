@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import discord
 
 from tests.fakediscord import payloads
-from tests.fakediscord.errors import ApiError, Json
+from tests.fakediscord.errors import Json
 from tests.fakediscord.world import UPLOAD_LIMIT, Channel, Kind, Message, User, World
 
 # The permissions of a user install in a channel of a server without the bot.
 _USER_INSTALL_PERMISSIONS = discord.Permissions(
     attach_files=True, embed_links=True, mention_everyone=True, use_external_emojis=True
 ).value
-_INTERACTIONS_KEPT = 20_000
+# How long the token works, by the world's clock.
+TOKEN_SECONDS = 900.0
 
 
 class Type(IntEnum):
@@ -47,16 +47,16 @@ class Interaction:
     """
 
     id: int
-    token: str
     type: Type
     user: User
     channel: Channel
     data: Json
     created_at: float
-    size_limit: int
+    size_limit: int = UPLOAD_LIMIT
     source: Message | None = None
     user_install: bool = False
     delivered_to: int = 0
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(150))
     created: float = field(default_factory=time.perf_counter)
     answered_at: float | None = None
     answer_type: Answer | None = None
@@ -158,68 +158,3 @@ class Interaction:
             "guild": {"id": str(guild.id), "locale": guild.locale, "features": []},
             "member": payloads.member(world, guild, self.user, channel=place),
         }
-
-
-class Interactions:
-    """All interactions by token. `answer_within` and `token_lifetime` are seconds of the world's clock."""
-
-    token_lifetime = 900.0
-
-    def __init__(self, world: World, *, answer_within: float) -> None:
-        self.answer_within = answer_within
-        self.world = world
-        self._by_token: OrderedDict[str, Interaction] = OrderedDict()
-
-    def open(
-        self,
-        kind: Type,
-        user: User,
-        channel: Channel,
-        data: Json,
-        *,
-        source: Message | None = None,
-        user_install: bool = False,
-        size_limit: int | None = None,
-    ) -> Interaction:
-        interaction = Interaction(
-            id=self.world.snowflake(),
-            token=secrets.token_urlsafe(150),
-            type=kind,
-            user=user,
-            channel=channel,
-            data=data,
-            created_at=self.world.clock.now(),
-            size_limit=UPLOAD_LIMIT if size_limit is None else size_limit,
-            source=source,
-            user_install=user_install,
-        )
-        self._by_token[interaction.token] = interaction
-        while len(self._by_token) > _INTERACTIONS_KEPT:
-            self._by_token.popitem(last=False)
-        return interaction
-
-    def to_answer(self, interaction_id: int, token: str) -> Interaction:
-        """Return an interaction for the callback route.
-
-        Raises ApiError: 10062 if it is unknown or too old, 40060 if it was answered.
-        """
-        interaction = self._by_token.get(token)
-        if interaction is None or interaction.id != interaction_id:
-            raise ApiError(10062)
-        if interaction.answered:
-            raise ApiError(40060)
-        if self.world.clock.now() - interaction.created_at > self.answer_within:
-            raise ApiError(10062)
-        return interaction
-
-    def to_follow(self, token: str) -> Interaction:
-        """Return an interaction for the webhook routes.
-
-        Raises ApiError: 50027 if the token is unknown or expired, 10015 before the first answer.
-        """
-        interaction = self._by_token.get(token)
-        if interaction is None or self.world.clock.now() - interaction.created_at > self.token_lifetime:
-            raise ApiError(50027)
-        if not interaction.answered:
-            raise ApiError(10015)
-        return interaction

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.fakediscord import payloads, rules
+from tests.fakediscord import rules
 from tests.fakediscord.calls import Upload, as_attachment
 from tests.fakediscord.errors import ApiError, Json
 from tests.fakediscord.interactions import Interaction
@@ -26,7 +25,6 @@ from tests.fakediscord.world import (
 
 NONCE_SECONDS = 300
 REQUEST_SIZE = 25 * MIB
-_NONCES_KEPT = 10_000
 _REPEATED_WITHIN = 10
 _BODY = ("content", "components")
 _SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
@@ -44,22 +42,15 @@ class _Nonce:
 class Messages:
     """The messages of all channels. The bot has no intent for messages, so it gets no events about them."""
 
-    def __init__(self, world: World, log: RequestLog, sign: payloads.SignUrl) -> None:
+    def __init__(self, world: World, log: RequestLog) -> None:
         self._world = world
         self._log = log
-        self.sign = sign
-        self._nonces: OrderedDict[str, _Nonce] = OrderedDict()
+        self._nonces: dict[str, _Nonce] = {}
 
     def repeated(self, nonce: object) -> Message | None:
         """Return the message of any channel that was created with this nonce in the last minutes, or None."""
-        now = self._world.clock.now()
-        while self._nonces:
-            oldest = next(iter(self._nonces))
-            if now < self._nonces[oldest].known_until and len(self._nonces) < _NONCES_KEPT:
-                break
-            del self._nonces[oldest]
         entry = self._nonces.get(str(nonce))
-        return entry.message if entry else None
+        return entry.message if entry and self._world.clock.now() < entry.known_until else None
 
     def keep_nonces_in_use(self, jump: float) -> None:
         """Keep the nonces of the last seconds valid when a test moves the clock.
@@ -103,16 +94,13 @@ class Messages:
             interaction=interaction,
         )
         message.pinged = rules.pings(message.text, body.get("allowed_mentions"))
-        self._publish(message, enforce=bool(body.get("enforce_nonce")))
-        return message
-
-    def _publish(self, message: Message, *, enforce: bool) -> None:
-        if enforce and message.nonce is not None:
+        if body.get("enforce_nonce") and message.nonce is not None:
             at = message.created_at
             self._nonces[message.nonce] = _Nonce(message, at + NONCE_SECONDS, at + _REPEATED_WITHIN)
-        message.channel.messages[message.id] = message
-        self._log.created(message)
+        channel.messages[message.id] = message
+        self._log.messages.append(message)
         self._world.changed()
+        return message
 
     def edit(self, message: Message, body: Json, files: Mapping[int, Upload], *, limit: int) -> None:
         attachments = self._kept(message, body) + self._uploaded(body, files, limit)

@@ -175,8 +175,8 @@ def _components(note: Message, sign: SignUrl) -> list[Json]:
     return shown
 
 
-def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
-    """Return a message. Discord includes the nonce only in the response to its creation."""
+def message(note: Message, sign: SignUrl) -> Json:
+    """Return a message without its nonce, which Discord includes only in the response to its creation."""
     place = note.channel
     body: Json = {
         "id": str(note.id),
@@ -198,6 +198,4 @@ def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
     }
     if note.interaction is not None:
         body |= note.interaction.message_fields()
-    if with_nonce and note.nonce is not None:
-        body["nonce"] = note.nonce
     return body

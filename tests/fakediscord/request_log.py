@@ -26,19 +26,9 @@ class RequestLog:
         self.requests: deque[RequestRecord] = deque(maxlen=_KEPT)
         self.messages: deque[Message] = deque(maxlen=_KEPT)
         """Every message, including deleted and ephemeral ones, oldest first."""
-        self.statuses: Counter[tuple[str, int]] = Counter()
         self.unknown_routes: Counter[str] = Counter()
-        self.messages_created = 0
         self.crashes: list[Exception] = []
         """Errors of the fake itself, such as for a body of an unexpected shape."""
-
-    def record(self, entry: RequestRecord) -> None:
-        self.requests.append(entry)
-        self.statuses[f"{entry.method} {entry.route}", entry.status] += 1
-
-    def created(self, message: Message) -> None:
-        self.messages_created += 1
-        self.messages.append(message)
 
     def calls(self, method: str, route: str) -> list[RequestRecord]:
         """Return the requests to a route, as in `calls("POST", "/channels/{channel_id}/messages")`."""

@@ -12,19 +12,22 @@ from typing import Self
 
 from aiohttp import web
 
-from tests.fakediscord import cdn
+from tests.fakediscord import http_commands, http_interactions, http_messages, http_world
 from tests.fakediscord.actions import Actions
-from tests.fakediscord.calls import Endpoint, Reply, read_call
+from tests.fakediscord.calls import Endpoint, read_call
 from tests.fakediscord.errors import ApiError
 from tests.fakediscord.faults import Effect, Fault
-from tests.fakediscord.http_commands import CommandRoutes
-from tests.fakediscord.http_interactions import InteractionRoutes
-from tests.fakediscord.http_messages import MessageRoutes
-from tests.fakediscord.http_world import WorldRoutes
 from tests.fakediscord.ratelimits import refusal
 from tests.fakediscord.request_log import RequestRecord
+from tests.fakediscord.world import Attachment
 
 _BODY_LIMIT = 16 * 1024 * 1024
+_ENDPOINTS = (
+    *http_world.routes,
+    *http_commands.routes,
+    *http_interactions.routes,
+    *http_messages.routes,
+)
 
 
 class _Dropped(Exception):
@@ -35,7 +38,6 @@ class FakeDiscord(Actions):
     """A fake Discord for `async with FakeDiscord() as discord:`. The package's docstring has an example."""
 
     _runner: web.AppRunner | None = None
-    routes: WorldRoutes
     date_ahead = 0.0
     """Seconds by which the Date header is off."""
 
@@ -52,11 +54,11 @@ class FakeDiscord(Actions):
 
     async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=_BODY_LIMIT)
-        for endpoint in self._endpoints():
+        for endpoint in _ENDPOINTS:
             app.router.add_route(endpoint.method, f"/api/v10{endpoint.path}", self._handler(endpoint))
         app.router.add_get("/gateway", self.gateway.handle)
         app.router.add_get("/gateway/", self.gateway.handle)
-        app.router.add_get("/cdn/attachments/{channel}/{file}/{name}", cdn.handler(self))
+        app.router.add_get("/cdn/attachments/{channel}/{file}/{name}", self._file)
         app.router.add_route("*", "/{path:.*}", self._unknown)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -69,15 +71,6 @@ class FakeDiscord(Actions):
         self.gateway.drop(resumable=False)
         if self._runner is not None:
             await self._runner.cleanup()
-
-    def _endpoints(self) -> list[Endpoint]:
-        self.routes = WorldRoutes(self.world, self.bot, lambda: self.gateway_url, self.dm)
-        return [
-            *self.routes.endpoints(),
-            *CommandRoutes(self.commands, self.world).endpoints(),
-            *InteractionRoutes(self.interactions, self.messages_service, self.bot).endpoints(),
-            *MessageRoutes(self.world, self.messages_service, self.bot).endpoints(),
-        ]
 
     def _handler(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -102,22 +95,22 @@ class FakeDiscord(Actions):
             early = await self._fault_before(request, fault)
             if early is not None:
                 return early
-        verdict = self.limits.take(
-            endpoint.route, request.match_info, interaction=_is_interaction(endpoint.path)
-        )
+        verdict = self.limits.take(endpoint.route, request.match_info, interaction=endpoint.of_interaction)
         try:
             self._authorise(request, endpoint)
-            call = await read_call(request, endpoint.route, self.files)
-            reply = Reply(429, verdict.body) if verdict.body is not None else endpoint.handler(call)
+            call = await read_call(request, self)
+            if verdict.body is not None:
+                response = _respond(429, verdict.body, verdict.headers)
+            else:
+                response = _respond(200, endpoint.handler(call), verdict.headers)
         except ApiError as error:
-            reply = Reply(error.status, error.body())
-        response = _respond(reply, verdict.headers)
+            response = _respond(error.status, error.body(), verdict.headers)
         if fault is not None:
             response = await self._fault_after(request, fault, response)
         return response
 
     def _authorise(self, request: web.Request, endpoint: Endpoint) -> None:
-        if endpoint.auth and request.headers.get("Authorization") != f"Bot {self.token}":
+        if not endpoint.of_interaction and request.headers.get("Authorization") != f"Bot {self.token}":
             raise ApiError(0)
 
     async def _fault_before(self, request: web.Request, fault: Fault) -> web.Response | None:
@@ -129,7 +122,7 @@ class FakeDiscord(Actions):
             return _broken(fault.status)
         elif fault.effect is Effect.RATE_LIMIT:
             refused = refusal(fault.seconds, everywhere=False)
-            return _respond(Reply(429, refused.body), refused.headers)
+            return _respond(429, refused.body, refused.headers)
         return None
 
     async def _fault_after(self, request: web.Request, fault: Fault, response: web.Response) -> web.Response:
@@ -149,17 +142,30 @@ class FakeDiscord(Actions):
             path=request.path,
             status=status,
         )
-        self.request_log.record(entry)
+        self.request_log.requests.append(entry)
         self.world.changed()
+
+    async def _file(self, request: web.Request) -> web.Response:
+        """Serve an attachment at a signed URL that expires, as cdn.discordapp.com does."""
+        file = self._attachment(int(request.match_info["channel"]), int(request.match_info["file"]))
+        expires, issued = request.query.get("ex", ""), request.query.get("is", "")
+        mac = self.link_mac(request.path.removeprefix("/cdn"), expires, issued)
+        signed = mac == request.query.get("hm") and int(expires, 16) > self.world.clock.now()
+        if file is None or file.data is None or not signed:
+            return web.Response(status=404, text="This content is no longer available.")
+        return web.Response(body=file.data, content_type=file.content_type)
+
+    def _attachment(self, channel_id: int, file_id: int) -> Attachment | None:
+        if file_id in self.user_files:
+            return self.user_files[file_id]
+        channel = self.world.channels.get(channel_id)
+        notes = channel.messages.values() if channel else ()
+        return next((a for m in notes for a in m.attachments if a.id == file_id), None)
 
     async def _unknown(self, request: web.Request) -> web.Response:
         """Answer 404 for a route that the fake lacks, and log it."""
         self.request_log.unknown_routes[f"{request.method} {request.path}"] += 1
-        return _respond(Reply(404, {"message": "404: Not Found", "code": 0}), {})
-
-
-def _is_interaction(path: str) -> bool:
-    return path.startswith(("/interactions/", "/webhooks/"))
+        return _respond(404, {"message": "404: Not Found", "code": 0}, {})
 
 
 def _cut(request: web.Request) -> None:
@@ -168,12 +174,12 @@ def _cut(request: web.Request) -> None:
     raise _Dropped
 
 
-def _respond(reply: Reply, headers: dict[str, str]) -> web.Response:
+def _respond(status: int, body: object, headers: dict[str, str]) -> web.Response:
+    if body is None:
+        return web.Response(status=204, headers=headers)
     # discord.py compares the content type as a whole: a charset behind it would make the body text.
-    if reply.body is None:
-        return web.Response(status=reply.status, headers=headers)
-    body = json.dumps(reply.body, separators=(",", ":")).encode()
-    return web.Response(status=reply.status, headers=headers, body=body, content_type="application/json")
+    data = json.dumps(body, separators=(",", ":")).encode()
+    return web.Response(status=status, headers=headers, body=data, content_type="application/json")
 
 
 def _broken(status: int) -> web.Response:

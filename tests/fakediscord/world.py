@@ -124,7 +124,6 @@ class Attachment:
     filename: str
     content_type: str
     size: int
-    sha256: str
     data: bytes | None = None
     width: int | None = None
     height: int | None = None

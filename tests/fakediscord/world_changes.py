@@ -146,6 +146,6 @@ class WorldChanges(Core):
         now = self.world.clock.now()
         message = Message(self.world.snowflake(), channel, author, {"content": content}, created_at=now)
         channel.messages[message.id] = message
-        self.request_log.created(message)
+        self.request_log.messages.append(message)
         self.world.changed()
         return message

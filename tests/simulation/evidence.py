@@ -16,6 +16,7 @@ from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
+from tests.fakediscord.interactions import TOKEN_SECONDS
 from tests.fakediscord.world import Attachment, Message
 from tests.simulation.engine.patches import EPOCH
 from tests.simulation.story import Ask, Press, Story
@@ -250,7 +251,7 @@ class Evidence:
         """Return whether the bot can still edit a message, in its channel or by a valid token."""
         if message.interaction is not None:
             age = self.story.discord.world.clock.now() - message.interaction.created_at
-            if age < self.story.discord.interactions.token_lifetime:
+            if age < TOKEN_SECONDS:
                 return True
         if message.ephemeral or message.channel.deleted:
             return False
