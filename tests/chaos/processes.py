@@ -46,7 +46,6 @@ class QuickClock(Clock):
     """Discord's clock, which runs `SPEED` times as fast as the real one."""
 
     def __init__(self, epoch: float) -> None:
-        super().__init__()
         self._epoch = epoch
         self._given = 0
 

@@ -152,7 +152,7 @@ class Actions(WorldChanges):
             if guild is not None and id in guild.members:
                 member = payloads.member(self.world, guild, self.world.users[id])
                 found["members"][str(id)] = {key: member[key] for key in member if key != "user"}
-                found["roles"][str(id)] = payloads.role_of(self.world, guild, self.world.users[id])
+                found["roles"][str(id)] = payloads.role_of(guild, self.world.users[id])
             if id in self.world.channels:
                 found["channels"][str(id)] = payloads.channel(self.world.channels[id], self.bot)
         return {key: value for key, value in found.items() if value}
@@ -187,9 +187,8 @@ class Actions(WorldChanges):
         interaction = Interaction(self.world.snowflake(), kind, user, channel, data, now, **more)
         self.interactions[interaction.token] = interaction
         body = interaction.payload(self.world, self.bot, self.sign)
-        interaction.delivered_to = self.gateway.dispatch(
-            "INTERACTION_CREATE", body, guild_id=_guild_id(channel)
-        )
+        guild_id = channel.guild.id if channel.guild else None
+        interaction.delivered_to = self.gateway.dispatch("INTERACTION_CREATE", body, guild_id=guild_id)
         return interaction
 
     def _command(self, channel: Channel, user: User, name: str) -> tuple[Json, list[Json], Json]:
@@ -224,24 +223,16 @@ class Actions(WorldChanges):
         files: Json = {}
         entries: list[Json] = []
         for name, value in given.items():
-            sent = value
+            sent = str(value.id) if isinstance(value, Attachment | User) else value
             if isinstance(value, Attachment):
-                sent = str(value.id)
-                files[sent] = payloads.attachment(channel, value, self.sign, ephemeral=True)
-            elif isinstance(value, User):
-                sent = str(value.id)
+                files[str(value.id)] = payloads.attachment(channel, value, self.sign, ephemeral=True)
             entries.append({"name": name, "type": kinds[name], "value": sent})
         return entries, {"attachments": files} if files else {}
 
     def _data(self, command: Json, path: list[Json], entries: list[Json]) -> Json:
         for step in reversed(path):
             entries = [{"name": step["name"], "type": step["type"], "options": entries}]
-        data: Json = {"id": command["id"], "name": command["name"], "type": 1, "options": entries}
-        return data | ({"guild_id": command["guild_id"]} if "guild_id" in command else {})
-
-
-def _guild_id(channel: Channel) -> int | None:
-    return channel.guild.id if channel.guild else None
+        return {"id": command["id"], "name": command["name"], "type": 1, "options": entries}
 
 
 def _is_own_install(message: Message) -> bool:

@@ -57,18 +57,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Rule:
-    """A fault of a route. `left` is the number of times that it still applies; None means until removed."""
+    """A fault of a route, which applies so many `times`; None means until removed."""
 
     route: str
     fault: Fault
-    left: int | None
+    times: int | None
     where: Callable[[Json], bool] | None
     used: int = 0
-
-    def strikes(self, route: str, params: Json) -> bool:
-        if self.left == 0 or self.route not in (route, "*"):
-            return False
-        return self.where is None or self.where(params)
 
 
 class Faults:
@@ -101,10 +96,9 @@ class Faults:
     def draw(self, route: str, params: Json) -> Fault | None:
         """Return the fault of the first rule that applies to a request, or None."""
         for rule in self.rules:
-            if rule.strikes(route, params):
+            if rule.route in (route, "*") and (rule.where is None or rule.where(params)):
                 rule.used += 1
-                if rule.left is not None:
-                    rule.left -= 1
-                self.rules = [r for r in self.rules if r.left != 0]
+                if rule.used == rule.times:
+                    self.remove(rule)
                 return rule.fault
         return None

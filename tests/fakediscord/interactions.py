@@ -105,8 +105,8 @@ class Interaction:
         self.answer, self.original = data, message
         self._answered.set()
 
-    def message_fields(self) -> Json:
-        """Return the fields that Discord adds to messages that answer an interaction."""
+    def metadata(self) -> Json:
+        """Return the `interaction_metadata` of messages that answer the interaction."""
         metadata: Json = {
             "id": str(self.id),
             "type": int(self.type),
@@ -115,11 +115,7 @@ class Interaction:
         }
         if self.source is not None:
             metadata["interacted_message_id"] = str(self.source.id)
-        old: Json = {"id": str(self.id), "type": int(self.type), "user": payloads.user(self.user)}
-        return {
-            "interaction_metadata": metadata,
-            "interaction": old | {"name": str(self.data.get("name") or "")},
-        }
+        return metadata
 
     def _owners(self) -> Json:
         if self.user_install:
@@ -141,7 +137,7 @@ class Interaction:
             "channel": payloads.channel(place, bot)
             | {"permissions": str(world.member_permissions(place, self.user))},
             "app_permissions": str(permissions),
-            "locale": self.user.locale,
+            "locale": "en-US",
             "entitlements": [],
             "entitlement_sku_ids": [],
             "authorizing_integration_owners": self._owners(),
@@ -154,7 +150,7 @@ class Interaction:
             return body | {"user": payloads.user(self.user)}
         return body | {
             "guild_id": str(guild.id),
-            "guild_locale": guild.locale,
-            "guild": {"id": str(guild.id), "locale": guild.locale, "features": []},
+            "guild_locale": "en-US",
+            "guild": {"id": str(guild.id), "locale": "en-US", "features": []},
             "member": payloads.member(world, guild, self.user, channel=place),
         }

@@ -116,11 +116,6 @@ class Messages:
         message.edited, message.edited_at = time.perf_counter(), self._world.clock.now()
         self._world.changed()
 
-    def delete(self, message: Message) -> None:
-        message.deleted_at = self._world.clock.now()
-        message.channel.messages.pop(message.id, None)
-        self._world.changed()
-
     def _uploaded(self, body: Json, files: Mapping[int, Upload], limit: int) -> list[Attachment]:
         sizes = [upload.size for upload in files.values()]
         # A boosted server's limit for one file may exceed the usual limit for a request.

@@ -103,27 +103,22 @@ def _role(role_id: int, name: str, permissions: int, *, managed: bool = False) -
     }
 
 
-def guild_roles(world: World, guild: Guild, bot: User) -> list[Json]:
-    """Return a guild's roles: @everyone without permissions, the bot's, and one for each member."""
-    roles = [_role(guild.id, "@everyone", 0), _role(bot.id, bot.name, guild.bot_permissions, managed=True)]
-    roles += [role_of(world, guild, world.users[person]) for person in guild.members]
-    return roles
-
-
-def role_of(world: World, guild: Guild, person: User) -> Json:
+def role_of(guild: Guild, person: User) -> Json:
     """Return a member's role, which has their permissions."""
     return _role(person.id, person.name, guild.members[person.id])
 
 
 def guild(world: World, server: Guild, bot: User) -> Json:
+    """Return a guild, with roles for @everyone without permissions, for the bot and for each member."""
+    roles = [_role(server.id, "@everyone", 0), _role(bot.id, bot.name, server.bot_permissions, managed=True)]
     return {
         "id": str(server.id),
         "name": server.name,
-        "owner_id": str(server.owner_id),
+        "owner_id": "1",
         "features": [],
-        "preferred_locale": server.locale,
+        "preferred_locale": "en-US",
         "system_channel_id": str(server.system_channel) if server.system_channel is not None else None,
-        "roles": guild_roles(world, server, bot),
+        "roles": roles + [role_of(server, world.users[person]) for person in server.members],
     }
 
 
@@ -197,5 +192,5 @@ def message(note: Message, sign: SignUrl) -> Json:
         "mention_roles": [],
     }
     if note.interaction is not None:
-        body |= note.interaction.message_fields()
+        body["interaction_metadata"] = note.interaction.metadata()
     return body

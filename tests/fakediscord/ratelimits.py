@@ -12,11 +12,10 @@ from tests.fakediscord.errors import Json
 _MESSAGES = "/channels/{channel_id}/messages"
 _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")
-_BUCKETS_KEPT = 5000
 _GLOBAL_LIMIT = 50
 
 # (requests, seconds) by route, as in Discord's headers; Discord may change them at any time.
-DEFAULT_LIMITS: dict[str, tuple[int, float]] = {
+_LIMITS: dict[str, tuple[int, float]] = {
     f"POST {_MESSAGES}": (5, 5.0),
     f"PATCH {_MESSAGES}/{{message_id}}": (5, 5.0),
     f"DELETE {_MESSAGES}/{{message_id}}": (5, 1.0),
@@ -44,7 +43,6 @@ class Verdict:
 class RateLimits:
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
-        self.limits = dict(DEFAULT_LIMITS)
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def take(self, route: str, params: Mapping[str, str], *, interaction: bool) -> Verdict:
@@ -56,12 +54,12 @@ class RateLimits:
             if window.left <= 0:
                 return refusal(window.ends - time.monotonic(), everywhere=True)
             window.left -= 1
-        if route not in self.limits:
+        if route not in _LIMITS:
             return Verdict({})
         return self._take_bucket(route, "+".join(params[name] for name in _MAJOR if name in params))
 
     def _take_bucket(self, route: str, major: str) -> Verdict:
-        limit, seconds = self.limits[route]
+        limit, seconds = _LIMITS[route]
         window = self._window(route, major, limit, seconds)
         allowed = window.left > 0
         window.left = max(window.left - 1, 0)
@@ -80,8 +78,6 @@ class RateLimits:
 
     def _window(self, route: str, major: str, limit: int, seconds: float) -> _Window:
         now = time.monotonic()
-        if len(self._windows) > _BUCKETS_KEPT:
-            self._windows = {key: w for key, w in self._windows.items() if w.ends > now}
         window = self._windows.get((route, major))
         if window is None or window.ends <= now:
             window = self._windows[route, major] = _Window(limit, now + seconds)

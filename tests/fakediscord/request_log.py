@@ -12,9 +12,8 @@ _KEPT = 50_000
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request. `status` is 0 if it got no answer; `at` is of `time.perf_counter()`."""
+    """A request. `status` is 0 if it got no answer."""
 
-    at: float
     method: str
     route: str
     path: str

@@ -14,7 +14,6 @@ V2_TEXT = 4000
 ATTACHMENTS = 10
 ACTION_ROW, BUTTON, SELECT, INPUT, TEXT_DISPLAY = 1, 2, 3, 4, 10
 LINK_BUTTON = 5
-_V2_ONLY = frozenset({9, TEXT_DISPLAY, 11, 12, 13, 14, 17})
 _MESSAGE: Sizes = {"content": (0, 2000), "nonce": (0, 25)}
 _MODAL: Sizes = {"title": (1, 45), "custom_id": (1, 100), "components": (1, 5)}
 _LINK: Sizes = {"label": (0, 80), "url": (1, 512)}
@@ -59,11 +58,7 @@ def _check_components(components: list[Json], *, v2: bool) -> None:
         texts = [str(c.get("content") or "") for c in nested if c["type"] == TEXT_DISPLAY]
         if len(nested) > V2_COMPONENTS or not all(texts) or sum(map(len, texts)) > V2_TEXT:
             raise invalid("components", "At most 40 components, and 4000 characters in texts, none empty.")
-    elif (
-        len(components) > 5
-        or any(c["type"] != ACTION_ROW for c in components)
-        or any(c["type"] in _V2_ONLY for c in nested)
-    ):
+    elif len(components) > 5 or any(c["type"] != ACTION_ROW for c in components):
         raise invalid("components", "At most five action rows.")
     custom_ids = [c["custom_id"] for c in nested if "custom_id" in c]
     if len(custom_ids) != len(set(custom_ids)):

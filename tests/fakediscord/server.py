@@ -135,13 +135,7 @@ class FakeDiscord(Actions):
         return response
 
     def _record(self, request: web.Request, endpoint: Endpoint, status: int) -> None:
-        entry = RequestRecord(
-            at=time.perf_counter(),
-            method=endpoint.method,
-            route=endpoint.path,
-            path=request.path,
-            status=status,
-        )
+        entry = RequestRecord(endpoint.method, endpoint.path, request.path, status)
         self.request_log.requests.append(entry)
         self.world.changed()
 

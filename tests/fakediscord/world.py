@@ -49,23 +49,16 @@ class Kind(IntEnum):
 
 
 class Clock:
-    """A wall clock that tests can advance. Tokens, nonces and signed links expire by it."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
+    """The wall clock by which tokens, nonces and signed links expire."""
 
     def now(self) -> float:
-        return time.time() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        self._ahead += seconds
+        return time.time()
 
 
 @dataclass(eq=False, slots=True)
 class User:
     id: int
     name: str
-    locale: str = "en-US"
     accepts_dms: bool = True
     bot: bool = False
 
@@ -79,8 +72,6 @@ class Guild:
 
     id: int
     name: str
-    owner_id: int
-    locale: str = "en-US"
     members: dict[int, int] = field(default_factory=dict)
     without_role: set[int] = field(default_factory=set)
     bot_permissions: int = MEMBER

@@ -8,6 +8,7 @@ import discord
 
 from tests.fakediscord import payloads
 from tests.fakediscord.core import Core
+from tests.fakediscord.errors import Json
 from tests.fakediscord.world import MEMBER, Channel, Guild, Kind, Message, User
 
 _GUILDS = discord.Intents.guilds.flag
@@ -29,14 +30,14 @@ class WorldChanges(Core):
         base = self.world.snowflake() >> 22
         # No user has such an id, because roles have the ids of their servers and members.
         guild_id = (base + (shard - base) % shards) << 22 | 1 << 21 | len(self.world.guilds) + 1
-        guild = Guild(guild_id, name, owner_id=1)
+        guild = Guild(guild_id, name)
         self.world.guilds[guild.id] = guild
-        self._guild_create(guild)
+        self._tell(guild, "GUILD_CREATE", payloads.gateway_guild(self.world, guild, self.bot))
         return guild
 
-    def _guild_create(self, guild: Guild) -> None:
-        body = payloads.gateway_guild(self.world, guild, self.bot)
-        self.gateway.dispatch("GUILD_CREATE", body, guild_id=guild.id, intents=_GUILDS)
+    def _tell(self, guild: Guild, event: str, body: Json) -> None:
+        self.gateway.dispatch(event, body, guild_id=guild.id, intents=_GUILDS)
+        self.world.changed()
 
     def add_text(self, guild: Guild, name: str, *, nsfw: bool = False) -> Channel:
         return self._add(Kind.TEXT, name, guild, nsfw=nsfw)
@@ -65,9 +66,7 @@ class WorldChanges(Core):
     def _announce(self, channel: Channel, what: str) -> None:
         assert channel.guild is not None
         body = payloads.channel(channel, self.bot)
-        event = f"{'THREAD' if channel.is_thread else 'CHANNEL'}_{what}"
-        self.gateway.dispatch(event, body, guild_id=channel.guild.id, intents=_GUILDS)
-        self.world.changed()
+        self._tell(channel.guild, f"{'THREAD' if channel.is_thread else 'CHANNEL'}_{what}", body)
 
     def set_thread(self, thread: Channel, *, archived: bool, locked: bool) -> None:
         thread.archived, thread.locked = archived, locked
@@ -85,8 +84,9 @@ class WorldChanges(Core):
         self._announce(channel, "DELETE")
 
     def delete_message(self, message: Message) -> None:
-        """Delete a message as a moderator does."""
-        self.messages_service.delete(message)
+        message.deleted_at = self.world.clock.now()
+        message.channel.messages.pop(message.id, None)
+        self.world.changed()
 
     def withdraw(self, channel: Channel, *permissions: str) -> None:
         """Take permissions from the bot by name, as in `withdraw(channel, "send_messages")`."""
@@ -104,10 +104,8 @@ class WorldChanges(Core):
     def set_member_permissions(self, guild: Guild, user: User, permissions: int) -> None:
         """Change the permissions of a member's role."""
         guild.members[user.id] = permissions
-        role = payloads.role_of(self.world, guild, user)
-        body = {"guild_id": str(guild.id), "role": role}
-        self.gateway.dispatch("GUILD_ROLE_UPDATE", body, guild_id=guild.id, intents=_GUILDS)
-        self.world.changed()
+        body = {"guild_id": str(guild.id), "role": payloads.role_of(guild, user)}
+        self._tell(guild, "GUILD_ROLE_UPDATE", body)
 
     def take_role(self, guild: Guild, user: User) -> None:
         """Remove a member's role from them, with its permissions; the role still exists."""
@@ -118,9 +116,7 @@ class WorldChanges(Core):
     def leave(self, guild: Guild, user: User) -> None:
         """Remove a member, and delete their role."""
         guild.members.pop(user.id, None)
-        body = {"guild_id": str(guild.id), "role_id": str(user.id)}
-        self.gateway.dispatch("GUILD_ROLE_DELETE", body, guild_id=guild.id, intents=_GUILDS)
-        self.world.changed()
+        self._tell(guild, "GUILD_ROLE_DELETE", {"guild_id": str(guild.id), "role_id": str(user.id)})
 
     def hide(self, channel: Channel, user: User) -> None:
         """Hide a channel from a person by an overwrite."""
@@ -133,13 +129,11 @@ class WorldChanges(Core):
         # Without this field, discord.py reports a new server instead of one that is available again.
         body = payloads.gateway_guild(self.world, guild, self.bot)
         del body["unavailable"]
-        self.gateway.dispatch("GUILD_CREATE", body, guild_id=guild.id, intents=_GUILDS)
-        self.world.changed()
+        self._tell(guild, "GUILD_CREATE", body)
 
     def remove_bot(self, guild: Guild) -> None:
         guild.bot_present = False
-        self.gateway.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id, intents=_GUILDS)
-        self.world.changed()
+        self._tell(guild, "GUILD_DELETE", {"id": str(guild.id)})
 
     def post(self, author: User, channel: Channel, content: str) -> Message:
         """Post a person's message. The bot has no intent for messages, so it gets no event."""
