@@ -17,7 +17,7 @@ from bot.domain.runs import Run
 from tests.bench.figures import Figure, latencies
 from tests.bench.setup import FILE, channels, path_of, put_picture, scene, seed, send_success
 from tests.e2e.bot_process import BotProcess
-from tests.fakediscord.patch import discord_at
+from tests.fakediscord.launch import discord_at
 from tests.fakediscord.world import Channel
 
 DELIVERIES = 200

@@ -89,7 +89,7 @@ class Processes:
 
     async def start(self) -> None:
         """Start the processes that don't run, and wait until all shards are connected or a process exits."""
-        before = self.discord.gateway.counts["identify"]
+        before = self.discord.gateway.identified
         waits = 0
         for name, settings in self._layout.items():
             if name not in self.running:
@@ -104,7 +104,7 @@ class Processes:
         async with asyncio.timeout(120):
             while len(self.running) == len(self._layout):
                 live = {session.shard[0] for session in gateway.live}
-                if gateway.counts["identify"] >= identified and len(live) == len(self.guilds):
+                if gateway.identified >= identified and len(live) == len(self.guilds):
                     return
                 await asyncio.sleep(0.01)
 

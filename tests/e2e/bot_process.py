@@ -25,8 +25,7 @@ from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests import questions
 from tests.databases import Database, new_sqlite
 from tests.fakediscord.interactions import Interaction
-from tests.fakediscord.launch import command
-from tests.fakediscord.patch import discord_at
+from tests.fakediscord.launch import command, discord_at
 from tests.fakediscord.server import FakeDiscord
 from tests.harness import QUICK
 from tests.logs import own_logging
@@ -115,7 +114,7 @@ class BotProcess:
         A bot that doesn't get there fails the test with its log.
         """
         self.more |= more
-        before = self.discord.gateway.counts["identify"]
+        before = self.discord.gateway.identified
         await self.launch()
         assert self.process is not None
         ended = asyncio.ensure_future(self.process.wait())
@@ -129,7 +128,7 @@ class BotProcess:
 
     async def _connected(self, before: int) -> None:
         await self.discord.wait_command("generate", within=PATIENCE)
-        await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, PATIENCE)
+        await self.discord.wait_until(lambda: self.discord.gateway.identified > before, PATIENCE)
 
     async def launch(self) -> None:
         """Start the process without waiting: it may end before it is connected."""

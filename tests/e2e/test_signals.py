@@ -11,7 +11,7 @@ import pytest
 from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import POST, BotProcess, described
-from tests.fakediscord.faults import Fault
+from tests.fakediscord.faults import Effect, Fault
 from tests.harness import HELD
 
 
@@ -45,7 +45,10 @@ async def test_sigterm_finishes_one_send_and_waits_for_no_other_that_discord_hol
     for place in places:
         await home.discord.slash(home.alice, place, "generate", {"prompt": "a fox"})
     await home.held(2)
-    sends = [home.discord.faults.add(POST, fault) for fault in (Fault.delay(1.5), Fault.rate_limit(600))]
+    sends = [
+        home.discord.faults.add(POST, fault)
+        for fault in (Fault.delay(1.5), Fault(Effect.RATE_LIMIT, seconds=600))
+    ]
     home.comfydeploy.faults = Faults()
     home.comfydeploy.release()
     await home.until(lambda: all(send.used for send in sends))

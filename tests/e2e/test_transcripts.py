@@ -228,10 +228,10 @@ async def starts(home: BotProcess, screen: Screen) -> None:
         closing = asyncio.create_task(close_once_connected(home, code))
         await screen.types(told=f"Discord closes the connection with {code}")
         await closing
-    before = home.discord.gateway.counts["identify"]
+    before = home.discord.gateway.identified
     home.discord.starts_left = 0
     await screen.types(told="no session start is left")
-    assert home.discord.gateway.counts["identify"] == before
+    assert home.discord.gateway.identified == before
     home.discord.faults.add("*", Fault.drop_before(), times=None)
     await screen.types(told="Discord is away")
 

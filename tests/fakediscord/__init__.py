@@ -1,6 +1,6 @@
 """A fake Discord on real sockets: HTTP API v10, gateway and CDN, with Discord's rules, faults and a log.
 
-It runs in the test's process; the bot connects from another process, redirected by `patch.point_discord_at`.
+It runs in the test's process; the bot connects from another process, redirected by `launch.point_discord_at`.
 
     async with FakeDiscord() as discord:
         guild = discord.add_guild("Studio")

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.fakediscord import payloads
-from tests.fakediscord.command_rules import find_component, value_mistake
+from tests.fakediscord.command_rules import value_mistake
+from tests.fakediscord.components import find_component
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction, Type
 from tests.fakediscord.world import UPLOAD_LIMIT, Attachment, Channel, Guild, Kind, Message, User

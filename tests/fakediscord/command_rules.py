@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakediscord.components import walk as walk_components
 from tests.fakediscord.errors import Json, Sizes, check_sizes, invalid
 from tests.fakediscord.world import Attachment, User
 
@@ -117,14 +116,3 @@ def value_mistake(option: Json, value: object) -> str | None:
     if measured and ((low is not None and size < low) or (high is not None and size > high)):
         return f"{name}: {value!r} is out of range"
     return None
-
-
-def find_component(components: list[Json], wanted: str) -> Json | None:
-    """Return the component with this custom_id or label, or else the first whose label contains `wanted`."""
-    nested = list(walk_components(components))
-    for key in ("custom_id", "label"):
-        for component in nested:
-            if component.get(key) == wanted:
-                return component
-    labelled = (c for c in nested if wanted and wanted.lower() in str(c.get("label") or "").lower())
-    return next(labelled, None)

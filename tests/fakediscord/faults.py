@@ -35,14 +35,6 @@ class Fault:
         return cls(Effect.STATUS, status=status)
 
     @classmethod
-    def answer_after(cls, status: int) -> Fault:
-        return cls(Effect.STATUS_AFTER, status=status)
-
-    @classmethod
-    def rate_limit(cls, retry_after: float) -> Fault:
-        return cls(Effect.RATE_LIMIT, status=429, seconds=retry_after)
-
-    @classmethod
     def drop_before(cls) -> Fault:
         return cls(Effect.DROP_BEFORE)
 

@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 import zlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -82,8 +82,8 @@ class Gateway:
         self._changed = changed
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
-        self.counts: Counter[str] = Counter()
-        """How many times `identify` and `resume` were accepted, and `heartbeat` received."""
+        self.identified = 0
+        """How many times IDENTIFY was accepted."""
 
     @property
     def live(self) -> list[Session]:
@@ -152,7 +152,6 @@ class Gateway:
         message = json.loads(text)
         op, data = message["op"], message.get("d")
         if op == HEARTBEAT:
-            self.counts["heartbeat"] += 1
             connection.send(ACK)
             return None
         if op == IDENTIFY:
@@ -167,7 +166,7 @@ class Gateway:
             return 4004
         if data["intents"] & PRIVILEGED:
             return 4014
-        self.counts["identify"] += 1
+        self.identified += 1
         session = Session(secrets.token_hex(16), (number, count), data["intents"], connection)
         self.sessions[session.id] = session
         for event, body in self._greet(session):
@@ -182,7 +181,6 @@ class Gateway:
         if session is None or (session.backlog and session.backlog[0][0] > seq + 1):
             connection.send(INVALID, False)
             return
-        self.counts["resume"] += 1
         session.connection, session.lost_at = connection, None
         for number, event, body in session.backlog:
             if number > seq:

@@ -20,7 +20,7 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.picture_check import PATH, FakePictureCheck
 from tests.fakediscord.errors import Json
-from tests.fakediscord.patch import point_discord_at
+from tests.fakediscord.launch import point_discord_at
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import MODERATOR, Channel, Guild, User
 from tests.simulation.engine.boundaries import utc_now

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from demo.fake_comfydeploy.runs import Output, Run
 from tests.chaos.faults import ANSWER, DEFER, MESSAGE, MESSAGES, POST
-from tests.fakediscord.faults import Fault
+from tests.fakediscord.faults import Effect, Fault
 from tests.simulation.engine.life import Life
 from tests.simulation.people.asking import MORE, press_and_wait, request, result, started
 from tests.simulation.people.requests import MEMBERS, derived, picture_file
@@ -286,7 +286,7 @@ def _make_part(story: Story, run: Run) -> None:
 
 _FAULTS = {
     "refused": Fault.answer(404),
-    "acknowledged": Fault.answer_after(500),  # discord.py repeats it, and Discord answers 40060
+    "acknowledged": Fault(Effect.STATUS_AFTER, 500),  # discord.py repeats it, and Discord answers 40060
     "failed": Fault.answer(500),
     "reply lost": Fault.lose_reply(),
     "never arrived": Fault.drop_before(),

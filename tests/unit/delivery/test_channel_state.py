@@ -20,7 +20,7 @@ from bot.gateway.message_files import fetch_run_files
 from bot.outside import Outside
 from bot.words.cache import WordThread
 from tests.fakediscord.faults import Fault
-from tests.fakediscord.patch import discord_at
+from tests.fakediscord.launch import discord_at
 from tests.fakediscord.server import FakeDiscord
 from tests.unit.factories import made_run
 
