@@ -13,6 +13,8 @@ async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> Non
     stage.discord_fails("Discord answers the next post with an error", POST, Fault.answer(503))
     stage.discord_fails("It answers the one after it too late", POST, Fault.lose_reply())
     await alice.gets(prompt="a heron")
+    stage.discord_fails("Discord takes none of the next four posts from anybody", POST, Fault.answer(503), 4)
+    await alice.gets(prompt="a lynx")
     await alice.begins(prompt="an elk")
     with stage.unseen():
         stage.world.discord.delete_message(stage.world.discord.messages(stage.channel("pictures"))[-1])
