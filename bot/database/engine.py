@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, make_url, select
 
-from bot.database.coordination import Coordinator, FileCoordinator
+from bot.database.coordination import Coordinator
 from bot.database.errors import database_errors
 from bot.database.sqlite import Sqlite
 from bot.database.tables import alembic_version
@@ -56,15 +56,13 @@ class Database:
     @property
     def file(self) -> Path | None:
         """Return the SQLite file, or None for PostgreSQL."""
-        return Path(self.url.database or "") if self.is_sqlite else None
+        return self._server.file if isinstance(self._server, Sqlite) else None
 
     async def close(self) -> None:
         await self._server.close()
 
     def coordinator(self) -> Coordinator:
         """Return a coordinator for the processes that share this database. The caller opens it."""
-        if isinstance(self._server, Sqlite):
-            return FileCoordinator(Path(self.url.database or ""))
         return self._server.coordinator()
 
     async def ping(self) -> None:

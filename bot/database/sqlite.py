@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
+from pathlib import Path
 from typing import TypeVar, cast
 
 from sqlalchemy import URL, Connection, create_engine, event
 
+from bot.database.coordination import Coordinator, FileCoordinator
 from bot.domain.errors import StoreUnavailable
 from bot.outside import Outside
 
@@ -32,6 +34,7 @@ class Sqlite:
 
     def __init__(self, url: URL, outside: Outside, wait_seconds: float) -> None:
         """Prepare the connections. A transaction waits at most `wait_seconds` for a thread."""
+        self.file = Path(url.database or "")
         self._outside = outside
         self._wait_seconds = wait_seconds
         # By whether they write.
@@ -108,6 +111,9 @@ class Sqlite:
         for each in threads.values():
             each.shutdown(wait=False)
         await asyncio.gather(*ended)
+
+    def coordinator(self) -> Coordinator:
+        return FileCoordinator(self.file)
 
     async def _run(self, transaction: Callable[[], T], *, writes: bool) -> T:
         """Run a transaction in a thread. Raises StoreUnavailable if none is free in time.

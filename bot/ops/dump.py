@@ -56,7 +56,7 @@ class Total:
 
 @dataclass
 class Manifest:
-    """What a backup contains, and whether the bot was `stopped`. `sha256` is that of all chunks in order."""
+    """What a backup contains, and whether the bot was `stopped`. `sha256` covers all chunks in order."""
 
     schema: str
     made_at: str
