@@ -36,6 +36,7 @@ def latencies(
     """Return p50 and p99 in milliseconds. `aim` is that of p99."""
     figures = []
     for share, wanted in ((0.5, ""), (0.99, aim)):
-        value, bare = (percentile(each, share) * 1000 if each else None for each in (seconds, baseline))
-        figures.append(Figure(section, f"{name}, p{share * 100:.0f}", value or 0.0, "ms", bare, wanted))
+        value = percentile(seconds, share) * 1000
+        bare = percentile(baseline, share) * 1000 if baseline else None
+        figures.append(Figure(section, f"{name}, p{share * 100:.0f}", value, "ms", bare, wanted))
     return figures

@@ -42,7 +42,7 @@ async def generates(world: World, **options: Any) -> None:
 
 
 async def press(world: World, label: str) -> None:
-    """Press a button of the newest card as Mia, again while the bot answers that it isn't complete."""
+    """Press a button of the newest card as Mia, and again as long as the bot says the card isn't complete."""
     for _ in range(400):
         async with world.turn:
             cards = with_files(world, world.review, "mia")

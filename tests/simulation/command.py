@@ -27,7 +27,7 @@ _FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where sync
 # Rounds between two lines of progress.
 _PROGRESS = 50
 # The largest share of requests that may end in a known gap of docs/reliability.md.
-_MOST_GAPS = 0.01
+_MOST_GAPS = 0.005
 
 Play = Callable[[str, Sequence[Step]], Result]
 """Plays the steps of a round with its seed, each time in a new folder."""

@@ -77,7 +77,7 @@ def test_a_keyword_inside_an_allowed_phrase_is_fine() -> None:
     assert found("a classical cat", *keywords, allowed=allowed) == "cat"
     assert found("a classical brass", *keywords, allowed=allowed) == "*ass*"
     assert found("a CLAS\u200bSICAL painting", *keywords, allowed=allowed) is None
-    # A match that reaches out of the phrase counts.
+    # A match that extends beyond the phrase counts.
     assert found("the mat", "the mat", allowed=("mat",)) == "the mat"
     assert found("catfish", "*cat*", "catfish", allowed=("*cat*",)) == "catfish"
 
