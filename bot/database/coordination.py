@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Collection
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from bot.domain.errors import StoreUnavailable
@@ -57,6 +58,13 @@ class Coordinator:
             await asyncio.sleep(_RETRY_PAUSE)
 
 
+def give_to_owner(made: Path, database: Path) -> None:
+    """Let a file that root has made belong to the owner of the database or, without one, of its folder."""
+    owner = (database if database.exists() else database.parent).stat()
+    with suppress(PermissionError, AttributeError):  # another user has made it; Windows has no chown
+        os.chown(made, owner.st_uid, owner.st_gid)
+
+
 class FileCoordinator(Coordinator):
     """The coordinator of a SQLite file, which belongs to one process.
 
@@ -77,14 +85,17 @@ class FileCoordinator(Coordinator):
     async def try_acquire(self, name: str) -> bool:
         if self._file is not None:
             return True
+        lock = self._database.with_name(f"{self._database.name}.lock")
         with ExitStack() as opened:
             try:
-                file = opened.enter_context(closing(sqlite3.connect(f"{self._database}.lock", timeout=0)))
+                file = opened.enter_context(closing(sqlite3.connect(lock, timeout=0)))
                 file.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                     return False
-                raise StoreUnavailable(f"{self._database}.lock: {error}") from error
+                raise StoreUnavailable(f"{lock}: {error}") from error
+            # A command of root's must not keep the bot from its lock.
+            give_to_owner(lock, self._database)
             opened.pop_all()
         self._file = file
         return True

@@ -7,7 +7,6 @@ the database as it was, and the command can be repeated.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -19,7 +18,7 @@ from typing import TextIO
 from sqlalchemy import Connection, inspect, select, text, update
 
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator
+from bot.database.coordination import Coordinator, give_to_owner
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
 from bot.database.schema import NEWEST, create_tables, explained, schema_of, upgrade
@@ -173,18 +172,10 @@ async def _fill(database: Database, outside: Outside, fill: Callable[[Connection
         finally:
             await built.close()
         _into_one_file(beside)
-        for made in (beside, Path(f"{database.file}.lock")):
-            _give_to_owner(made, database.file)
+        give_to_owner(beside, database.file)
     except BaseException:
         _remove(beside)  # it may fill the disk
         raise
-
-
-def _give_to_owner(made: Path, database: Path) -> None:
-    """Let a file that root has made belong to the owner of the database or, without one, of its folder."""
-    owner = (database if database.exists() else database.parent).stat()
-    with suppress(PermissionError, AttributeError):  # another user has made it; Windows has no chown
-        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def _remove(file: Path) -> None:

@@ -70,7 +70,7 @@ async def test_a_failure_is_told_in_words(
     assert told in capsys.readouterr().err
 
 
-async def test_a_restored_file_belongs_to_the_owner_of_the_one_before(
+async def test_what_root_makes_belongs_to_the_owner_of_the_database(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, tuple[int, int]] = {}
@@ -78,8 +78,9 @@ async def test_a_restored_file_belongs_to_the_owner_of_the_one_before(
     def chown(path: Path, user: int, group: int) -> None:
         given[path.name] = user, group
 
-    await run("backup", "backup.tar.gz", DATABASE_URL=url)
     monkeypatch.setattr(os, "chown", chown)
+    await run("backup", "backup.tar.gz", DATABASE_URL=url)
+    assert [*given] == ["bot.db.lock"]
     for database in ("bot.db", "new.db"):  # without one, the folder's owner
         await run("restore", "backup.tar.gz", DATABASE_URL=f"sqlite:///{folder}/{database}")
     made = ("bot.db.new", "bot.db.lock", "new.db.new", "new.db.lock")
