@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
@@ -17,6 +18,9 @@ from tests.simulation.engine.boundaries import InlineExecutor, utc_now
 from tests.simulation.engine.life import LIFE, Life
 from tests.simulation.engine.loop import VirtualLoop
 from tests.simulation.engine.patches import TIME
+
+# The clone itself may be in a folder named `bot`, as in the README.
+_CODE = tuple(f"{Path(__file__).parents[3] / package}/" for package in ("bot", "cogs"))
 
 
 class Process:
@@ -92,4 +96,4 @@ class Process:
 
 def _is_of_the_bot(task: asyncio.Task[object]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and any(f"/{part}/" in code.co_filename for part in ("bot", "cogs"))
+    return code is not None and code.co_filename.startswith(_CODE)
