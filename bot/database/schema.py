@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from bot.database.coordination import give_to_owner
 from bot.database.engine import Database
 from bot.database.tables import alembic_version, metadata
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable, reason_of
@@ -102,13 +103,19 @@ def create_tables(connection: Connection) -> None:
     connection.execute(insert(alembic_version).values(version_num=NEWEST))
 
 
+def make_file(database: Database) -> None:
+    """Create a SQLite file that doesn't exist, for its folder's owner alone: it holds prompts and tokens."""
+    file = database.file
+    if file is not None and not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        give_to_owner(file, file.parent)
+
+
 async def upgrade(database: Database) -> None:
     """Create the tables, or run the missing migrations, in one transaction. Raises StartupError."""
     try:
-        if database.file is not None:
-            # Others don't read prompts and tokens.
-            database.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            database.file.touch(mode=0o600)
+        make_file(database)
         await database.migrate(_upgrade)
     except (StoreUnavailable, OSError, DBAPIError) as error:
         raise _explained(database, error) from error
@@ -121,6 +128,11 @@ def explained(database: Database) -> Iterator[None]:
         yield
     except StoreUnavailable as error:
         raise _explained(database, error) from error
+
+
+def is_damaged(error: Exception) -> bool:
+    """Return whether an error means that a SQLite file is damaged, or no database."""
+    return any(words in str(error) for words in ("not a database", "malformed"))
 
 
 def _explained(database: Database, error: Exception) -> StartupError:
@@ -136,7 +148,7 @@ def _explained(database: Database, error: Exception) -> StartupError:
         )
     if database.is_sqlite:
         file = database.file
-        if "not a database" in said or "malformed" in said:
+        if is_damaged(error):
             return StartupError(
                 f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, "
                 "or restore a backup."

@@ -1,16 +1,14 @@
 """Restore a backup, also into another database.
 
-The backup is loaded into a database that nobody else uses, in one step: a SQLite file is built beside the old
-one and takes its place, and on PostgreSQL everything is one transaction. So a process that is killed leaves
-the database as it was, and the command can be repeated.
+The old tables are backed up, then replaced in one transaction, while the bot is stopped. So a process that is
+killed leaves the database as it was, and the command can be repeated.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
@@ -18,10 +16,10 @@ from typing import TextIO
 from sqlalchemy import Connection, inspect, select, text, update
 
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator, give_to_owner
+from bot.database.coordination import Coordinator
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
-from bot.database.schema import NEWEST, create_tables, explained, schema_of, upgrade
+from bot.database.schema import NEWEST, create_tables, explained, is_damaged, make_file, schema_of
 from bot.database.tables import alembic_version, is_any, key_values, messages, metadata, requests, runs
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.messages.decide import Act, decide, wants
@@ -112,24 +110,20 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
     persons = erased_since(datetime.fromisoformat(manifest.made_at), settings.backup_dir, file.parent)
     ended: Counter[RunState] = Counter()
 
-    def fill(connection: Connection) -> None:
-        load(connection, file, manifest)
+    def replace(connection: Connection) -> None:
+        _drop_tables(connection)
+        create_tables(connection)
+        load(connection, file)
         if not is_moved:
             ended.update(settle(connection, outside.now(), persons))
 
-    database, before = Database(settings.database_url.get_secret_value(), outside), None
+    database = Database(settings.database_url.get_secret_value(), outside)
     try:
         async with alone(database) as check:
-            if database.file is None and await database.read(schema_of) is not None:
-                before = _free(file.with_name(f"{file.name}.before-restore"))
-                await back_up(database, before, outside.now())
-                await check()
-            if database.file is not None and database.file.exists():
-                with suppress(StoreUnavailable):  # it is damaged
-                    await database.read(_check_own)
-                await database.close()
-            await _fill(database, outside, fill)
-            before = _exchange(database.file) if database.file is not None else before
+            before = await _keep_old(database, file, outside.now())
+            await check()
+            make_file(database)
+            await database.migrate(replace)
     finally:
         await database.close()
     made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
@@ -146,75 +140,26 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
     return 0
 
 
-def _beside(file: Path) -> Path:
-    return file.with_name(f"{file.name}.new")
+async def _keep_old(database: Database, file: Path, now: datetime) -> Path | None:
+    """Back up a database beside the file that replaces it. Return the backup, or None of an empty database.
 
-
-async def _fill(database: Database, outside: Outside, fill: Callable[[Connection], None]) -> None:
-    """Fill new tables: on PostgreSQL instead of the old ones, on SQLite in a file beside the old one."""
-    if database.file is None:
-
-        def work(connection: Connection) -> None:
-            _drop_tables(connection)
-            create_tables(connection)
-            fill(connection)
-
-        await database.migrate(work)
-        return
-    beside = _beside(database.file)
-    _remove(beside)  # of an earlier attempt
-    try:
-        beside.touch(mode=0o600)
-        built = Database(f"sqlite:///{beside}", outside)
-        try:
-            await upgrade(built)
-            await built.migrate(fill)
-        finally:
-            await built.close()
-        _into_one_file(beside)
-        give_to_owner(beside, database.file)
-    except BaseException:
-        _remove(beside)  # it may fill the disk
-        raise
-
-
-def _remove(file: Path) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        file.with_name(file.name + suffix).unlink(missing_ok=True)
-
-
-def _into_one_file(file: Path) -> None:
-    """Move what is in a SQLite file's log into the file itself.
-
-    A closing connection does so, too, but it tells nobody if the disk is full. Raises StartupError if it
-    fails, and if somebody else has the file open.
+    A damaged SQLite file is renamed instead.
     """
-    with closing(sqlite3.connect(file, timeout=1)) as connection:
-        try:
-            connection.execute("PRAGMA journal_mode=DELETE")
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise StartupError(
-                f"Another program has {file} open, or the disk is full ({error}). Fix that first."
-            ) from error
-
-
-def _exchange(file: Path) -> Path | None:
-    """Put the file that was built into the place of the old one; return where the old one is."""
-    if not file.exists():
-        _beside(file).replace(file)
+    if database.file is not None and not database.file.exists():
         return None
-    with suppress(sqlite3.DatabaseError):  # a damaged one
-        _into_one_file(file)
     before = _free(file.with_name(f"{file.name}.before-restore"))
-    for suffix in ("-wal", "-shm"):  # of a damaged file
-        with suppress(FileNotFoundError):
-            file.with_name(file.name + suffix).rename(before.with_name(before.name + suffix))
     try:
-        before.hardlink_to(file)
-    except OSError:  # not on every file system
-        file.rename(before)
-    _beside(file).replace(file)
+        if not await database.read(_own_tables):
+            return None
+        await back_up(database, before, now, stopped=True)
+    except StoreUnavailable as error:
+        if database.file is None or not is_damaged(error):
+            raise
+        await database.close()
+        before = _free(database.file.with_name(f"{database.file.name}.before-restore"))
+        for suffix in ("-wal", "-shm", ""):  # a log that stays would be applied to the new file
+            with suppress(FileNotFoundError):
+                database.file.with_name(database.file.name + suffix).rename(f"{before}{suffix}")
     return before
 
 
@@ -229,12 +174,13 @@ def _free(path: Path) -> Path:
 
 def _drop_tables(connection: Connection) -> None:
     """Drop the bot's tables; if another version has made them, all of the database. Raises StartupError."""
-    found, own = _check_own(connection), {*metadata.tables, alembic_version.name}
+    found, own = _own_tables(connection), {*metadata.tables, alembic_version.name}
+    cascade = "" if connection.dialect.name == "sqlite" else "CASCADE"
     for name in found if schema_of(connection) != NEWEST else own & found:
-        connection.execute(text(f'DROP TABLE "{name}" CASCADE'))
+        connection.execute(text(f'DROP TABLE "{name}" {cascade}'))
 
 
-def _check_own(connection: Connection) -> set[str]:
+def _own_tables(connection: Connection) -> set[str]:
     """Return the names of the tables. Raises StartupError if they are another program's."""
     found = set(inspect(connection).get_table_names())
     if found and not {"requests", "runs", "messages", alembic_version.name} <= found:
