@@ -30,40 +30,24 @@ class Database:
     """Transactions with the same guarantees on SQLite and PostgreSQL.
 
     The work of a transaction is a function of a Connection. It doesn't know the event loop: on SQLite it
-    runs in a thread, so it must not touch anything that the event loop uses.
+    runs in a thread, so it must not touch anything that the event loop uses. `file` is None on PostgreSQL.
     """
 
-    def __init__(
-        self,
-        url: str,
-        outside: Outside,
-        pool_size: int = 20,
-        lock_seconds: float | None = None,
-    ) -> None:
+    def __init__(self, url: str, outside: Outside, pool_size: int = 20) -> None:
         """Prepare the connections. SQLite ignores `pool_size`."""
         self.url = make_url(url)
-        self.lock_seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.file = Path(self.url.database or "") if self.is_sqlite else None
         self._server: Sqlite | Postgres
         if self.is_sqlite:
-            self._server = Sqlite(self.url, outside, self.lock_seconds)
+            self._server = Sqlite(self.url, outside, LOCK_SECONDS)
         else:
             from bot.database.postgres import Postgres  # noqa: PLC0415  # takes 10 MiB
 
-            self._server = Postgres(self.url, pool_size, self.lock_seconds)
-        self.engine = self._server.engine
-
-    @property
-    def file(self) -> Path | None:
-        """Return the SQLite file, or None for PostgreSQL."""
-        return self._server.file if isinstance(self._server, Sqlite) else None
-
-    async def close(self) -> None:
-        await self._server.close()
-
-    def coordinator(self) -> Coordinator:
-        """Return a coordinator for the processes that share this database. The caller opens it."""
-        return self._server.coordinator()
+            self._server = Postgres(self.url, pool_size, LOCK_SECONDS)
+        self.engine, self.close = self._server.engine, self._server.close
+        # Returns a coordinator for the processes that share this database. The caller opens it.
+        self.coordinator: Callable[[], Coordinator] = self._server.coordinator
 
     async def ping(self) -> None:
         """Read a row, because SQLite opens its file only for the first table. Raises StoreUnavailable."""

@@ -36,8 +36,6 @@ def write_value(connection: Connection, name: str, value: str, now: datetime) ->
 
 
 class KeyValueStore(Repository):
-    """Stores named text values."""
-
     def __init__(self, database: Database, outside: Outside) -> None:
         super().__init__(database)
         self._outside = outside
@@ -51,24 +49,10 @@ class KeyValueStore(Repository):
         lock_value(connection, name)
         write_value(connection, name, value, self._outside.now())
 
-    @reads
-    def with_prefix(self, connection: Connection, prefix: str) -> dict[str, str]:
-        """Return all values whose name starts with `prefix`, keyed by their names without the prefix."""
-        rows = connection.execute(
-            select(key_values.c.name, key_values.c.value).where(
-                key_values.c.name.startswith(prefix, autoescape=True)
-            )
-        )
-        return {row.name.removeprefix(prefix): row.value for row in rows}
-
-    @writes
-    def secret(self, connection: Connection, name: str) -> str:
+    async def secret(self, name: str) -> str:
         """Return the random secret with this name, created on first use and shared by all processes."""
-        value = lock_value(connection, name)
-        if value is None:
-            value = self._outside.random.randbytes(32).hex()
-            write_value(connection, name, value, self._outside.now())
-        return value
+        new = self._outside.random.randbytes(32).hex()
+        return await self.change(name, lambda stored: (stored or new, stored or new))
 
     @writes
     def change(

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, select, text
 
-from bot.database.rows import read_runs, select_runs, to_run
+from bot.database.rows import select_runs, to_run
 from bot.database.tables import requests, runs
 from bot.domain.errors import RunGone
 from bot.domain.runs import Run
@@ -83,13 +83,6 @@ def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str
     if connection.dialect.name == "sqlite":
         return sorted(keys)
     return connection.execute(_LOCK_ALL, {"keys": list(keys)}).scalars().all() if keys else ()
-
-
-def lock_runs(connection: Connection, keys: Collection[str]) -> list[Run]:
-    """Lock the requests of these runs, and return the runs."""
-    if connection.dialect.name != "sqlite":
-        lock_requests_of(connection, keys)
-    return read_runs(connection, keys)
 
 
 def lock_requests_of(connection: Connection, run_keys: Collection[str]) -> Sequence[str]:

@@ -55,15 +55,14 @@ def schema_of(connection: Connection) -> str | None:
     return found
 
 
-def describe_unknown(schema: str) -> tuple[str, str]:
-    """Return what is wrong with a schema that this version doesn't know, and how to fix it."""
-    return (
-        f"has the schema {schema}, which this version of the bot doesn't know",
-        "Start the version that made it, or restore a backup that this version made.",
-    )
+# What is wrong with a schema that this version doesn't know, and how to fix it.
+UNKNOWN = (
+    "has the schema {}, which this version of the bot doesn't know",
+    "Start the version that made it, or restore a backup that this version made.",
+)
 
 
-def _check_server(connection: Connection) -> None:
+def _upgrade(connection: Connection) -> None:
     dialect = connection.dialect
     oldest = _OLDEST[dialect.name]
     found = dialect.server_version_info or oldest
@@ -73,17 +72,13 @@ def _check_server(connection: Connection) -> None:
             f"The database is {_NAMES[dialect.name]} {present}, and the bot needs {needed} or newer. "
             "Upgrade it, or set DATABASE_URL to another."
         )
-
-
-def _upgrade(connection: Connection) -> None:
-    _check_server(connection)
     current = schema_of(connection)
     if current is None:
         create_tables(connection)
     elif current != NEWEST:
         if not is_known(current):
-            fault, remedy = describe_unknown(current)
-            raise StartupError(f"The database {fault}. {remedy}")
+            fault, remedy = UNKNOWN
+            raise StartupError(f"The database {fault.format(current)}. {remedy}")
         from alembic import command  # noqa: PLC0415  # only migrations need it
 
         config = alembic_config()

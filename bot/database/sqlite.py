@@ -34,7 +34,7 @@ class Sqlite:
 
     def __init__(self, url: URL, outside: Outside, wait_seconds: float) -> None:
         """Prepare the connections. A transaction waits at most `wait_seconds` for a thread."""
-        self.file = Path(url.database or "")
+        self._file = Path(url.database or "")
         self._outside = outside
         self._wait_seconds = wait_seconds
         # By whether they write.
@@ -113,7 +113,7 @@ class Sqlite:
         await asyncio.gather(*ended)
 
     def coordinator(self) -> Coordinator:
-        return FileCoordinator(self.file)
+        return FileCoordinator(self._file)
 
     async def _run(self, transaction: Callable[[], T], *, writes: bool) -> T:
         """Run a transaction in a thread. Raises StoreUnavailable if none is free in time.

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, inspect, text
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.settings import Settings, configured_labels
-from bot.database.schema import NEWEST, describe_unknown, explained, is_known, schema_of
+from bot.database.schema import NEWEST, UNKNOWN, explained, is_known, schema_of
 from bot.domain.errors import StartupError, reason_of
 from bot.domain.picture_check import THRESHOLD
 from bot.media.picture_check import CheckFailed, PictureChecker
@@ -52,8 +52,8 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
         summary, _, remedy = str(error).partition(". ")
         return problem(DATABASE, f"{summary}.", remedy), False
     if version is not None and not is_known(version):
-        fault, remedy = describe_unknown(version)
-        return problem(DATABASE, f"{server}: it {fault}.", remedy), False
+        fault, remedy = UNKNOWN
+        return problem(DATABASE, f"{server}: it {fault.format(version)}.", remedy), False
     if file is not None and not os.access(file, os.W_OK):
         return problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right."), False
     if version == NEWEST:

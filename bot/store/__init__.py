@@ -30,16 +30,9 @@ class Store:
     """The repositories of one database, one attribute for each subject."""
 
     def __init__(
-        self,
-        url: str,
-        outside: Outside,
-        pool_size: int = 20,
-        *,
-        operator: OperatorRules | None = None,
-        lock_seconds: float | None = None,
+        self, url: str, outside: Outside, pool_size: int = 20, *, operator: OperatorRules | None = None
     ) -> None:
-        """Create the repositories. SQLite ignores `pool_size`."""
-        self.database = Database(url, outside, pool_size, lock_seconds)
+        self.database = Database(url, outside, pool_size)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)
         self.privacy = PrivacyStore(self.database)
@@ -57,9 +50,8 @@ class Store:
         self.key_values = KeyValueStore(self.database, outside)
         self.retention = RetentionStore(self.database)
 
+        self.close = self.database.close
+
     async def open(self) -> None:
         """Bring the schema up to date. Raises StartupError."""
         await upgrade(self.database)
-
-    async def close(self) -> None:
-        await self.database.close()

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from bot.database.engine import Repository, reads, writes
-from bot.database.row_locks import lock_batch, lock_requests, lock_run, lock_runs
+from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
 from bot.database.rows import (
     FRESH,
     bump,
@@ -210,7 +210,8 @@ class RunStore(Repository):
     ) -> None:
         """Record those of these reports that only tell the progress of their run."""
         visible = set[str]()
-        for run in lock_runs(connection, reports.keys()):
+        lock_requests_of(connection, reports.keys())
+        for run in read_runs(connection, reports.keys()):
             report = reports[run.key]
             if not is_progress(run.state, report.state) or run.run_id != report.run_id:
                 continue

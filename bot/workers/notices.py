@@ -101,13 +101,12 @@ class Notices:
     async def claim(self, _room: int) -> Sequence[tuple[Trouble, bool]] | Later | None:
         now, values, news = self._app.now(), self._app.store.key_values, []
         seen = {trouble async for trouble in self._seen(now)}
-        stored = await values.with_prefix(_PREFIX)
         for trouble in Trouble:
             self._gauge.labels(trouble).set(trouble in seen)
             change = partial(_next, is_seen=trouble in seen, now=now)
             # Without trouble this only reads.
-            is_new = change(stored.get(trouble))[0] != stored.get(trouble)
-            if is_new and await values.change(_PREFIX + trouble, change):
+            stored = await values.get(_PREFIX + trouble)
+            if change(stored)[0] != stored and await values.change(_PREFIX + trouble, change):
                 news.append((trouble, trouble in seen))
         return news or Later(_PAUSE)
 

@@ -72,10 +72,9 @@ class Stores:
         operator: OperatorRules = OPEN_TO_ALL,
         *,
         rules: object = RULES,
-        lock_seconds: float | None = None,
     ) -> Store:
         """Open a store. The server `GUILD` has `rules` (None: the defaults) until a test stores others."""
-        store = Store(url or self.url, Outside(), operator=operator, lock_seconds=lock_seconds)
+        store = Store(url or self.url, Outside(), operator=operator)
         self._stack.push_async_callback(store.close)
         await store.open()
         if rules is not None and await store.rules.read(GUILD) == (ServerRules(), ()):
@@ -98,12 +97,13 @@ async def opening() -> AsyncIterator[Stores]:
 
 @pytest.fixture
 async def behind_proxy(
-    postgres: PostgresServer, opening: Stores
+    postgres: PostgresServer, opening: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Store, PostgresProxy]]:
     """Open a store on a PostgreSQL whose connections go through a proxy."""
     url = await postgres.new_database()
+    monkeypatch.setattr("bot.database.engine.LOCK_SECONDS", 1.0)
     async with proxy_of(url) as (proxy, through):
-        yield await opening.open(through, lock_seconds=1.0), proxy
+        yield await opening.open(through), proxy
 
 
 @pytest.fixture

@@ -102,8 +102,11 @@ async def nothing_is_stored(store: Store, fault: Fault, *given: PostgresProxy | 
     assert [each.key for each in [await take(store)] if each is not None] == [waiting.key]
 
 
-async def test_a_locked_file_stores_nothing(opening: Stores, tmp_path: Path) -> None:
-    await nothing_is_stored(await opening.open(new_sqlite(tmp_path), lock_seconds=0.5), a_locked_file)
+async def test_a_locked_file_stores_nothing(
+    opening: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.database.engine.LOCK_SECONDS", 0.5)
+    await nothing_is_stored(await opening.open(new_sqlite(tmp_path)), a_locked_file)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

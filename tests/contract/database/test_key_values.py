@@ -16,14 +16,6 @@ async def test_every_store_gets_the_same_secret(store: Store, other: Store) -> N
     assert await store.key_values.secret("another") != made[0]
 
 
-async def test_a_prefix_is_taken_literally(store: Store) -> None:
-    for name in ("sync:1", "sync:2", "sync_%", "syncX1"):
-        await store.key_values.put(name, name)
-    assert await store.key_values.with_prefix("sync:") == {"1": "sync:1", "2": "sync:2"}
-    assert await store.key_values.with_prefix("sync_") == {"%": "sync_%"}
-    assert await store.key_values.with_prefix("%") == {}
-
-
 async def test_a_slot_of_a_clock_that_ran_ahead_is_ignored(store: Store) -> None:
     interval, later = timedelta(seconds=5), NOW + timedelta(minutes=1)
     for now, slot in ((NOW, NOW), (NOW, NOW + interval), (later, later)):

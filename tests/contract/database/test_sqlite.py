@@ -20,9 +20,14 @@ _INSERT = text("INSERT INTO key_values VALUES (:name, 'x', '2026-01-01 00:00:00'
 _NAMES = text("SELECT name FROM key_values ORDER BY name")
 
 
+@pytest.fixture(autouse=True)
+def waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.database.engine.LOCK_SECONDS", 60)
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(new_sqlite(tmp_path), Outside(), lock_seconds=60)
+    database = Database(new_sqlite(tmp_path), Outside())
     yield database
     await database.close()
 
@@ -49,8 +54,11 @@ class Writer:
         self.finish.wait()
 
 
-async def test_only_the_wait_for_the_writer_is_limited(tmp_path: Path) -> None:
-    database = Database(new_sqlite(tmp_path), Outside(), lock_seconds=0.5)
+async def test_only_the_wait_for_the_writer_is_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.database.engine.LOCK_SECONDS", 0.5)
+    database = Database(new_sqlite(tmp_path), Outside())
     held = Writer()
     writing = asyncio.create_task(database.write(held))
     await held.begun.wait()
@@ -118,7 +126,7 @@ async def test_a_new_file_that_another_process_reads_is_switched_to_wal_later(tm
     reader.execute("CREATE TABLE alembic_version (version_num TEXT)")
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM alembic_version").fetchall()
-    database = Database(f"sqlite:///{tmp_path}/new.db", Outside(), lock_seconds=60)
+    database = Database(f"sqlite:///{tmp_path}/new.db", Outside())
     switching = asyncio.create_task(database.migrate(lambda _: None))
     await asyncio.sleep(0.1)
     assert not switching.done()
