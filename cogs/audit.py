@@ -40,6 +40,7 @@ async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
 
 
 async def _open(interaction: Interaction, id: OpenId) -> None:
+    interaction.client.allowance.spend(interaction.user.id)
     opened = await open_private(interaction.client.app, actor_of(interaction), id.about)
     await show_private(interaction, opened, to_moderator=True)
 

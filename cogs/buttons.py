@@ -237,6 +237,7 @@ async def _share_sent(interaction: Interaction, key: str) -> None:
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
     """Post a copy while the user waits, and tell them where it is."""
+    interaction.client.allowance.spend(interaction.user.id)
     await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
     _, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)

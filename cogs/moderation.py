@@ -113,6 +113,7 @@ async def block_sent(interaction: Interaction, key: str) -> None:
 
 
 async def report_sent(interaction: Interaction, key: str) -> None:
+    interaction.client.allowance.spend(interaction.user.id)
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
     thanks = "Thank you. The moderators will look at it."

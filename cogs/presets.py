@@ -14,7 +14,6 @@ from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import BotError
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
-from bot.gateway.checks import count_form
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,
@@ -95,7 +94,6 @@ async def _save_sent(interaction: Interaction, id: SaveId) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     typed = presets.typed_into_form(id.key, typed_values(interaction))
     try:
-        count_form(interaction)
         saved = await presets.save_form(app, actor, typed)
     except BotError as error:
         if error.code in _GONE:

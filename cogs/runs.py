@@ -66,6 +66,7 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
             await _show_page(interaction, page)
         case RunListAction.OPEN:
             await check_start(interaction)
+            interaction.client.allowance.spend(interaction.user.id)
             reopened = await runs.reopen(interaction.client.app, actor_of(interaction), id.about)
             await show_private(interaction, reopened)
         case RunListAction.REDELIVER:

@@ -14,10 +14,9 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import Section
-from bot.gateway.checks import count_form
 from bot.gateway.client import GenerateBot
 from bot.gateway.guild import settings_context, with_channels
 from bot.gateway.interactions import Interaction, form_values, selected_values
@@ -90,13 +89,10 @@ async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
     app, editor, section = interaction.client.app, allowed(interaction), _section(id)
-    submitted, changes, errors = form_values(interaction), None, list[BotError]()
+    submitted, changes = form_values(interaction), None
     try:
-        count_form(interaction)
-        changes, errors[:] = await server_settings.submit(app, editor, section, id.about, submitted)
-    except (InputError, RefusedError) as error:
-        if isinstance(error, RefusedError) and error.code != "too_fast":
-            raise
+        changes, errors = await server_settings.submit(app, editor, section, id.about, submitted)
+    except InputError as error:
         errors = [error]
     panel = Panel(section if keys_of(section) is not None else None, saved=changes)
     if errors:

@@ -1,4 +1,4 @@
-"""Checks before an interaction is handled: where a component was pressed, its user's allowance, who waits."""
+"""Checks of interactions: where a component was pressed, its user's allowance, and who waits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import CARDS, Kind, MessageRef
 from bot.services.runs import message_kinds
-from bot.strings import say
 from bot.ui.custom_ids import Action, CustomId, RunId
 from bot.ui.message_parts import component_ids
 
@@ -60,18 +58,19 @@ def may_be_on(id: CustomId, kind: Kind) -> bool:
     return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
 
 
-# How many commands, presses and forms of a person may write within a minute.
-WRITES_PER_PERSON = 10
+# How often a person may ask for something that costs, within a minute.
+PER_PERSON = 10
 WINDOW = timedelta(minutes=1)
 # How long, in seconds, a request that has its first answer waits for those that have none.
 _PATIENCE = 1.0
 
 
 class Allowance:
-    """Lets each person write a few times a minute: rows, messages, and cards for moderators.
+    """Lets each person ask a few times a minute for what costs: a request, a report, a copy, or a look at a
+    private result.
 
-    A refused request counts, too, because it adds a row to the audit log. The `size` people who wrote last
-    are remembered.
+    Refused ones count, too, because they add rows to the audit log. The `size` people who asked last are
+    remembered.
     """
 
     def __init__(self, clock: Callable[[], datetime], *, size: int = 10_000) -> None:
@@ -79,68 +78,16 @@ class Allowance:
         self._times: OrderedDict[int, deque[datetime]] = OrderedDict()
 
     def spend(self, user_id: int) -> None:
-        """Count a command, a press or a form. Raises RefusedError, and counts nothing, at the limit."""
+        """Count one. Raises RefusedError, and counts nothing, at the limit."""
         now = self._clock()
-        times = self._times.setdefault(user_id, deque(maxlen=WRITES_PER_PERSON))
+        times = self._times.setdefault(user_id, deque(maxlen=PER_PERSON))
         self._times.move_to_end(user_id)
         if len(self._times) > self._size:
             self._times.popitem(last=False)
         # Later times were noted before the clock was set back.
-        if sum(now - WINDOW < at <= now for at in times) >= WRITES_PER_PERSON:
+        if sum(now - WINDOW < at <= now for at in times) >= PER_PERSON:
             raise RefusedError("too_fast")
         times.append(now)
-
-    def refund(self, user_id: int) -> None:
-        """Take the last count back, because nothing was written."""
-        if times := self._times.get(user_id):
-            times.pop()
-
-
-# These commands only show something, except `/privacy delete`, which is never refused.
-_FREE_COMMANDS = frozenset(
-    {
-        "audit",
-        "blocked",
-        "help",
-        "preset list",
-        "privacy delete",
-        "privacy export",
-        "queue",
-        "reload",
-        "runs",
-        "settings",
-        "usage",
-    }
-)
-
-
-def count_press(interaction: discord.Interaction[Any], id: CustomId, *, form: bool) -> bool:
-    """Count a press or a submitted form, and return whether it counts because it may write.
-
-    Raises RefusedError if the user is at the limit. A form that can be refilled is counted by its handler, in
-    `count_form`, so that what was typed isn't lost.
-    """
-    if not id.writes(form=form) or (form and hasattr(id, "draft")):
-        return False
-    interaction.client.allowance.spend(interaction.user.id)
-    return True
-
-
-def count_form(interaction: discord.Interaction[Any]) -> None:
-    """Count a submitted form that can be refilled. Raises RefusedError if its user is at the limit."""
-    if interaction.type is discord.InteractionType.modal_submit:
-        interaction.client.allowance.spend(interaction.user.id)
-
-
-def count_command(interaction: discord.Interaction[Any]) -> None:
-    """Count a command that may write. Raises RefusedError if the user is at the limit."""
-    command = interaction.command
-    if interaction.type is not discord.InteractionType.application_command or command is None:
-        return
-    # *Use as input* shows pictures or opens a form.
-    is_menu = isinstance(command, app_commands.ContextMenu)
-    if command.name != say("use_menu") if is_menu else command.qualified_name not in _FREE_COMMANDS:
-        interaction.client.allowance.spend(interaction.user.id)
 
 
 class Unanswered:

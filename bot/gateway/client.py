@@ -20,8 +20,8 @@ from bot.config.fields import Shards
 from bot.context import App
 from bot.delivery.messenger import Messenger
 from bot.discord_api.calls import is_outage
-from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
-from bot.gateway.checks import Allowance, Unanswered, check_message, count_command, count_press
+from bot.domain.errors import BotError, DiscordAway, StoreUnavailable
+from bot.gateway.checks import Allowance, Unanswered, check_message
 from bot.gateway.commands import RegisteredCommands
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
@@ -60,19 +60,6 @@ discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
-class _Tree(app_commands.CommandTree["GenerateBot"]):
-    """The commands, each of which is counted before it is called."""
-
-    async def interaction_check(self, interaction: discord.Interaction[GenerateBot], /) -> bool:
-        """Return whether the command may be called; if not, tell the user why."""
-        try:
-            count_command(interaction)
-        except RefusedError as refused:
-            await tell_error(interaction, refused)
-            return False
-        return True
-
-
 class GenerateBot(commands.Bot):
     """The bot's client. It uses only the intents for servers and for AutoMod rules.
 
@@ -87,7 +74,6 @@ class GenerateBot(commands.Bot):
         intents.auto_moderation_configuration = True
         super().__init__(
             command_prefix=commands.when_mentioned,
-            tree_cls=_Tree,
             help_command=None,
             intents=intents,
             max_messages=None,
@@ -170,11 +156,7 @@ class GenerateBot(commands.Bot):
             for codec, handler in self._forms if is_form else self._presses:
                 if (id := codec.read(custom_id)) is not None:
                     await check_message(interaction, id)
-                    counts = count_press(interaction, id, form=is_form)
                     await handler(interaction, id)
-                    # A press that opens a form costs nothing, because the form is counted when it is sent.
-                    if counts and interaction.response.type is discord.InteractionResponseType.modal:
-                        self.allowance.refund(interaction.user.id)
                     return
             log.warning("received a button or form of another version: %r", custom_id)
             await tell(interaction, say("other_version"))

@@ -16,7 +16,6 @@ from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import in_code, listed
-from bot.gateway.checks import count_form
 from bot.gateway.client import ANSWERED_TWICE, THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
@@ -47,6 +46,7 @@ async def start(
     """
 
     async def checks() -> Checked:
+        interaction.client.allowance.spend(interaction.user.id)
         if is_generate:
             check_here(interaction)
         else:
@@ -128,6 +128,7 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     Returns whether the interaction has been answered. If only an interaction can show the result here, the
     messenger edits the deferred answer into the result.
     """
+    interaction.client.allowance.spend(interaction.user.id)
     await check_start(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
     run = await runs.redeliverable(app, actor, key)
@@ -149,7 +150,6 @@ async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_mod
 
 
 async def check_start(interaction: Interaction) -> None:
-    """Check the user's allowance, and what `/generate` needs in this channel. Raises RefusedError."""
-    count_form(interaction)
+    """Raise RefusedError if `/generate` can't be used in this channel, or not by this user."""
     check_here(interaction)
     await check_overrides(interaction)

@@ -52,15 +52,6 @@ class CustomId:
     """
 
     NAME: ClassVar[str]
-    # Whether a press writes, not only the submitted form.
-    WRITES: ClassVar[bool] = False
-
-    def writes(self, *, form: bool) -> bool:
-        """Return whether a press, or with `form` the submitted form, may write a row or a message.
-
-        If so, it counts against the user's allowance.
-        """
-        return form or self.WRITES
 
     def encode(self) -> str:
         _, parts = _codec(type(self))
@@ -131,14 +122,6 @@ class Action(StrEnum):
     HIDE = "hide"
 
 
-# The others show something or open a form. Cancel is never refused, and a decision about a card adds one row
-# to those of the person who caused the card.
-_COUNTED = frozenset(
-    {Action.AGAIN, Action.REDELIVER, Action.DELETE, Action.REPEAT}
-    | {Action.CLEAR, Action.VARY, Action.DISCARD, Action.POST, Action.SHARE}
-)
-
-
 @dataclass(frozen=True, slots=True)
 class RunId(CustomId):
     """A button of a run, or the form that it opens."""
@@ -146,9 +129,6 @@ class RunId(CustomId):
     NAME = "run"
     key: Key
     action: Action
-
-    def writes(self, *, form: bool) -> bool:
-        return self.action is not Action.REJECT if form else self.action in _COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +154,6 @@ class DeleteId(CustomId):
     """
 
     NAME = "delete"
-    WRITES = True
     key: Key
     message: int
     whole: bool = False
@@ -192,7 +171,6 @@ class DraftId(CustomId):
     """
 
     NAME = "draft"
-    WRITES = True
     key: Key
     target: Annotated[str, Part("[^:]{0,40}")] = ""
     picture: Annotated[str, Part("[0-9]?")] = ""
@@ -230,9 +208,6 @@ class RunsId(PageId):
     action: RunListAction = RunListAction.PAGE
     about: Key = ""
 
-    def writes(self, *, form: bool) -> bool:
-        return self.action in (RunListAction.REDELIVER, RunListAction.OPEN)
-
 
 class HelpPage(StrEnum):
     START = "start"
@@ -264,7 +239,6 @@ class UnblockId(PageId):
     """The button beside an entry of `/blocked`, on this page."""
 
     NAME = "unblock"
-    WRITES = True
     user_id: int
 
 
@@ -273,7 +247,6 @@ class ReplaceId(CustomId):
     """The button that saves a preset in place of an earlier one. `draft` identifies the unsaved preset."""
 
     NAME = "replace"
-    WRITES = True
     draft: Draft
 
 
@@ -300,16 +273,12 @@ class SettingId(CustomId):
     part: int = 0
     about: Annotated[str, Part(".*")] = ""
 
-    def writes(self, *, form: bool) -> bool:
-        return form or self.action == "tidy"
-
 
 @dataclass(frozen=True, slots=True)
 class OpenId(CustomId):
     """The button beside an entry of `/audit` that opens the private results of the request `about`."""
 
     NAME = "auditopen"
-    WRITES = True
     about: Key
 
 

@@ -30,10 +30,9 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     with stage.unseen():
         await alice.types("/generate picture", prompt="a snail")
         for _ in range(9):
-            await alice.types("/preset delete", name="none")
-    await alice.types("/preset delete", name="none")
+            await alice.types("/generate picture", prompt="a snail", preset="none")
+    await alice.types("/generate picture", prompt="a slug")
     await alice.presses("Edit", beside="a fox", prompt="two foxes")
-    await alice.presses_more("Delete", beside="a fox")
     await alice.types("/runs")
     await alice.presses("Cancel", beside="a snail")
     with stage.unseen():

@@ -1,8 +1,6 @@
-"""Which buttons work on which messages, and what counts against its user's allowance."""
+"""Which buttons work on which messages."""
 
 from __future__ import annotations
-
-import pytest
 
 from bot.domain.messages.records import CARDS, Kind
 from bot.gateway.checks import may_be_on
@@ -22,30 +20,3 @@ def test_each_button_is_on_the_messages_that_have_it() -> None:
     others = set(ids.Action) - {"approve", "reject", "block", "dismiss", "show", "veil", "hide"}
     assert all(on(kind) == others for kind in set(Kind) - CARDS)
     assert not may_be_on(ids.DraftId(KEY), Kind.REVIEW)
-
-
-A = ids.Action
-FREE = {
-    *(A.CANCEL, A.APPROVE, A.REJECT, A.BLOCK, A.DISMISS, A.SHOW, A.VEIL, A.HIDE, A.REPORT),
-    *(A.EDIT, A.DETAILS, A.USE, A.SAVE, A.MORE, A.MORE_OF_ALL),
-}
-
-
-def test_a_button_counts_unless_it_shows_or_ends_something() -> None:
-    assert {action for action in ids.Action if not ids.RunId("k" * 16, action).writes(form=False)} == FREE
-
-
-@pytest.mark.parametrize(
-    ("id", "pressed", "sent"),
-    [
-        (ids.RunId("k", A.SHARE), True, True),
-        (ids.SaveId("k"), False, True),
-        (ids.RunId("k", A.BLOCK), False, True),
-        (ids.RunId("k", A.REJECT), False, False),
-        (ids.SettingId("home", "tidy"), True, True),
-        (ids.SettingId("home", "open"), False, True),
-    ],
-    ids=str,
-)
-def test_a_form_counts_when_it_is_sent(id: ids.CustomId, pressed: bool, sent: bool) -> None:
-    assert (id.writes(form=False), id.writes(form=True)) == (pressed, sent)
