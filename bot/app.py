@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import aiohttp
 import discord
 from aiohttp import web
 
@@ -23,7 +24,6 @@ from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
-from bot.domain.backend import Backend
 from bot.domain.picture_check import Flagged
 from bot.domain.policy import OperatorRules
 from bot.gateway.client import GenerateBot, RestClient, ShardedBot
@@ -68,27 +68,9 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         # A dead process may have left leases in a SQLite database, unless another one is using it.
         if store.database.is_sqlite and await coordinator.try_acquire("leases"):
             await store.messages.release_leases()
-        metrics = Metrics(outside.monotonic)
-        secret = settings.webhook_secret
-        signer = WebhookSigner(
-            secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
-            settings.public_url,
-        )
-        session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace()))
-        backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
-        catalogue = Catalogue(configs, backend, store.key_values.get, store.key_values.put)
+        app = await _open(stack, settings, outside, configs, store, wakeups)
         if calling:
-            await catalogue.load()
-        app = await _open(
-            stack,
-            settings,
-            outside,
-            store=store,
-            backend=backend,
-            catalogue=catalogue,
-            wakeups=wakeups,
-            metrics=metrics,
-        )
+            await app.catalogue.load()
         yield _assemble(app, coordinator)
 
 
@@ -109,14 +91,19 @@ async def _open(
     stack: AsyncExitStack,
     settings: Settings,
     outside: Outside,
-    *,
+    configs: Sequence[DeploymentSettings],
     store: Store,
-    backend: Backend,
-    catalogue: Catalogue,
     wakeups: Wakeups,
-    metrics: Metrics,
 ) -> App:
     """Open what the parts of a process share, with a client that isn't logged in."""
+    metrics, secret = Metrics(outside.monotonic), settings.webhook_secret
+    signer = WebhookSigner(
+        secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
+        settings.public_url,
+    )
+    session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace()))
+    backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
+    catalogue = Catalogue(configs, backend, store.key_values.get, store.key_values.put)
     allows = public_or_in(settings.allow_private_media_networks)
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
     files = outside.executor("files", 4)
@@ -125,14 +112,7 @@ async def _open(
     if settings.picture_check_url is not None and settings.roles & CALLING_ROLES:
         pictures = PictureChecker(settings, configured_labels(settings), outside, files, metrics)
         stack.push_async_callback(pictures.close)
-    trace, shards = metrics.discord_trace(), settings.shards
-    client: discord.Client = RestClient(trace)
-    if Role.GATEWAY in settings.roles and shards is None:
-        client = GenerateBot(http_trace=trace)
-    elif Role.GATEWAY in settings.roles and shards is not None:
-        # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
-        sharded: Callable[..., ShardedBot] = ShardedBot
-        client = sharded(shard_count=shards.count, shard_ids=list(shards.ids), http_trace=trace)
+    client = _client(settings, metrics.discord_trace())
 
     async def read_deployments() -> Sequence[DeploymentSettings]:
         return await asyncio.get_running_loop().run_in_executor(files, configured_deployments, settings)
@@ -164,6 +144,16 @@ async def _open(
     if isinstance(client, GenerateBot):
         client.use(app)
     return app
+
+
+def _client(settings: Settings, trace: aiohttp.TraceConfig) -> discord.Client:
+    if Role.GATEWAY not in settings.roles:
+        return RestClient(trace)
+    if settings.shard_count is None:
+        return GenerateBot(http_trace=trace)
+    # discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
+    sharded: Callable[..., ShardedBot] = ShardedBot
+    return sharded(shard_count=settings.shard_count, shard_ids=[*settings.shards], http_trace=trace)
 
 
 @dataclass(frozen=True, slots=True)

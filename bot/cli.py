@@ -53,7 +53,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         takes = "ID" if name == ID else "FILE"
         what = name if name == ID else f"{name}, in a file; - is standard input"
         added["setup"].add_argument(option, metavar=takes, help=what)
-    added["setup"].add_argument("--anyway", action="store_true", help="write values that weren't accepted")
     added["check"].add_argument("--json", action="store_true", help="print the findings as one JSON object")
     export = added["export"]
     export.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")

@@ -15,7 +15,7 @@ import discord
 
 from bot import __version__
 from bot.app import Process, build, metrics_port, running_workers
-from bot.config.fields import CALLING_ROLES, Role, Shards
+from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld
 from bot.discord_api.channels import install_url, invite_url
@@ -35,25 +35,41 @@ _LOCK_SECONDS = 10.0
 
 
 async def serve(settings: Settings, outside: Outside) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT, which cancel this task once. SIGHUP rereads deployments.toml.
 
     Raises StartupError if startup fails, if Discord refuses the bot permanently, or if another process took
     over one of its locks. Raises StoreUnavailable if the database doesn't answer at startup.
     """
     log.info("comfydeploy-bot %s starts", __version__)
-    signals = Signals()
+    task, stopping, hung_up = asyncio.current_task(), asyncio.Event(), asyncio.Event()
+
+    def stop() -> None:
+        # Not again: the second time, resources are already being closed.
+        if task is not None and not stopping.is_set():
+            stopping.set()
+            task.cancel()
+
+    # A SIGHUP during the start is obeyed after it, since deployments.toml may already have been read.
+    for name, handler in (("SIGTERM", stop), ("SIGINT", stop), ("SIGHUP", hung_up.set)):
+        _on_signal(name, handler)
     try:
         async with build(settings, outside) as process:
-            await _serve(process, signals)
+            await _serve(process, hung_up)
     except (asyncio.CancelledError, Exception) as error:
         # Errors of an interrupted startup, such as a cancelled migration, are not failures.
-        if not signals.interrupted_start:
+        if not stopping.is_set():
             raise
-        log.debug("interrupted the startup: %s", type(error).__name__)
+        log.debug("interrupted: %s", type(error).__name__)
     log.info("stopped")
 
 
-async def _serve(process: Process, signals: Signals) -> None:
+def _on_signal(name: str, handler: Callable[[], None]) -> None:
+    # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
+    with suppress(AttributeError, NotImplementedError):
+        asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
+
+
+async def _serve(process: Process, hung_up: asyncio.Event) -> None:
     settings = process.app.settings
     if Role.MESSENGER in settings.roles:
         require_temporary_folder()
@@ -68,12 +84,14 @@ async def _serve(process: Process, signals: Signals) -> None:
             _logged_in(process),
             running_workers(process, _STOP_SECONDS),
         ):
-            signals.started(process.request_reload)
+            _on_signal("SIGHUP", process.request_reload)
+            if hung_up.is_set():
+                process.request_reload()
             # What was made so far lives as long as the process. Each full garbage collection would go through
             # all of it, and stop the event loop for a tenth of a second.
             gc.collect()
             gc.freeze()
-            await _until_stopped(process, signals)
+            await _until_stopped(process)
 
 
 async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
@@ -83,8 +101,7 @@ async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
     """
     if Role.GATEWAY not in settings.roles:
         return
-    # Without sharding Discord counts the single connection as shard 0 of 1.
-    for number in settings.shards.ids if settings.shards is not None else (0,):
+    for number in settings.shards:
         try:
             await coordinator.acquire(f"shard {number}", _LOCK_SECONDS)
         except LockHeld:
@@ -120,7 +137,7 @@ async def _logged_in(process: Process) -> AsyncIterator[None]:
                 reason = f"it answers {error.status}"
             raise StartLater(f"Discord can't be reached ({reason}). Is the network up?") from error
         if isinstance(process.client, GenerateBot):
-            await _check_session_starts(process.client, process.app.settings.shards)
+            await _check_session_starts(process.client, len(process.app.settings.shards))
         application_id = process.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
         if process.app.settings.allow_user_installs:
@@ -128,7 +145,7 @@ async def _logged_in(process: Process) -> AsyncIterator[None]:
         yield
 
 
-async def _check_session_starts(client: discord.Client, shards: Shards | None) -> None:
+async def _check_session_starts(client: discord.Client, shards: int) -> None:
     """Raise StartLater if too few session starts are left.
 
     Discord resets the token of a bot that exceeds the limit, for example one that keeps crashing and
@@ -147,21 +164,22 @@ async def _check_session_starts(client: discord.Client, shards: Shards | None) -
         )
 
 
-async def _until_stopped(process: Process, signals: Signals) -> None:
-    stopping = asyncio.create_task(signals.stop.wait(), name="stop")
-    ends: set[asyncio.Future[Any]] = {stopping, process.coordinator.lost}
+async def _until_stopped(process: Process) -> None:
+    """Wait until this task is cancelled. Raises StartupError if Discord or another process ends the bot."""
+    ends: set[asyncio.Future[Any]] = {process.coordinator.lost}
     connection: asyncio.Task[None] | None = None
     if isinstance(process.client, GenerateBot):
         connection = asyncio.create_task(process.client.connect(), name="gateway")
         ends.add(connection)
-    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if connection is not None and connection in done:
-        _explain_end(connection.exception())
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        log.info("stopping: finishing the messages that are under way")
         return
-    if process.coordinator.lost in done:
+    if connection is not None and connection.done():
+        _explain_end(connection.exception())
+    else:
         raise _lock_held(process.coordinator.lost.result())
-    log.info("stopping: finishing the messages that are under way")
 
 
 def _explain_end(error: BaseException | None) -> None:
@@ -184,43 +202,3 @@ def _explain_end(error: BaseException | None) -> None:
         ) from error
     if error is not None:
         raise StartupError(f"Discord closed the connection for good: {error}") from error
-
-
-class Signals:
-    """Signal handlers, installed before startup because startup may wait for other processes.
-
-    During startup a stop signal cancels the task that created this object and sets `interrupted_start`.
-    Afterwards it sets `stop`, and the task shuts down cleanly. A SIGHUP during startup is obeyed
-    after it, since deployments.toml may already have been read.
-    """
-
-    def __init__(self) -> None:
-        self.stop = asyncio.Event()
-        self.interrupted_start = False
-        self._starting = asyncio.current_task()
-        self._reload: Callable[[], None] | None = None
-        self._reload_is_due = False
-        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self._hang_up}
-        # On Windows the event loop supports no signal handlers: KeyboardInterrupt ends it instead.
-        with suppress(AttributeError, NotImplementedError):
-            for name, handler in handlers.items():
-                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
-
-    def started(self, reload: Callable[[], None]) -> None:
-        """Note that the startup is over; a SIGHUP calls `reload` from now on."""
-        self._starting, self._reload = None, reload
-        if self._reload_is_due:
-            reload()
-
-    def _hang_up(self) -> None:
-        self._reload_is_due = True
-        if self._reload is not None:
-            self._reload()
-
-    def _stop(self) -> None:
-        self.stop.set()
-        # Cancel only once: the second time, resources are already being closed.
-        starting, self._starting = self._starting, None
-        if starting is not None:
-            self.interrupted_start = True
-            starting.cancel()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -47,14 +46,6 @@ class Role(StrEnum):
 ALL_ROLES = frozenset(Role)
 # The roles that call Discord or ComfyDeploy; a process with WEB alone needs neither key.
 CALLING_ROLES = ALL_ROLES - {Role.WEB}
-
-
-@dataclass(frozen=True, slots=True)
-class Shards:
-    """The share of Discord's events that one process receives: shards `ids` out of `count`."""
-
-    count: int
-    ids: tuple[int, ...]
 
 
 def is_host(text: str) -> bool:

@@ -200,11 +200,9 @@ class Settings(BaseModel):
                 )
 
     @property
-    def shards(self) -> fields.Shards | None:
-        """Return the shards that this process connects, or None without sharding."""
-        if self.shard_count is None:
-            return None
-        return fields.Shards(self.shard_count, self.shard_ids or tuple(range(self.shard_count)))
+    def shards(self) -> tuple[int, ...]:
+        """Return the shards that this process connects. Without sharding, Discord counts one: shard 0."""
+        return self.shard_ids or tuple(range(self.shard_count or 1))
 
     def secret_values(self) -> tuple[str, ...]:
         """Return the values of all SecretStr fields for log redaction; of DATABASE_URL, only the password."""

@@ -70,6 +70,14 @@ class Database:
         with database_errors():
             return await self._server.write(lambda connection: work(connection, *args, **kwargs))
 
+    async def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Return the result of `work` in a transaction that sees one moment, and may take any time.
+
+        On SQLite it runs in a thread, and no writer waits for it. Raises StoreUnavailable.
+        """
+        with database_errors():
+            return await self._server.snapshot(work)
+
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Return the result of `work` in a transaction that excludes other processes, and may take any time.
 

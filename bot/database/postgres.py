@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.database.coordination import TOPICS, Coordinator, OnNotify
 from bot.database.errors import database_errors
@@ -95,16 +95,24 @@ class Postgres:
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that excludes other migrations, and whose statements may take any time."""
-        engine = create_async_engine(
-            self._url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": CONNECT_SECONDS}
-        )
 
         def alone(connection: Connection) -> T:
             lock(connection, "schema")
             return work(connection)
 
-        async with engine.begin() as connection:
+        async with self._unlimited().begin() as connection:
             return await connection.run_sync(alone)
+
+    async def snapshot(self, work: Callable[[Connection], T]) -> T:
+        async with self._unlimited(isolation_level="REPEATABLE READ").connect() as connection:
+            return await connection.run_sync(work)
+
+    def _unlimited(self, **options: Any) -> AsyncEngine:
+        """Return an engine whose statements may take any time."""
+        waits = {"timeout": CONNECT_SECONDS}
+        return create_async_engine(
+            self._url, poolclass=NullPool, hide_parameters=True, connect_args=waits, **options
+        )
 
     async def close(self) -> None:
         await self._engine.dispose()

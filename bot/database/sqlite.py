@@ -57,6 +57,8 @@ class Sqlite:
 
         return await self._run(transaction, writes=False)
 
+    snapshot = read
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction. If its COMMIT fails, SQLite rolls it back, so nothing was stored."""
 

@@ -16,7 +16,6 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.config.fields import Shards
 from bot.context import App
 from bot.delivery.messenger import Messenger
 from bot.discord_api.calls import is_outage
@@ -280,11 +279,11 @@ class RestClient(discord.Client):
         )
 
 
-def missing_starts(limits: Mapping[str, Any], shards: Shards | None) -> int | None:
-    """Return the minutes until Discord grants the session starts that `shards` need, one for each.
+def missing_starts(limits: Mapping[str, Any], needed: int) -> int | None:
+    """Return the minutes until Discord grants the session starts that are `needed`, one for each shard.
 
     Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
     """
-    if int(limits.get("remaining", 1000)) >= (len(shards.ids) if shards is not None else 1):
+    if int(limits.get("remaining", 1000)) >= needed:
         return None
     return int(limits.get("reset_after", 0)) // 60_000 + 1

@@ -11,26 +11,24 @@ import json
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy import JSON, Column, Connection, Date, DateTime, MetaData, NullPool, Table
+from sqlalchemy import JSON, Column, Connection, Date, DateTime, MetaData, Table
 
 from bot import __version__
 from bot.database.engine import Database
-from bot.database.errors import database_errors
 from bot.database.schema import schema_of
 from bot.database.tables import alembic_version
 from bot.domain.errors import StartLater, StartupError, reason_of
 
-T = TypeVar("T")
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 64 * 1024
 # Rows that are read at once: one may have a megabyte of outputs.
@@ -59,29 +57,6 @@ class Manifest:
     @property
     def rows(self) -> int:
         return sum(self.tables.values())
-
-
-async def snapshot(database: Database, work: Callable[[Connection], T]) -> T:
-    """Return the result of `work` in a transaction that sees one moment. Its statements may take any time.
-
-    On SQLite it runs in a thread, and no writer waits for it. Raises StoreUnavailable.
-    """
-    if database.is_sqlite:
-        return await database.read(work)
-    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415  # takes 10 MiB
-
-    from bot.database.postgres import CONNECT_SECONDS, asyncpg_url  # noqa: PLC0415  # the same
-
-    engine = create_async_engine(
-        asyncpg_url(database.url),
-        poolclass=NullPool,
-        hide_parameters=True,
-        isolation_level="REPEATABLE READ",
-        connect_args={"timeout": CONNECT_SECONDS},
-    )
-    with database_errors():
-        async with engine.connect() as connection:
-            return await connection.run_sync(work)
 
 
 def tables_in(connection: Connection) -> list[Table]:
@@ -135,7 +110,7 @@ async def back_up(database: Database, path: Path, now: datetime, *, stopped: boo
         return manifest
 
     try:
-        return await snapshot(database, work)
+        return await database.snapshot(work)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

@@ -36,7 +36,6 @@ OPTIONS = {TOKEN: "--discord-token", KEY: "--comfydeploy-key", ID: "--deployment
 _ABOUT = {**REQUIRED_SECRETS, ID: "Copy the deployment's id from ComfyDeploy's dashboard."}
 # With these words a service says that a value is wrong. Any other fault may be its own.
 _REFUSED = (TOKEN_REFUSED, KEY_REFUSED, UNKNOWN_ID)
-_UNCHECKED = "With --anyway it is written unchecked."
 _EXAMPLE = Path(".env.example")
 
 
@@ -45,9 +44,8 @@ async def setup(
 ) -> int:
     """Ask for the three settings and write them, and return the exit code 0.
 
-    `options` are those of the command line; with `anyway`, values are written although they aren't accepted.
-    Raises StartupError if an answer is missing or wrong, and StartLater if a service doesn't answer. Nothing
-    is written then.
+    `options` are those of the command line. Raises StartupError if an answer is missing or wrong, and
+    StartLater if a service doesn't answer. Nothing is written then.
     """
     settings, _ = read_settings(environment)
     answers, links = dict[str, str](), list[Finding]()
@@ -61,7 +59,7 @@ async def setup(
                 out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
             if not given:
                 continue
-        settings, findings = await _answer(name, settings, outside, given, out, options["anyway"])
+        settings, findings = await _answer(name, settings, outside, given, out)
         answers[name] = _value(settings, name)
         links += [finding for finding in findings if finding.subject.endswith(" link")]
     if write_env_file(answers):
@@ -90,7 +88,7 @@ def _read(name: str, option: str | None) -> str:
 
 
 async def _answer(
-    name: str, settings: Settings, outside: Outside, given: str, out: TextIO, anyway: bool
+    name: str, settings: Settings, outside: Outside, given: str, out: TextIO
 ) -> tuple[Settings, Sequence[Finding]]:
     """Ask until a service accepts the answer; return the settings with it, and what the service said."""
     is_terminal, present = sys.stdin.isatty(), _value(settings, name)
@@ -100,28 +98,23 @@ async def _answer(
             raise StartupError(f"{name} is missing. Give it with {OPTIONS[name]}, or use a terminal.")
         try:
             own = _with(settings, name, value)
-            return own, await _ask_service(name, own, outside, out, anyway)
+            return own, await _ask_service(name, own, outside, out)
         except ValidationError as error:
-            fault, remedy = f"{next(mistakes(error))}.", ""
+            fault = f"{next(mistakes(error))}."
         except InputError as error:
-            fault, remedy = error.code, f" {_UNCHECKED}"
+            fault = error.code
         if not is_terminal:
-            raise StartupError(f"{fault} Nothing was written.{remedy}")
+            raise StartupError(f"{fault} Nothing was written.")
         out.write(f"{fault}\n")
         given = ""
 
 
-async def _ask_service(
-    name: str, settings: Settings, outside: Outside, out: TextIO, anyway: bool
-) -> Sequence[Finding]:
+async def _ask_service(name: str, settings: Settings, outside: Outside, out: TextIO) -> Sequence[Finding]:
     """Print and return what a service says. Raises InputError if it, or somebody at the terminal, refuses."""
     value = _value(settings, name)
     fault = token_fault(value) if name == TOKEN else None
     fault = key_fault(value, settings.comfydeploy_api_url) if name == KEY else fault
     if fault:  # it is shown to no service
-        if anyway:
-            out.write(f"{name} {fault}. {_UNCHECKED}\n")
-            return ()
         raise InputError(f"{name} {fault}.")
     findings, redact = await _check(settings, name, outside), Redactor([] if name == ID else [value])
     out.writelines(f"{redact(str(each))}\n" for each in findings if not each.subject.endswith(" link"))
@@ -129,10 +122,10 @@ async def _ask_service(
     bad = (Level.ERROR, Level.WARNING) if name == KEY else (Level.ERROR,)
     # The clock and the servers say nothing about the value.
     wrong = [each for each in findings if each.level in bad and each.subject not in (CLOCK, SERVERS)]
-    if wrong and not anyway:
+    if wrong:
         if not any(said in each.summary for each in wrong for said in _REFUSED):
             if not sys.stdin.isatty():
-                raise StartLater(f"{name} couldn't be checked. Nothing was written. {_UNCHECKED}")
+                raise StartLater(f"{name} couldn't be checked. Nothing was written.")
             if _confirm("Write it anyway? [y/N] "):
                 return findings
         raise InputError(f"{name} wasn't accepted.")

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from bot import __version__
 from bot.comfydeploy.wire import WEBHOOK_PATH
-from bot.config.fields import Role, Shards
+from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
 from bot.web import application
 from tests.unit.factories import app_with
@@ -130,8 +130,8 @@ def test_each_role_has_its_pods_of_this_version_and_each_shard_one_gateway() -> 
     found = {name: pod_settings(name).roles for name in WORKLOADS}
     assert found == {role.value: {role} for role in Role}
     replicas = WORKLOADS["gateway"]["replicas"]
-    shards = [pod_settings("gateway", ordinal).shards for ordinal in range(replicas)]
-    assert shards == [Shards(replicas, (n,)) for n in range(replicas)]
+    pods = [pod_settings("gateway", ordinal) for ordinal in range(replicas)]
+    assert [(pod.shard_count, pod.shards) for pod in pods] == [(replicas, (n,)) for n in range(replicas)]
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from bot.config.fields import ALL_ROLES, Role, Shards
+from bot.config.fields import ALL_ROLES, Role
 from bot.config.settings import NAMES, configured_deployments, load_settings
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
@@ -50,7 +50,7 @@ def test_values_are_read_liberally(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.comfydeploy_deployment_id == DEPLOYMENT
     assert "pa@ss" in settings.secret_values()
     assert settings.roles == {Role.GATEWAY, Role.MESSENGER}
-    assert settings.shards == Shards(4, (2, 3))
+    assert (settings.shard_count, settings.shards) == (4, (2, 3))
 
 
 def test_neither_repr_nor_dump_shows_a_secret() -> None:
@@ -151,5 +151,5 @@ def test_every_other_role_needs_both_keys(role: str) -> None:
 
 
 def test_one_process_with_every_role_and_shard_may_use_sqlite() -> None:
-    assert load(SHARD_COUNT="2").shards == Shards(2, (0, 1))
+    assert load(SHARD_COUNT="2").shards == (0, 1)
     assert load(ROLES="gateway,web,messenger,reconcile").roles == ALL_ROLES
