@@ -29,7 +29,7 @@ Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration er
 _ABOUT = {
     "setup": "ask for the three settings that the bot needs, check them, and write .env",
     "check": "test the whole setup; changes and spends nothing",
-    "export": "write runs to standard output, one JSON object per line, oldest first",
+    "export": "write runs to standard output, one JSON object per line, newest first",
     "backup": "write all rows of the database to a file, while the bot runs",
     "restore": "replace the database by a backup; the bot must not run",
 }

@@ -35,18 +35,13 @@ from bot.domain.messages.records import COPIES, Form, Kind, Message, Messages, P
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import FINAL, Output, Run, RunState
 
-# A page begins after the last row of the page before, not at an offset. `tie` matches those rows of the same
-# time that come after it. Only the first condition can use an index.
-
 
 def earlier(column: Column[Any], at: datetime, tie: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Match the rows on the pages after a row of the time `at`, if the newest rows come first."""
+    """Match the rows that come after one of the time `at`, if the newest come first.
+
+    `tie` matches those of the same time. Only the first condition can use an index.
+    """
     return and_(column <= at, or_(column < at, tie))
-
-
-def later(column: Column[Any], at: datetime, tie: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Match the rows on the pages after a row of the time `at`, if the oldest rows come first."""
-    return and_(column >= at, or_(column > at, tie))
 
 
 # What keeps a waiting run from starting: a rule about this run, or one about its whole queue.

@@ -21,8 +21,7 @@ from bot.domain.messages.decide import MAX_FAILURES
 from bot.domain.messages.records import OUTCOMES, Claim, Form, Place
 from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
 from bot.domain.policy import check_of
-from bot.domain.requests import ChannelState
-from bot.domain.results import is_marked_now, is_restricted_now
+from bot.domain.results import is_restricted_now
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import file_stem
@@ -42,10 +41,9 @@ async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
     if claim.message.kind not in OUTCOMES or not claim.shown:
         return ()
     run = claim.run
-    deployments = app.catalogue.age_marks(run)
-    if not is_restricted_now(run, deployments):
+    marked = app.catalogue.is_marked(run)
+    if not is_restricted_now(run, marked):
         return ()
-    marked = is_marked_now(run, deployments)
     if run.user_install:
         closed = not run.channel_age_restricted
     else:
@@ -69,12 +67,10 @@ async def hides(app: App, run: Run, channel_id: int | None) -> bool:
 
 async def applies(app: App, run: Run) -> bool:
     """Return whether a result may be shown only in age-restricted channels."""
-    deployments = app.catalogue.age_marks(run)
-    if is_restricted_now(run, deployments):
+    if is_restricted_now(run, app.catalogue.is_marked(run)):
         return True
     with suppress(Unreachable):
-        marked = await app.discord.is_age_restricted(run.channel_id)
-        return is_restricted_now(run, deployments, ChannelState(age_restricted=marked))
+        return await app.discord.is_age_restricted(run.channel_id)
     return False
 
 

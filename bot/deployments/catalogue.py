@@ -92,11 +92,15 @@ class Catalogue:
         found = self._deployments.get(name)
         return found.title if found is not None else name
 
-    def age_marks(self, run: Run) -> Sequence[DeploymentSettings]:
-        """Return the configured deployments whose age marks apply to a run: its own, and its files' ones."""
-        own, sources = deployment_of(run, self._configured), set(run.file_deployments)
-        made_files = [each for each in self._configured if each.deployment_id in sources]
-        return made_files if own is None else [own, *made_files]
+    def is_marked(self, run: Run) -> bool:
+        """Return whether a result is age-restricted in any channel: by its deployment or one of its files'.
+
+        Such a result isn't sent as a direct message either.
+        """
+        own = deployment_of(run, self._configured)
+        marked = [each for each in self._configured if each.age_restricted]
+        by_files = any(each.deployment_id in run.file_deployments for each in marked)
+        return run.age_restricted or own in marked or by_files
 
     def offer(self, run: Run) -> Offer:
         """Return what is offered today for a stored run.
@@ -105,11 +109,11 @@ class Catalogue:
         """
         if deployment_of(run, self._configured) is None:
             return Offer(refusal=RefusedError("deployment_gone"))
-        marks, deployment = self.age_marks(run), deployment_of(run, self.all())
+        is_marked, deployment = self.is_marked(run), deployment_of(run, self.all())
         if deployment is None:
-            return Offer(gpu=run.expected_gpu or run.gpu, age_marks=marks)
+            return Offer(gpu=run.expected_gpu or run.gpu, is_marked=is_marked)
         gpu, refusal = deployment.expected_gpu(run.gpu), removed_since(deployment, run)
-        return Offer(gpu=gpu, age_marks=marks, refusal=refusal)
+        return Offer(gpu=gpu, is_marked=is_marked, refusal=refusal)
 
     async def load(self, configured: Sequence[DeploymentSettings] | None = None) -> None:
         """Fetch all descriptions, then replace all deployments at once.

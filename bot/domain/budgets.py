@@ -112,17 +112,20 @@ class Spending:
 class Usage:
     """The usage of a user and their server at the time `now`, with a block or a pause that forbids requests.
 
-    `gpu_seconds_today` counts the whole bot's seconds, unweighted. `day_end` is the next midnight UTC.
-    `paused` is the reason for a pause of the bot, or None if the bot isn't paused.
+    `gpu_seconds_today` counts the whole bot's seconds, unweighted. `paused` is the reason for a pause of the
+    bot, or None if it isn't paused.
     """
 
     now: datetime
-    day_end: datetime
     gpu_seconds_today: float = 0
     person: Spending = Spending()
     server: Spending = Spending()
     block: Block | None = None
     paused: str | None = None
+
+    @property
+    def day_end(self) -> datetime:
+        return day_end(self.now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from heapq import heapify, heapreplace
 from statistics import median
 from typing import NamedTuple
 
-from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
+from bot.domain.runs import Run, RunState
 
 # Medians are taken from the newest SAMPLE successes within WINDOW, if there are at least NEEDED.
 WINDOW = timedelta(days=30)
@@ -123,8 +123,3 @@ PLACES = 50
 def next_tag(virtual_time: int, last_tag: int) -> int:
     """Return the tag of a user's next run. `last_tag` is that of the run before, or NO_TURN."""
     return max(virtual_time, last_tag + 1)
-
-
-def gives_turn_back(before: RunState, after: RunState) -> bool:
-    """Return whether a run ends without having been started, so that it costs its user no turn."""
-    return after in FINAL and (before in NOT_SUBMITTED or after is RunState.REFUSED)

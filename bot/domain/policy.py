@@ -16,7 +16,7 @@ from bot.domain.budgets import EXPECTED_SECONDS, Usage, budget_day, limits_of, u
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.picture_check import Check, Flagged, Level
 from bot.domain.requests import Actor, ChannelState, Member, Origin, Preset
-from bot.domain.results import AgeMark, is_restricted_now, is_spoiler
+from bot.domain.results import is_restricted_now, is_spoiler
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
 from bot.domain.text import escape_line
@@ -126,11 +126,11 @@ class Offer:
     """What the operator offers today for a stored run.
 
     `refusal` says why the run no longer fits. `gpu` is the GPU that it would use, or None if only the backend
-    knows. `age_marks` are the deployments whose age marks apply to it.
+    knows. `is_marked` says whether its deployments are age-restricted.
     """
 
     gpu: str | None = None
-    age_marks: Sequence[AgeMark] = ()
+    is_marked: bool = False
     refusal: RefusedError | None = None
 
 
@@ -190,7 +190,7 @@ def judge(
     *,
     person: Member | None = None,
     channel: ChannelState | None = None,
-    age_marks: Sequence[AgeMark] = (),
+    is_marked: bool = False,
     new: bool = False,
 ) -> None:
     """Raise the refusal of the first rule that forbids a run, or a batch that is new or under review.
@@ -204,7 +204,7 @@ def judge(
     and the ages of account and membership aren't checked again, because they only grow. `channel` is None if
     Discord wasn't asked about it.
     """
-    _check_place(run, channel, age_marks, operator, rules)
+    _check_place(run, channel, is_marked, operator, rules)
     known = person or Member(
         id=run.requester_id,
         role_ids=frozenset(run.requester_roles or ()),
@@ -291,7 +291,7 @@ def needs_approval(run: Run, person: Member, rules: ServerRules) -> bool:
 def _check_place(
     run: Run,
     channel: ChannelState | None,
-    age_marks: Sequence[AgeMark],
+    is_marked: bool,
     operator: OperatorRules,
     rules: ServerRules,
 ) -> None:
@@ -300,7 +300,7 @@ def _check_place(
     if run.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
     if channel is not None:
-        check_channel(channel, restricted=is_restricted_now(run, age_marks, channel))
+        check_channel(channel, restricted=is_restricted_now(run, is_marked, channel))
     if run.private and run.guild_id is None:
         raise RefusedError("private_server_only")
     if run.private and not rules.private_results:

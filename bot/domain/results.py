@@ -5,14 +5,14 @@ The pages of `/runs`, which lists results, and of other lists are here, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, Messages
-from bot.domain.requests import Actor
+from bot.domain.requests import Actor, ChannelState
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules, Spoiler
 from bot.domain.text import message_url
@@ -27,30 +27,15 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
     return rules.spoiler is Spoiler.ALWAYS
 
 
-class AgeMark(Protocol):
-    """A deployment or a channel, as it is marked now."""
-
-    @property
-    def age_restricted(self) -> bool: ...
-
-
-def is_restricted_now(run: Run, deployments: Iterable[AgeMark], channel: AgeMark | None = None) -> bool:
+def is_restricted_now(run: Run, is_marked: bool, channel: ChannelState | None = None) -> bool:
     """Return whether a stored request's result may be shown only in age-restricted channels.
 
-    `deployments` are the run's own one and those that made its files, as the operator marks them now.
-    `channel` is the channel of the request as it is now, or None if it can't be read. Marks from the time of
-    the request still count after they were removed.
+    `is_marked` says whether the operator marks its deployments now. `channel` is the channel of the request
+    as it is now, or None if it can't be read. Marks from the time of the request still count after they were
+    removed.
     """
     now = channel is not None and channel.age_restricted
-    return is_marked_now(run, deployments) or run.channel_age_restricted or now
-
-
-def is_marked_now(run: Run, deployments: Iterable[AgeMark]) -> bool:
-    """Return whether the result is age-restricted whatever channel it was requested in.
-
-    Such a result isn't sent as a direct message either.
-    """
-    return run.age_restricted or any(each.age_restricted for each in deployments)
+    return is_marked or run.age_restricted or run.channel_age_restricted or now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

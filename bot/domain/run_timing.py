@@ -45,15 +45,6 @@ _SILENCE_OF_FILES = timedelta(minutes=3)
 RunTimeout = Callable[[str], int | None]
 
 
-def next_pause(interval: timedelta, checks: int) -> timedelta:
-    """Return the pause after a poll.
-
-    It is `interval`, doubled for each of the `checks` polls that found nothing new, and at most
-    `_LONGEST_PAUSE` intervals.
-    """
-    return interval * min(2.0 ** min(checks, 10), _LONGEST_PAUSE)
-
-
 def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
     """Return the time at which the bot gives up on the run, or None before the queue call.
 
@@ -69,8 +60,11 @@ def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
 
 
 def next_poll(run: Run, run_timeout: int | None, now: datetime, interval: timedelta) -> datetime:
-    """Return when to poll a run again if this poll finds nothing new, at the latest at its deadline."""
-    later = now + next_pause(interval, run.checks)
+    """Return when to poll a run again if this poll finds nothing new, at the latest at its deadline.
+
+    The pause doubles with each of these polls, up to `_LONGEST_PAUSE` intervals.
+    """
+    later = now + interval * min(2.0 ** min(run.checks, 10), _LONGEST_PAUSE)
     deadline = deadline_of(run, run_timeout) if run.state in IN_FLIGHT and run.run_id is not None else None
     return min(later, deadline) if deadline is not None and deadline > now else later
 

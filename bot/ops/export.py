@@ -1,4 +1,4 @@
-"""`python -m bot export`: write runs as JSON lines, oldest first. docs/command-line.md lists the fields."""
+"""`python -m bot export`: write runs as JSON lines, newest first. docs/command-line.md lists the fields."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ async def check_deletable(app: App, actor: Actor, run: Run, channel_id: int) -> 
 def restricts(app: App, actor: Actor, run: Run) -> bool:
     """Return whether a result may be shown and used only in age-restricted channels."""
     channel = actor.channel_state(run.channel_id)
-    return is_restricted_now(run, app.catalogue.age_marks(run), channel)
+    return is_restricted_now(run, app.catalogue.is_marked(run), channel)
 
 
 def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:

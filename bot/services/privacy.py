@@ -42,7 +42,7 @@ async def export(app: App, user_id: int) -> ExportFile:
     """
     file = ExportFile(json_line({"kind": "export", "person_id": user_id, "made_at": app.now()}))
     file.add(*map(json_line, await app.store.privacy.rows_of(user_id)))
-    mine = ExportFilter(requester_id=user_id, newest_first=True)
+    mine = ExportFilter(requester_id=user_id)
     async for run in app.store.history.export(mine, _CHUNK_SIZE):
         await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
         if not file.add(json_line(replace(run, outputs=run.visible), _RUN_FIELDS, kind="run")):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from bot.database.row_locks import lock, lock_accepting, lock_requests
-from bot.database.rows import select_runs, to_run
+from bot.database.rows import runs_of
 from bot.database.tables import UtcDateTime, blocks, is_any, requests, runs
 from bot.domain.moderation import AuditAction, AuditEntry, Block
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
@@ -19,11 +18,9 @@ from bot.store.audit import add_entries
 from bot.store.ledger import by_day
 from bot.store.runs import apply_change
 
-_ACTIVE = select(blocks).where(
-    blocks.c.guild_id == bindparam("guild"),
-    blocks.c.user_id == bindparam("user"),
-    or_(blocks.c.until.is_(None), blocks.c.until > bindparam("now", type_=UtcDateTime())),
-)
+_IS_ACTIVE = or_(blocks.c.until.is_(None), blocks.c.until > bindparam("now", type_=UtcDateTime()))
+_ACTIVE = select(blocks).where(blocks.c.guild_id == bindparam("guild"), _IS_ACTIVE)
+_OWN = _ACTIVE.where(blocks.c.user_id == bindparam("user"))
 
 
 def add(connection: Connection, block: Block) -> int:
@@ -53,8 +50,8 @@ def add(connection: Connection, block: Block) -> int:
 def lift(connection: Connection, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
     """Lift a user's block. Returns False if there is none, or if it has expired."""
     lock(connection, f"block {guild_id} {user_id}")
-    one = delete(blocks).where(blocks.c.guild_id == guild_id, blocks.c.user_id == user_id, _is_active(now))
-    if not connection.execute(one).rowcount:
+    one = delete(blocks).where(blocks.c.guild_id == guild_id, blocks.c.user_id == user_id, _IS_ACTIVE)
+    if not connection.execute(one, {"now": now}).rowcount:
         return False
     entry = AuditEntry(at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id)
     add_entries(connection, entry)
@@ -65,25 +62,16 @@ def active(
     connection: Connection, guild_id: int, now: datetime, *, limit: int, offset: int = 0
 ) -> Sequence[Block]:
     """Return a server's active blocks, newest first."""
-    query = select(blocks).where(blocks.c.guild_id == guild_id, _is_active(now))
-    query = query.order_by(blocks.c.created_at.desc(), blocks.c.user_id).limit(limit).offset(offset)
-    return [_block(row) for row in connection.execute(query).mappings()]
+    query = _ACTIVE.order_by(blocks.c.created_at.desc(), blocks.c.user_id).limit(limit).offset(offset)
+    return [Block(**row) for row in connection.execute(query, {"guild": guild_id, "now": now}).mappings()]
 
 
 def active_block(connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Block | None:
     """Return the block that keeps a user from generating on a server, or None."""
     if guild_id is None:
         return None
-    row = connection.execute(_ACTIVE, {"guild": guild_id, "user": user_id, "now": now}).mappings().first()
-    return _block(row) if row is not None else None
-
-
-def _block(row: RowMapping) -> Block:
-    return Block(**{name: row[name] for name in Block.__slots__})
-
-
-def _is_active(now: datetime) -> ColumnElement[bool]:
-    return or_(blocks.c.until.is_(None), blocks.c.until > now)
+    row = connection.execute(_OWN, {"guild": guild_id, "user": user_id, "now": now}).mappings().first()
+    return Block(**row) if row is not None else None
 
 
 # SUBMITTING is included because a worker may be putting such a run back into the queue. That worker holds the
@@ -109,17 +97,10 @@ def _end_waiting_runs(connection: Connection, block: Block) -> int:
         )
     )
     keys = lock_requests(connection, connection.execute(waiting.distinct()).scalars().all())
-    found = connection.execute(select_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
-    members, batches = [to_run(row) for row in found], defaultdict[str, list[Run]](list)
-    for run in members:
-        batches[run.request_key].append(run)
+    batches = [runs_of(connection, key) for key in keys]
+    members = [run for batch in batches for run in batch]
     ended = [run for run in by_day(members) if end_blocked_run(connection, run, block, block.created_at)]
-    keys_ended = {run.key for run in ended}
-    over = [
-        batch
-        for batch in batches.values()
-        if not batch[0].private and keys_ended.issuperset(run.key for run in batch)
-    ]
+    over = [batch for batch in batches if not batch[0].private and all(run in ended for run in batch)]
     over.sort(key=lambda batch: (batch[0].created_at, batch[0].request_key))
     for batch in over if len(over) > 1 else ():
         # The newest outcome reports all of them.

@@ -28,7 +28,6 @@ from bot.domain.budgets import (
     Usage,
     budget_day,
     charge_of,
-    day_end,
     recorded_charge,
 )
 from bot.domain.runs import IN_FLIGHT, Run, RunState
@@ -89,7 +88,6 @@ def read_today(
             own_more += more * run.weight if run.requester_id == person_id else 0
     return Usage(
         now=now,
-        day_end=day_end(now),
         gpu_seconds_today=used,
         person=Spending(own.runs, own.weighted + own_more),
         server=Spending(int(count), weighted),

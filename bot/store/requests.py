@@ -18,7 +18,7 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
-from bot.domain.budgets import Usage, day_end, has_daily_limit, limits_of, weight_of
+from bot.domain.budgets import Usage, has_daily_limit, limits_of, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -300,7 +300,7 @@ def judge_run(
         seconds = expected_seconds(connection, run.deployment, gpu, now)
         run = replace(run, weight=weight_of(gpu, rules), reserved_seconds=seconds)
     run = replace(run, expected_gpu=gpu)
-    usage, charged = Usage(now=now, day_end=day_end(now)), is_charged(run, now)
+    usage, charged = Usage(now=now), is_charged(run, now)
     if not charged:
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
@@ -309,9 +309,9 @@ def judge_run(
         usage = ledger.read_today(connection, run.guild_id, run.requester_id, now, server=server)
     block = active_block(connection, run.guild_id, run.requester_id, now)
     usage = replace(usage, block=block, paused=paused)
-    marks = offer.age_marks if offer is not None else ()
+    is_marked = offer is not None and offer.is_marked
     try:
-        judge(run, usage, operator, rules, person=person, channel=channel, age_marks=marks)
+        judge(run, usage, operator, rules, person=person, channel=channel, is_marked=is_marked)
     except RefusedError as reason:
         return run, reason
     return run, None

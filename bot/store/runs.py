@@ -31,7 +31,7 @@ from bot.database.rows import (
 from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
-from bot.domain.fair_queue import NO_TURN, gives_turn_back
+from bot.domain.fair_queue import NO_TURN
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
@@ -278,8 +278,8 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     `ledger.by_day`.
     """
     values: dict[str, Any] = {**change.values, "state": change.state, **more}
-    if change.state is not run.state and gives_turn_back(run.state, change.state):
-        values["queue_tag"] = NO_TURN
+    if change.state in FINAL and (run.state in NOT_SUBMITTED or change.state is RunState.REFUSED):
+        values["queue_tag"] = NO_TURN  # it wasn't started, so it costs its user no turn
     own = {name: value for name, value in values.items() if name in runs.c}
     if "outputs" in own:
         own |= {"verdicts": None, "held_until": None}  # a late success made others, which have to be checked

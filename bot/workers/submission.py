@@ -38,7 +38,7 @@ from bot.domain.errors import (
 from bot.domain.messages.records import Kind
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
-from bot.domain.results import is_marked_now, is_restricted_now
+from bot.domain.results import is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.domain.text.file_names import file_stem, without_suffix
 from bot.store.runs import ForeignRunReport
@@ -211,13 +211,13 @@ class Submitter:
         offer = self._app.catalogue.offer(run)
         if offer.refusal is not None:
             raise offer.refusal
-        fits = run.channel_age_restricted or not is_marked_now(run, offer.age_marks)
+        fits = run.channel_age_restricted or not offer.is_marked
         if fits and self._app.now() - run.created_at < CHANNEL_TRUST:
             return
         channel = await channel_state(self._app.discord.client, run)
         if channel is None:
             channel = ChannelState(age_restricted=run.channel_age_restricted)
-        check_channel(channel, restricted=is_restricted_now(run, offer.age_marks, channel))
+        check_channel(channel, restricted=is_restricted_now(run, offer.is_marked, channel))
 
     async def _check_later(self, run: Run, error: NotNow) -> None:
         """Requeue a run whose checks Discord doesn't answer.

@@ -28,7 +28,7 @@ async def test_each_run_is_exported_with_every_field_and_counted(home: BotProces
     await home.settled(runs=2)
     said = await home.command("export")
     assert said.code == 0, said.err
-    first, second = (json.loads(line) for line in said.out.splitlines())
+    second, first = (json.loads(line) for line in said.out.splitlines())
     assert tuple(first) == FIELDS
     assert (first["state"], second["state"]) == ("unconfirmed", "succeeded")
     assert first["requester_id"] == str(home.alice.id)

@@ -15,7 +15,7 @@ from bot.database.engine import Repository, reads
 from bot.database.key_values import read_value
 from bot.database.rows import is_pending
 from bot.database.tables import is_any, messages, runs
-from bot.domain.budgets import EXPECTED_SECONDS, Usage, day_end
+from bot.domain.budgets import EXPECTED_SECONDS, Usage
 from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, Success, medians_of
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
@@ -85,7 +85,7 @@ def read_usage(
 
     To decide about a request, call this in a transaction that excludes all others that accept requests.
     """
-    used = Usage(now=now, day_end=day_end(now))
+    used = Usage(now=now)
     if today:
         used = read_today(connection, guild_id, user_id, now, server=server)
     whose = {"guild": guild_id, "person": user_id}

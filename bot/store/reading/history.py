@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, case, exists, func, or_, select
 from bot.database.engine import Repository, reads
 from bot.database.rows import (
     earlier,
-    later,
     messages_of,
     read_messages,
     select_listed_runs,
@@ -40,16 +39,12 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class ExportFilter:
-    """A filter for the export: runs requested from `since` (inclusive) to `until` (exclusive) on a server.
-
-    None matches everything. With `newest_first`, the newest come first.
-    """
+    """Matches runs requested from `since` (inclusive) to `until` (exclusive). None matches everything."""
 
     since: datetime | None = None
     until: datetime | None = None
     guild_id: int | None = None
     requester_id: int | None = None
-    newest_first: bool = False
 
 
 class HistoryStore(Repository):
@@ -82,12 +77,11 @@ class HistoryStore(Repository):
     async def export(
         self, run_filter: ExportFilter, chunk_size: int = _EXPORT_CHUNK_SIZE
     ) -> AsyncIterator[Run]:
-        """Yield the runs that the filter matches, with outputs, in chunks, so that no writer waits."""
-        found = await self._chunk(run_filter, None, chunk_size)
-        while found:
-            for run in found:
-                yield run
-            found = await self._chunk(run_filter, found[-1], chunk_size)
+        """Yield the runs that the filter matches, newest first, with outputs, so that no writer waits."""
+        last: Run | None = None
+        while found := await self._chunk(run_filter, last, chunk_size):
+            for last in found:
+                yield last
 
     @reads
     def _chunk(
@@ -104,10 +98,8 @@ class HistoryStore(Repository):
         if run_filter.requester_id is not None:
             query = query.where(requests.c.requester_id == run_filter.requester_id)
         if last is not None:
-            follows = earlier if run_filter.newest_first else later
-            query = query.where(follows(at, last.created_at, runs.c.key > last.key))
-        order = at.desc() if run_filter.newest_first else at.asc()
-        found = connection.execute(query.order_by(order, runs.c.key).limit(limit))
+            query = query.where(earlier(at, last.created_at, runs.c.key > last.key))
+        found = connection.execute(query.order_by(at.desc(), runs.c.key).limit(limit))
         return [to_run(row) for row in found]
 
     @reads

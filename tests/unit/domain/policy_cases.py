@@ -14,7 +14,7 @@ from bot.domain.requests import Actor, ChannelState, Member, Origin
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY_END = datetime(2026, 5, 5, tzinfo=UTC)
 PERSON = Member(id=4, created_at=NOW - timedelta(days=100), joined_at=NOW - timedelta(days=10))
-USAGE = Usage(now=NOW, day_end=DAY_END)
+USAGE = Usage(now=NOW)
 ARTISTS, STAFF, REVIEWERS = 11, 12, 13
 # The bot can't post in this channel.
 CLOSED = 14

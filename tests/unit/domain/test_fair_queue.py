@@ -19,7 +19,6 @@ from bot.domain.fair_queue import (
     end_of_all,
     expected_end,
     expected_start,
-    gives_turn_back,
     may_be_estimated,
     medians_of,
     next_tag,
@@ -57,13 +56,6 @@ def test_nobody_waits_for_more_turns_of_anybody_else_than_for_their_own(steps: s
 def test_people_who_ask_at_once_take_turns() -> None:
     tags = [(next_tag(FIRST_TURN, turn), person) for person in "abc" for turn in range(3)]
     assert "".join(person for _, person in sorted(tags)) == "abcabcabc"
-
-
-def test_only_a_run_that_never_started_gives_its_turn_back() -> None:
-    assert gives_turn_back(S.WAITING, S.CANCELLED)
-    assert gives_turn_back(S.SUBMITTING, S.REFUSED)
-    assert not gives_turn_back(S.SUBMITTING, S.UNCONFIRMED)
-    assert not gives_turn_back(S.WAITING, S.SUBMITTING)
 
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)

@@ -22,7 +22,7 @@ from bot.domain.policy import (
     judge,
 )
 from bot.domain.requests import ChannelState, Origin
-from bot.domain.results import is_marked_now, is_restricted_now
+from bot.domain.results import is_restricted_now
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
@@ -347,10 +347,8 @@ def test_a_moderator_manages_the_server_or_has_the_reviewer_role() -> None:
 
 def test_a_result_is_age_restricted_by_any_mark_of_then_or_now() -> None:
     run, in_marked_channel = made_run(), made_run(channel_age_restricted=True)
-    assert not is_restricted_now(run, (ChannelState(),), ChannelState())
-    for made, deployments in ((made_run(age_restricted=True), ()), (run, (ChannelState(), MARKED))):
-        assert is_restricted_now(made, deployments)
-        assert is_marked_now(made, deployments)
-    assert is_restricted_now(in_marked_channel, ())
-    assert not is_marked_now(in_marked_channel, ())
-    assert is_restricted_now(run, (), MARKED)
+    assert not is_restricted_now(run, False, ChannelState())
+    assert is_restricted_now(made_run(age_restricted=True), False)
+    assert is_restricted_now(run, True)
+    assert is_restricted_now(in_marked_channel, False)
+    assert is_restricted_now(run, False, MARKED)

@@ -12,7 +12,7 @@ from bot.domain.run_timing import (
     DEADLINE_MARGIN,
     deadline_of,
     is_silent_at_end,
-    next_pause,
+    next_poll,
     next_settling,
     poll_after_report,
     silence_at_end,
@@ -38,7 +38,8 @@ def minutes(count: float) -> datetime:
 
 
 def test_the_pause_doubles_up_to_twenty_intervals() -> None:
-    pauses = [next_pause(INTERVAL, checks) / INTERVAL for checks in (0, 1, 2, 3, 4, 5, 6, 100_000)]
+    polls = [next_poll(made_run(checks=checks), None, NOW, INTERVAL) for checks in (*range(7), 100_000)]
+    pauses = [(poll - NOW) / INTERVAL for poll in polls]
     assert pauses == [1, 2, 4, 8, 16, 20, 20, 20]
     # Texts are waited for less long than files.
     assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))

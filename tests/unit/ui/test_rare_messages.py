@@ -74,7 +74,7 @@ def ends() -> Mapping[str, Shown]:
 
 def limits() -> Mapping[str, Shown]:
     spent = Spending(runs=3, gpu_seconds=100.4, waiting=1)
-    usage = Usage(now=ASKED, day_end=ASKED, person=spent, server=spent)
+    usage = Usage(now=ASKED, person=spent, server=spent)
     closed = replace(usage, block=made_block("spam *again*", None), paused="maintenance")
 
     def page(rules: Mapping[str, Any], usage: Usage, **more: Any) -> Shown:
