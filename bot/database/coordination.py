@@ -47,10 +47,7 @@ class Coordinator:
         raise NotImplementedError
 
     async def acquire(self, name: str, wait_seconds: float) -> None:
-        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds` seconds.
-
-        Raises LockHeld or StoreUnavailable.
-        """
+        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds`. Raises LockHeld."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
         while not await self.try_acquire(name):
             if asyncio.get_running_loop().time() >= deadline:

@@ -79,10 +79,7 @@ class Database:
             return await self._server.snapshot(work)
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
-        """Return the result of `work` in a transaction that excludes other processes, and may take any time.
-
-        Raises StoreUnavailable.
-        """
+        """Return the result of `work` in a transaction that excludes other processes, however long it takes."""
         with database_errors():
             return await self._server.migrate(work)
 
@@ -100,8 +97,6 @@ S = TypeVar("S", bound=Repository)
 def reads(
     function: Callable[Concatenate[S, Connection, P], T],
 ) -> Callable[Concatenate[S, P], Awaitable[T]]:
-    """Make a store's function a method that runs it by `Database.read`."""
-
     @wraps(function)
     async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._database.read(partial(function, self), *args, **kwargs)

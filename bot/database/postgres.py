@@ -44,7 +44,6 @@ class Postgres:
     """Runs transactions on a pool of asyncpg connections."""
 
     def __init__(self, url: URL, pool_size: int, wait_seconds: float) -> None:
-        """Prepare the pool. A caller waits at most `wait_seconds` for a connection or a lock."""
         self._url = asyncpg_url(url)
         self._wait_seconds = wait_seconds
         self._engine = create_async_engine(
@@ -72,7 +71,6 @@ class Postgres:
             return await connection.run_sync(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction. Raises CommitUnknown if it may be stored."""
         async with self._engine.connect() as connection:
             result = await connection.run_sync(work)
             transaction_id: str | None = await connection.scalar(_TRANSACTION_ID)
@@ -166,9 +164,8 @@ _NOTIFY = text("SELECT pg_notify(:channel, :topics)")
 class PostgresCoordinator(Coordinator):
     """A coordinator that uses one PostgreSQL connection and reconnects until the server is back.
 
-    The connection is outside the pool, for LISTEN, NOTIFY and session-level advisory locks. NOTIFY runs in a
-    transaction of its own, because PostgreSQL serializes the commits of transactions that notify. Otherwise,
-    transactions that change rows would wait for each other.
+    It is outside the pool, for LISTEN, NOTIFY and session-level advisory locks. NOTIFY runs in a transaction
+    of its own, because PostgreSQL serializes the commits of transactions that notify.
     """
 
     def __init__(self, url: URL) -> None:

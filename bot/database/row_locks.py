@@ -57,7 +57,6 @@ def lock_accepting(connection: Connection, server: int) -> None:
 
 
 def lock_run(connection: Connection, key: str) -> Run:
-    """Lock the request that the run `key` belongs to, and return that run. Raises RunGone."""
     return next(run for run in lock_batch(connection, key) if run.key == key)
 
 
@@ -86,7 +85,6 @@ def lock_requests(connection: Connection, keys: Collection[str]) -> Sequence[str
 
 
 def lock_requests_of(connection: Connection, run_keys: Collection[str]) -> Sequence[str]:
-    """Lock the requests that these runs belong to, and return the requests' keys."""
     found = connection.execute(_REQUESTS_OF, {"keys": list(run_keys)})
     return lock_requests(connection, set(found.scalars()))
 

@@ -70,7 +70,6 @@ _WITH_QUEUE = WITH_REQUEST.outerjoin(
 
 
 def select_runs() -> Select[Any]:
-    """Select runs with their requests, as `to_run` needs them."""
     return select(*_RUN_COLUMNS).select_from(_WITH_QUEUE)
 
 
@@ -80,12 +79,11 @@ _INSERTS = {table: insert(table) for table in (requests, runs)}
 
 
 def select_listed_runs() -> Select[Any]:
-    """Select runs as `select_runs` does, but without outputs, which may hold a megabyte of text."""
+    """Select runs without outputs, which may hold a megabyte of text."""
     return select(*_LISTED_COLUMNS).select_from(_WITH_QUEUE)
 
 
 def to_run(row: Row[Any]) -> Run:
-    """Build a Run from a row of `select_runs` or `select_listed_runs`."""
     values: dict[str, Any] = dict(zip(_RUN_FIELDS, row, strict=True))
     values["outputs"] = tuple(Output(**item) for item in values["outputs"] or ())
     values["state"] = RunState(values["state"])
@@ -113,7 +111,6 @@ def runs_of(connection: Connection, request_key: str) -> list[Run]:
 
 
 def new_row(run: Run) -> dict[str, object]:
-    """Return a new run's columns of both tables."""
     return {name: getattr(run, name) for name in _RUN_FIELDS}
 
 

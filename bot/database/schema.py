@@ -126,12 +126,10 @@ def explained(database: Database) -> Iterator[None]:
 
 
 def is_damaged(error: Exception) -> bool:
-    """Return whether an error means that a SQLite file is damaged, or no database."""
     return any(words in str(error) for words in ("not a database", "malformed"))
 
 
 def _explained(database: Database, error: Exception) -> StartupError:
-    """Return a StartupError that explains why the database can't be opened or brought up to date."""
     cause = error if isinstance(error, DBAPIError) else error.__cause__
     original = cause.orig if isinstance(cause, DBAPIError) else cause
     said, sqlstate = str(error), str(getattr(original, "sqlstate", None) or "")

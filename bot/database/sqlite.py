@@ -33,7 +33,6 @@ class Sqlite:
     """
 
     def __init__(self, url: URL, outside: Outside, wait_seconds: float) -> None:
-        """Prepare the connections. A transaction waits at most `wait_seconds` for a thread."""
         self._file = Path(url.database or "")
         self._outside = outside
         self._wait_seconds = wait_seconds
@@ -73,9 +72,9 @@ class Sqlite:
         """Switch the file to WAL for good, then run a transaction with foreign keys off and a long timeout.
 
         With WAL, reads and writes don't block each other. The first switch of a new file fails at once while
-        another process reads it, such as one that starts at the same time. SQLite alters many tables by
-        copying them and dropping the original, which would delete all rows that refer to them. Foreign keys
-        can only be switched off before a transaction begins.
+        another process reads it. SQLite alters many tables by copying them and dropping the original, which
+        would delete all rows that refer to them, and foreign keys can only be switched off before a
+        transaction.
         """
 
         def switch_to_wal() -> bool:

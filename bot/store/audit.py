@@ -57,7 +57,6 @@ def run_entry(
 def request_entry(
     batch: Sequence[Run], action: AuditAction, actor_id: int | None, now: datetime, **details: object
 ) -> AuditEntry:
-    """Build an entry about these runs of a request."""
     entry = run_entry(batch[0], action, actor_id, now)
     return replace(entry, run_key=batch[0].request_key, details=count_of(len(batch)) | details)
 
@@ -76,8 +75,7 @@ def add_entries(connection: Connection, *entries: AuditEntry) -> None:
 def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> bool:
     """Write how a request ended, once its last run has, and return whether it has.
 
-    A result that comes later changes the entry. `run` is the run that has ended, as it was before, and
-    `ended` as it is now.
+    `ended` is `run` as it is now. A result that comes later changes the entry.
     """
     ends: Sequence[Any] = [(ended.state, ended.partial, ended.failure_code)]
     if run.count > 1:
@@ -107,10 +105,10 @@ def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> b
 
 
 def _outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
-    """Return the outcome of a request, which names the same end as the title of its message.
+    """Return the outcome of a request, as its message's title names it, and how many runs have a result.
 
-    Also return how many of its runs have a result. If none has, the first run says how the request ended.
-    `ends` has the state of each run, whether it is partial, and its failure code.
+    `ends` has the state of each run, whether it is partial, and its failure code. If no run has a result, the
+    first says how the request ended.
     """
     made = [state for state, partial, _ in ends if state == RunState.SUCCEEDED or partial]
     if RunState.SUCCEEDED in made:
@@ -122,8 +120,6 @@ def _outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]
 
 
 class AuditStore(Repository):
-    """The audit log. Every method raises StoreUnavailable if the database doesn't answer."""
-
     @reads
     def page(
         self,
@@ -210,8 +206,7 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
 def _link(batch: Sequence[Run], messages: Messages) -> MessageRef | None:
     """Return the newest message with a request's results or, until there is one, its card or status message.
 
-    Returns None if the results were deleted, or if only the requester can open the message: a direct message,
-    or the answer to a request that needs approval.
+    Returns None if the results were deleted, or if only the requester can open the message.
     """
     first = batch[0]
     needs_approval = first.review_channel_id is not None

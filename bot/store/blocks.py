@@ -67,7 +67,7 @@ def active(
 
 
 def active_block(connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Block | None:
-    """Return the block that keeps a user from generating on a server, or None."""
+    """Return the block that keeps a user from generating on a server, if there is one."""
     if guild_id is None:
         return None
     row = connection.execute(_OWN, {"guild": guild_id, "user": user_id, "now": now}).mappings().first()
@@ -80,12 +80,11 @@ _MAY_WAIT = NOT_SUBMITTED | {RunState.SUBMITTING}
 
 
 def _end_waiting_runs(connection: Connection, block: Block) -> int:
-    """End a blocked user's waiting runs, in the transaction that stores the block.
+    """End a blocked user's waiting runs, and return of how many requests they were.
 
-    This also updates their cards, and creates the outcome of what has ended: one message for all public
-    requests that ended as a whole, and one for each private request, because the others are reported in
-    public if its direct message fails. A batch with a run that was started has its own outcome. Returns how
-    many requests had runs that ended.
+    One message tells of all public requests that ended as a whole. Each private one has its own, because the
+    others are reported in public if its direct message fails. A batch with a run that was started has its own
+    outcome.
     """
     waiting = (
         select(requests.c.key)

@@ -117,7 +117,7 @@ def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime)
 
 
 def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answer_by: datetime) -> Run | None:
-    """Claim a run that may start, and return it as it is then, or None if it is no longer waiting."""
+    """Claim a run that may start. Return it as it is then, or None if it is no longer waiting."""
     lock_requests(connection, [run.request_key])
     today = budget_day(now)
     claim = {"claimed": run.key, "now": now, "answer_by": answer_by, "claim": claim_id, "today": today}
@@ -137,10 +137,7 @@ def _claimed(connection: Connection, claim_id: str) -> Run | None:
 
 
 class ClaimStore(Repository):
-    """Claims runs in transactions, so that no two workers get the same run.
-
-    Every method raises StoreUnavailable if the database doesn't answer.
-    """
+    """Claims runs in transactions, so that no two workers get the same run."""
 
     def __init__(self, database: Database, operator: OperatorRules, random: Random) -> None:
         super().__init__(database)
@@ -154,10 +151,9 @@ class ClaimStore(Repository):
         call.
 
         Each candidate is judged again by the current rules. A run that may not start waits or ends, and the
-        next candidate is tried. `limit` returns how many runs of a deployment may be in flight at
-        once, or None for no limit. If the queue call has no answer by `answer_by`, the run is checked.
-
-        A server of which a run was turned away comes last, so that its many runs delay no other's.
+        next one is tried; its server comes last, so that its many runs delay no other's. `limit` returns how
+        many runs of a deployment may be in flight, or None. If the queue call has no answer by `answer_by`,
+        the run is checked.
         """
         claim_id = UUID(bytes=self._random.randbytes(16), version=4).hex
         avoided = set[int]()
@@ -233,8 +229,8 @@ class ClaimStore(Repository):
         """Requeue a claimed run, because ComfyDeploy can't have accepted a queue call for it.
 
         Does nothing if the run has an id, has left SUBMITTING or was claimed again. A run that was cancelled
-        meanwhile, or whose requester was blocked, ends instead. `waits_for` is the code of a sentence that
-        tells the requester what the run waits for. If it is given, the submission isn't counted.
+        meanwhile, or whose requester was blocked, ends instead. With `waits_for`, the code of a sentence for
+        the requester, the submission isn't counted.
         """
         run = lock_run(connection, claimed.key)
         if run.state is not RunState.SUBMITTING or run.run_id is not None or run.claim_id != claimed.claim_id:
@@ -256,7 +252,7 @@ class ClaimStore(Repository):
 
     @writes
     def confirm(self, connection: Connection, claimed: Run, answer_by: datetime) -> bool:
-        """Return whether a claim's queue call may still be made. If so, its check is moved to `answer_by`.
+        """Move a claim's check to `answer_by`, and return whether its queue call may still be made.
 
         It may not if the run has ended, has an id or was cancelled meanwhile.
         """
@@ -275,7 +271,7 @@ class ClaimStore(Repository):
 
     @reads
     def waiting_since(self, connection: Connection, by: datetime, now: datetime) -> Sequence[Run]:
-        """Return the runs that are due to start and whose requests were made at `by` or earlier."""
+        """Return the runs that are due to start, of requests made at `by` or earlier."""
         waiting = select_runs().where(is_waiting(runs), runs.c.due_at <= now, runs.c.created_at <= by)
         return [to_run(row) for row in connection.execute(waiting)]
 
@@ -316,8 +312,8 @@ class ClaimStore(Repository):
     ) -> Sequence[Run]:
         """Claim up to `limit` runs to check, the longest overdue first.
 
-        Each run is due again after a pause, which starts at `interval` and grows with the number of checks,
-        but at the latest at its deadline. While the backend is `away`, only expired requests are claimed.
+        Each is due again after a pause, which begins at `interval` and grows with the number of checks, at
+        the latest at its deadline. While the backend is `away`, only expired requests are claimed.
         """
         due = connection.execute(_EXPIRED if away else _DUE, {"now": now, "most": limit})
         claimed = [to_run(row) for row in due]

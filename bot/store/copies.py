@@ -28,8 +28,6 @@ from bot.store.rules import read_rules
 
 
 class CopyStore(Repository):
-    """Copies and redeliveries. Every method raises StoreUnavailable if the database doesn't answer."""
-
     @writes
     def claim(
         self, connection: Connection, copy: CopyRequest, owner: str, now: datetime, until: datetime
@@ -62,8 +60,7 @@ class CopyStore(Repository):
     ) -> None:
         """Mark the copy with this message as deleted, and have it removed from Discord.
 
-        The result and its other copies stay. A moderator's deletion replaces the requester's. Raises
-        RefusedError if the copy was already deleted, or if the run doesn't exist any more.
+        A moderator's deletion replaces the requester's. Raises RefusedError if the copy was already deleted.
         """
         run = lock_run(connection, key)
         copy = copy_in(run, message, messages_of(connection, run.request_key))
@@ -87,9 +84,9 @@ class CopyStore(Repository):
     def redeliver(self, connection: Connection, key: str, origin: Origin, due_at: datetime) -> bool:
         """Have a batch's offered results posted in the channel of `origin`; return False if there are none.
 
-        The server's rules decide again whether the results are spoilers. Earlier messages with parts of the
-        results are deleted later, and so is the status message that mentioned `/runs`. The server's id stays
-        the same, because that server's budget paid for the result, and its moderators are responsible for it.
+        The rules decide again whether the results are spoilers. Earlier messages with parts of the results
+        are deleted later, and so is the status message that mentioned `/runs`. The server's id stays, because
+        that server's budget paid for the result, and its moderators are responsible for it.
         """
         batch = lock_batch(connection, key)
         first, is_offered = batch[0], False

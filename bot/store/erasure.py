@@ -141,12 +141,10 @@ class PrivacyStore(Repository):
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
         """Erase the inputs and outputs of a user's runs.
 
-        Runs of a batch that is active or has a pending message stay as they are, and the first of each such
-        batch is returned. The other runs still show when and where they were requested, and how they ended.
-        The user's own presets are deleted, and in the audit log the prompts of refused requests and the notes
-        of reports. Presets made for a server and defaults set for a channel stay, without the user's id. What
-        the user used today stays, too, because it counts until midnight. The audit log gets an entry, unless
-        there was nothing to erase.
+        A batch that is active or has a pending message stays as it is, and its first run is returned. The
+        user's presets are deleted, and the prompts and notes that they typed are removed from the audit log.
+        What they made for a server or channel stays, without their id. What they used today stays, too,
+        because it counts until midnight.
         """
         changed = Counter[str]()
         while some := await self._database.write(erase_chunk, user_id, now, chunk_size):

@@ -71,7 +71,7 @@ def read_today(
 ) -> Usage:
     """Return what the ledger says about today. A run in flight counts at least the time that it has used.
 
-    What the server used is summed up only with `server`, which is for servers only.
+    The server's use is summed up only with `server`.
     """
     day, guild = budget_day(now), guild_id or _NONE
     values = {"of_day": day, "of_guild": guild, "of_person": person_id}
@@ -119,8 +119,8 @@ def by_day(batch: Iterable[Run]) -> list[Run]:
 def post(connection: Connection, run: Run, changes: Mapping[str, Any]) -> None:
     """Post what a change to a locked run makes of its cost.
 
-    `run` is the run before the change, and `changes` maps its fields to values. Other columns may be among
-    them. A failure counts as a run after all if too many others of its person were given back.
+    `run` is the run before the change, and `changes` maps its fields, and maybe other columns, to values. A
+    failure counts as a run after all if too many others of its person were given back.
     """
     after = replace(run, **{name: value for name, value in changes.items() if name in _FIELDS})
     old, new = recorded_charge(run), charge_of(after)
@@ -165,15 +165,11 @@ def _minus(new: Charge, old: Charge) -> Charge:
 
 
 def remove_old(connection: Connection, now: datetime) -> int:
-    """Remove the days that nothing is settled on any more, and return how many rows that were."""
     return _remove(connection, usage.c.day < budget_day(now - _KEPT))
 
 
 def erase(connection: Connection, person_id: int, today: date) -> int:
-    """Remove a person's use of the days before today, and return how many rows that were.
-
-    Today's stays, or an erasure would renew the budget.
-    """
+    """Remove a person's use of the days before today, whose use would renew the budget."""
     return _remove(connection, usage.c.person_id == person_id, usage.c.day < today)
 
 

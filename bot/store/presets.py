@@ -52,16 +52,14 @@ class Usable(NamedTuple):
 
 
 class PresetStore(Repository):
-    """The presets. Changes to a server's presets write audit entries. Methods raise StoreUnavailable."""
-
     @writes
     def put(
         self, connection: Connection, preset: Preset, now: datetime, *, replaces: Preset | None = None
     ) -> Preset | None:
-        """Save a preset, unless its owner has a preset with this name that differs from `replaces`.
+        """Save a preset, unless its owner has one with this name that differs from `replaces`.
 
-        Return that earlier preset, or None if the new preset is saved. Raises RefusedError if `replaces` is
-        gone, or if the owner already has MAX_PRESETS other presets. A replaced default remains the default.
+        Return that earlier preset, or None if the new one is saved. Raises RefusedError if `replaces` is
+        gone, or if the owner already has MAX_PRESETS others. A replaced default remains the default.
         """
         held, server = _held_by(preset.holder, preset.holder_id), preset.holder is Holder.SERVER
         lock(connection, f"preset {preset.holder} {preset.holder_id}")
@@ -90,7 +88,7 @@ class PresetStore(Repository):
     def remove(
         self, connection: Connection, holder: Holder, holder_id: int, name: str, *, by: int, now: datetime
     ) -> bool:
-        """Delete a preset and any channel defaults that use it; return False if no preset has that name."""
+        """Delete a preset and the channel defaults that use it; return False if no preset has that name."""
         # Neither a replacement nor a default of this preset may be stored meanwhile.
         lock(connection, f"preset {holder} {holder_id}")
         removing = delete(presets).where(_held_by(holder, holder_id), _named(name)).returning(*_COLUMNS)
@@ -161,7 +159,6 @@ class PresetStore(Repository):
 
     @reads
     def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
-        """Return a server's default presets in the order of their channels' ids."""
         query = _of_channels(guild_id).order_by(channel_defaults.c.channel_id)
         return [_default(row) for row in connection.execute(query)]
 
@@ -174,7 +171,7 @@ class PresetStore(Repository):
 
 
 def made_by(user_id: Any) -> ColumnElement[bool]:
-    """Match a user's own presets, and the presets that they made for servers."""
+    """Match a user's own presets, and those that they made for servers."""
     return or_(_held_by(Holder.PERSON, user_id), presets.c.created_by == user_id)
 
 

@@ -157,9 +157,9 @@ _PLACE = (
 
 
 def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -> list[int]:
-    """Return the tags of new runs. `asked` are their deployments and users, in order.
+    """Return the tags of new runs of these deployments and users, in order.
 
-    A run without a user, which can't start yet, gets none; but the queue of its deployment is created.
+    A run without a user can't start yet and gets none, but the queue of its deployment is created.
     """
     names = {"deployments": sorted({deployment for deployment, _ in asked})}
     persons = sorted({person for _, person in asked if person is not None})
@@ -186,8 +186,8 @@ def next_candidate(
 ) -> str | None:
     """Return the key of the next run to start, or None if limits hold back all of them.
 
-    `limit` returns how many runs of a deployment may be in flight; with 0 it may start nothing. The runs of
-    the servers `avoided` are left out; 0 stands for those outside servers.
+    `limit` returns how many runs of a deployment may be in flight. The runs of the servers `avoided` are left
+    out; 0 stands for those outside servers.
     """
     free = [
         row.deployment
@@ -208,19 +208,17 @@ def advance(connection: Connection, claimed: Run) -> None:
 
 
 def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
-    """Return the columns of a run that a rule keeps waiting, which has no position in the queue.
-
-    `code` and `params` determine the sentence that tells the requester why the run waits.
-    """
+    """Return the columns of a run that a rule keeps waiting. A sentence tells the requester why."""
     return {"waiting_code": code, "waiting_params": dict(params), "queue_position": None}
 
 
 def hold_queues(
     connection: Connection, code: str, params: Mapping[str, object], *, deployment: str | None = None
 ) -> bool:
-    """Say what all runs in the queue of a deployment wait for, or those in all queues.
+    """Say what the runs in the queue of a deployment, or in all queues, wait for; return whether a message
+    changes.
 
-    Return whether a message changes. During a pause, the messages name the pause.
+    During a pause, the messages name the pause.
     """
     which: list[ColumnElement[bool]] = [func.coalesce(queues.c.waits_for, "").not_in((code, PAUSED))]
     if deployment is not None:

@@ -92,8 +92,8 @@ class RequestStore(Repository):
     ) -> Facts:
         """Return what decides about a request now. `accept` reads it again. Raises PressedTwice.
 
-        With a `preset`, these include the presets of this name, and the defaults; an empty name finds none.
-        The seconds to reserve on the GPUs are read only if a limit depends on them.
+        With a `preset`, this includes the presets of this name, and the defaults. The seconds to reserve on
+        the GPUs are read only if a limit depends on them.
         """
         _check_press(connection, requester)
         facts = _facts(connection, requester, self._operator, now)
@@ -111,12 +111,10 @@ class RequestStore(Repository):
     async def accept(self, batch: Sequence[Run], requester: Actor, now: datetime, *, public: bool) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
-        Raises RefusedError, which is also recorded in the audit log; PressedTwice for a double press; and
-        AlreadyTaken for an interaction that another process has stored. If everybody sees the answer
-        (`public`), a request that needs an approval is refused.
-
-        Only one transaction at a time accepts requests of a server, across all processes, so no budget is
-        overdrawn.
+        Raises RefusedError, which is also recorded in the audit log; PressedTwice; and AlreadyTaken for an
+        interaction that another process has stored. If everybody sees the answer (`public`), a request that
+        needs an approval is refused. Only one transaction at a time accepts requests of a server, across all
+        processes, so no budget is overdrawn.
         """
         try:
             async with self._turns:
@@ -141,7 +139,6 @@ class RequestStore(Repository):
     def record_refusal(
         self, connection: Connection, run: Run, code: str, now: datetime, details: Mapping[str, object] = {}
     ) -> None:
-        """Add an audit entry for a request that was refused before `accept`."""
         add_entries(connection, _refusal(run, code, now, **details))
 
     @writes
@@ -154,9 +151,8 @@ class RequestStore(Repository):
         *,
         public: bool,
     ) -> Run | RefusedError:
-        """Store a batch with its review card, its charge and its audit entry, and return its first run.
-
-        Of a refused batch only the audit entry is stored, and the refusal is returned.
+        """Store a batch with its card, charge and audit entry, or the audit entry of its refusal, which is
+        returned.
         """
         lock_accepting(connection, batch[0].server)
         _check_press(connection, requester)
@@ -173,10 +169,7 @@ class RequestStore(Repository):
 
     @writes
     def _stored(self, connection: Connection, first: Run) -> list[Run]:
-        """Return the runs of a transaction whose commit isn't confirmed.
-
-        This takes the transaction's lock, so the transaction has ended by then.
-        """
+        """Return the runs of a transaction without a confirmed commit. With its lock, it has ended."""
         lock_accepting(connection, first.server)
         return runs_of(connection, first.request_key)
 
@@ -273,11 +266,10 @@ def judge_run(
 ) -> tuple[Run, RefusedError | None]:
     """Return a run and the refusal that keeps it from starting now, if any. Raises RunGone.
 
-    The budgets of its person and server are judged only if the run isn't charged today: at its approval, and
-    at a claim on another day. A run under review is returned with the reservation to charge, and judged
-    together with its batch. `person` and `channel` are the requester and the channel as they are now, or
-    None if Discord wasn't asked. `offer` is what the operator offers today; with it, today's prices apply.
-    `paused` is the reason why the bot is paused.
+    Budgets are judged only if the run isn't charged today: at its approval, and at a claim on another day. A
+    run under review is returned with the reservation to charge, and judged together with its batch. `person`
+    and `channel` are as they are now, or None if Discord wasn't asked. With an `offer`, today's prices apply.
+    `paused` is the reason of a pause.
     """
     found = read_runs(connection, [key])
     if not found:
@@ -320,8 +312,8 @@ def judge_run(
 def refuse(connection: Connection, run: Run, reason: RefusedError, now: datetime) -> None:
     """End a locked run that hasn't been started, because a rule forbids it for good.
 
-    If the requester is blocked, the run ends as a new block would end it. The outcome then doesn't
-    show the block's reason, because only the requester may read that.
+    If the requester is blocked, it ends as a new block would end it. The outcome then doesn't show the
+    block's reason, which only the requester may read.
     """
     block = active_block(connection, run.guild_id, run.requester_id, now)
     if block is not None and end_blocked_run(connection, run, block, now):

@@ -42,10 +42,9 @@ _SERVER = select(runs.c.guild_id).where(runs.c.key == bindparam("of"))
 
 
 class ReviewStore(Repository):
-    """Decisions about runs. Each also bumps the card that it changes.
+    """Decisions about runs, which also bump the cards that they change.
 
-    Every method raises StoreUnavailable if the database doesn't answer. Changes raise RunGone for an unknown
-    run, and RefusedError if nothing is left to decide.
+    They raise RunGone for an unknown run, and RefusedError if nothing is left to decide.
     """
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
@@ -64,12 +63,11 @@ class ReviewStore(Repository):
         channel: ChannelState | None = None,
         offer: Offer | None = None,
     ) -> RefusedError | None:
-        """Charge a batch and let it start, unless a rule forbids that now. Return the rule's refusal or None.
+        """Charge a batch and let it start, unless a rule forbids that now; then return the rule's refusal.
 
-        `person` and `channel` are the requester and the channel as they are now, or None if Discord wasn't
-        asked. `offer` is what the operator offers now; with it, today's prices apply. After a RefusedForNow
-        nothing has changed; after any other refusal the batch has ended. Raises RefusedError if another
-        moderator has decided. A moderator may repeat an approval, because the first reply may have been lost.
+        `person`, `channel` and `offer` are as in `judge_run`. After a RefusedForNow nothing has changed;
+        after any other refusal the batch has ended. A moderator may repeat an approval, because the first
+        reply may have been lost.
         """
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, connection.scalar(_SERVER, {"of": key}) or 0)
@@ -126,10 +124,7 @@ class ReviewStore(Repository):
     def delete(
         self, connection: Connection, key: str, user_id: int, now: datetime, *, whole_batch: bool = False
     ) -> None:
-        """Mark a run's result, or those of its whole batch, as deleted, and have them removed from Discord.
-
-        The audit entries stay.
-        """
+        """Mark a run's result, or those of its batch, as deleted, and have them removed from Discord."""
         batch = lock_batch(connection, key)
         chosen = [run for run in batch if whole_batch or run.key == key]
         check_shown(*chosen)
@@ -145,10 +140,10 @@ class ReviewStore(Repository):
 
     @writes
     def discard(self, connection: Connection, key: str, user_id: int, now: datetime) -> None:
-        """Record that a message without a result was deleted.
+        """Record that a message without a result was deleted, and with it the outcome of a batch that shows
+        none.
 
-        If no result of the batch is shown, the whole outcome is deleted. The runs stay as they are, so a late
-        success is still posted.
+        The runs stay as they are, so a late success is still posted.
         """
         batch = lock_batch(connection, key)
         if not any(run.is_shown for run in batch):
@@ -159,7 +154,7 @@ class ReviewStore(Repository):
     def report(
         self, connection: Connection, key: str, report: Report, channel_id: int, now: datetime
     ) -> bool:
-        """Record a report, and create a card for moderators, or add it to the run's open one.
+        """Record a report, and create a card for moderators or add it to the run's open one.
 
         Returns whether the run has an open report now.
         """
@@ -228,7 +223,7 @@ class ReviewStore(Repository):
     def last(
         self, connection: Connection, run: Run, action: AuditAction
     ) -> tuple[int | None, datetime, Mapping[str, object]] | None:
-        """Return who took an action on a run last, when and with which details, or None if nobody did."""
+        """Return who took an action on a run last, when and with which details, or None."""
         found = _entries(connection, run, action)
         return (found[-1].actor_id, found[-1].at, found[-1].details) if found else None
 

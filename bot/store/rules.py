@@ -26,9 +26,8 @@ _RULES = select(server_rules.c.rules).where(server_rules.c.guild_id == bindparam
 
 
 def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
-    """Return a server's rules, read in the caller's transaction.
+    """Return a server's rules, or the defaults.
 
-    Returns the defaults if the server has set none, or if `guild_id` is None.
     Raises RefusedForNow if any part can't be read, so that no request evades an unreadable rule.
     """
     rules, lost = _readable(connection, guild_id) if guild_id is not None else (ServerRules(), ())
@@ -38,17 +37,11 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
 
 
 class RuleStore(Repository):
-    """Reads and changes rules. Every method raises StoreUnavailable if the database doesn't answer.
-
-    Nothing is cached, so every process sees a change at once.
-    """
+    """Reads and changes rules. Nothing is cached, so every process sees a change at once."""
 
     @reads
     def get(self, connection: Connection, guild_id: int | None) -> ServerRules:
-        """Return a server's rules, with defaults for values that are unset or unreadable.
-
-        Outside servers, all rules have their defaults.
-        """
+        """Return a server's rules, with defaults for values that are unset or unreadable."""
         return _readable(connection, guild_id)[0] if guild_id is not None else ServerRules()
 
     @reads
@@ -66,10 +59,9 @@ class RuleStore(Repository):
         now: datetime,
         context: SettingsContext,
     ) -> Sequence[Change]:
-        """Apply `edit` to the stored rules, write the audit entry, and return the changes.
+        """Apply `edit` to the stored rules, write the audit entry, and return the changes as texts.
 
-        The entry holds them as texts. Nothing is written if `edit` raises an exception, or if it changes
-        nothing and all stored rules are readable.
+        Nothing is written if `edit` raises an exception, or changes nothing of rules that are all readable.
         """
         lock(connection, f"rules {guild_id}")
         before, lost = _readable(connection, guild_id)
@@ -115,8 +107,6 @@ PAUSE_KEY = "pause"
 
 
 class PauseStore(Repository):
-    """The owner's pause. Every method raises StoreUnavailable if the database doesn't answer."""
-
     @writes
     def pause(self, connection: Connection, reason: str, *, by: int, now: datetime) -> None:
         """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""

@@ -51,8 +51,6 @@ class ForeignRunReport(BotError):
 
 
 class RunStore(Repository):
-    """The runs. Every method raises StoreUnavailable if the database doesn't answer."""
-
     @reads
     def get(self, connection: Connection, key: str) -> Run | None:
         row = connection.execute(_BY_KEY, {"wanted": key}).first()
@@ -60,12 +58,10 @@ class RunStore(Repository):
 
     @reads
     def batch(self, connection: Connection, run: Run) -> Sequence[Run]:
-        """Return the current state of every run in the batch of `run`, ordered by `index`."""
         return runs_of(connection, run.request_key)
 
     @reads
     def several(self, connection: Connection, keys: Set[str]) -> Sequence[Run]:
-        """Return the runs with these keys, as far as they are still stored."""
         return read_runs(connection, keys)
 
     @reads
@@ -89,11 +85,10 @@ class RunStore(Repository):
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
 
-        Returns None if the report changes nothing, or nothing of an ended run that a message shows. `asked`
-        means that the report is a reply to GET /run. Unless the change or the run's end sets another time,
-        the run is polled at `next_check`, or at its deadline if that is earlier; after an end that a webhook
-        reports, at `settle_at`. Raises RunGone for an unknown key, and ForeignRunReport if the key belongs
-        to another run of ComfyDeploy.
+        Returns None if nothing changes, or nothing of an ended run that a message shows. `asked` marks a
+        reply to GET /run. Unless the change sets another time, the run is polled at `next_check` or its
+        deadline; after an end that a webhook reports, at `settle_at`. Raises RunGone, and ForeignRunReport if
+        the key belongs to another run of ComfyDeploy.
         """
         run = lock_run(connection, key)
         if run.run_id not in (None, report.run_id):
@@ -124,7 +119,7 @@ class RunStore(Repository):
         code: str,
         params: Mapping[str, object] | None = None,
     ) -> bool:
-        """End a run without a report from ComfyDeploy. If it awaits approval, its whole batch ends.
+        """End a run without a report from ComfyDeploy, or a whole batch that awaits approval.
 
         Returns False if the run's state no longer allows `target`.
         """
@@ -146,8 +141,8 @@ class RunStore(Repository):
     ) -> bool:
         """Cancel the active runs of a batch; return False if none is active.
 
-        Waiting runs end at once, the others once ComfyDeploy has stopped them. A repetition changes nothing.
-        If `answer_by` is set, the status message is edited through that interaction from now on.
+        Waiting runs end at once, the others once ComfyDeploy has stopped them. If `answer_by` is set, the
+        status message is edited through that interaction from now on.
         """
         batch = lock_batch(connection, key)
         if answer_by is not None:
@@ -173,10 +168,7 @@ class RunStore(Repository):
 
     @writes
     def refuse_cancel(self, connection: Connection, cancelled: Run) -> None:
-        """Withdraw the cancellation of `cancelled`, which ComfyDeploy can't carry out.
-
-        The status message says so. A later cancellation stays.
-        """
+        """Withdraw a cancellation that ComfyDeploy can't carry out, and say so. A later one stays."""
         same = runs.c.cancel_requested_at == cancelled.cancel_requested_at
         lock_requests(connection, [cancelled.request_key])
         withdrawn = connection.execute(
@@ -273,9 +265,8 @@ def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> 
 def apply_change(connection: Connection, run: Run, change: Change, now: datetime, **more: object) -> None:
     """Write a change to a run that `bot.database.row_locks` has locked, with `more` columns.
 
-    If the change ends the run, this also writes the audit entry and bumps the messages that follow. What
-    the change makes of the run's cost is posted to the ledger, so several runs are changed in the order of
-    `ledger.by_day`.
+    This also writes the audit entry of an end, bumps the messages that follow, and posts the cost to the
+    ledger, so several runs are changed in the order of `ledger.by_day`.
     """
     values: dict[str, Any] = {**change.values, "state": change.state, **more}
     if change.state in FINAL and (run.state in NOT_SUBMITTED or change.state is RunState.REFUSED):
@@ -309,11 +300,10 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
 
 
 def _show_late(connection: Connection, run: Run, now: datetime) -> None:
-    """Have a result shown that came after the run's end.
+    """Have a result shown that came after the run's end, unless its earlier, partial result was deleted.
 
-    If the run's earlier, partial result was deleted, the new one isn't shown, either. A batch's outcome that
-    may have been posted stays as it is, so the result has a message of its own. If other runs of the batch
-    are still active, their outcome will show this one, too.
+    A batch's outcome that may have been posted stays as it is, so the result has a message of its own. If
+    other runs of the batch are still active, their outcome will show this one, too.
     """
     if run.deleted_at is not None:
         return

@@ -76,14 +76,11 @@ def read_usage(
     server: bool,
     today: bool = True,
 ) -> Usage:
-    """Return what counts when a user's new request is judged.
+    """Return what counts when a user's new request is judged, in a transaction that excludes others.
 
-    What was used today is read only with `today`, and what the whole server used only with `server`.
-
-    What waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
+    What was used today is read only with `today`, and what the whole server used only with `server`. What
+    waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
     doesn't: one server could otherwise use up the operator's ceiling with requests that nobody approves.
-
-    To decide about a request, call this in a transaction that excludes all others that accept requests.
     """
     used = Usage(now=now)
     if today:
@@ -152,7 +149,6 @@ class FigureStore(Repository):
 
     @reads
     def gauges(self, connection: Connection, now: datetime) -> Gauges:
-        """Read the values of the metrics page."""
         counted = connection.execute(_ACTIVE_RUNS)
         pending = connection.execute(_OUTCOMES).one()
         return Gauges(
@@ -165,21 +161,17 @@ class FigureStore(Repository):
 
     @reads
     def oldest_pending(self, connection: Connection) -> datetime | None:
-        """Return when the oldest outcome that isn't shown was last changed, or None if all are shown."""
+        """Return when the oldest outcome that isn't shown was last changed."""
         oldest: datetime | None = connection.execute(_OUTCOMES).one().oldest
         return oldest
 
     @reads
     def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
-        """Return a user's and the server's usage today, and any block or pause that forbids requests."""
         return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
 
     @reads
     def running(self, connection: Connection, guild_id: int | None, user_id: int) -> tuple[int, int]:
-        """Return how many runs a user has in flight on a server, and how many the whole server has.
-
-        If `guild_id` is None, both numbers count the runs outside servers.
-        """
+        """Return how many runs a user and the whole server have in flight; None means outside servers."""
         here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
         own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
         query = select(func.coalesce(own, 0), func.count()).where(is_any(runs.c.state, IN_FLIGHT), here)

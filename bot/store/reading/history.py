@@ -60,7 +60,6 @@ class HistoryStore(Repository):
         limit: int,
         offset: int = 0,
     ) -> Sequence[RunListEntry]:
-        """Return a user's batches, newest first."""
         keys = connection.execute(own_runs(requester_id, run_filter, limit, offset)).scalars().all()
         batches = _batches(connection, keys)
         shown = read_messages(connection, batches.keys())
@@ -115,10 +114,7 @@ class HistoryStore(Repository):
 
     @reads
     def parent_link(self, connection: Connection, run: Run) -> str | None:
-        """Return a link to the result that a run was made from.
-
-        Returns None if there is no such result, or if it isn't shown in the channel of its request.
-        """
+        """Return a link to the result that a run was made from, if the channel of its request shows it."""
         query = select_listed_runs().where(runs.c.key == run.parent_key)
         row = connection.execute(query).first()
         parent = to_run(row) if row is not None else None
@@ -165,7 +161,6 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
 
 
 def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]]:
-    """Return the runs of requests, in the order of the keys."""
     found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
     batches: dict[str, list[Run]] = {key: [] for key in keys}
     for run in map(to_run, found):
@@ -174,7 +169,6 @@ def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]
 
 
 def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
-    """Return what `/runs` says about a batch."""
     shown = [run for run in batch if run.is_shown]
     outcome = found.get((Kind.OUTCOME, 0))
     late = (found.get((Kind.LATE, run.index)) for run in batch)
