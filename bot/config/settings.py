@@ -211,44 +211,33 @@ class Settings(BaseModel):
         values = [*(secret.get_secret_value() for secret in found.values()), make_url(url).password]
         return tuple(value for value in values if value)
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return sentences about settings that are allowed but probably a mistake."""
-        url, api = self.public_url, self.comfydeploy_api_url
-        only_here = url is not None and _is_loopback(url)
-        found = (
-            (
-                url is None,
+    def warnings(self) -> Iterator[str]:
+        """Yield sentences about settings that are allowed but probably a mistake."""
+        url, api = self.public_url or "", self.comfydeploy_api_url
+        if not url:
+            yield (
                 "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after "
-                f"{self.poll_interval_seconds} seconds, then less and less often.",
-            ),
-            (
-                only_here and not _is_loopback(api),
-                "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it.",
-            ),
-            (
-                url and url.startswith("http:") and not only_here,
-                "PUBLIC_URL is http: webhooks are unencrypted, and a redirect to https would lose them.",
-            ),
-            (
-                api.startswith("http:") and not _is_loopback(api),
-                "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https.",
-            ),
-            (
-                self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file(),
-                "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two.",
-            ),
-            (
-                self.allow_user_installs and self.daily_gpu_seconds is None,
+                f"{self.poll_interval_seconds} seconds, then less and less often."
+            )
+        elif _is_loopback(url) and not _is_loopback(api):
+            yield "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
+        if url.startswith("http:") and not _is_loopback(url):
+            yield "PUBLIC_URL is http: webhooks are unencrypted, and a redirect to https would lose them."
+        if api.startswith("http:") and not _is_loopback(api):
+            yield "COMFYDEPLOY_API_URL is http: the API key is sent unencrypted. Use https."
+        if self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file():
+            yield "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
+        if self.allow_user_installs and self.daily_gpu_seconds is None:
+            yield (
                 "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
-                "and no server's budgets apply there. Set DAILY_GPU_SECONDS.",
-            ),
-            (
-                self.submit_grace_seconds < QUEUE_CALL_SECONDS,
+                "and no server's budgets apply there. Set DAILY_GPU_SECONDS."
+            )
+        if self.submit_grace_seconds < QUEUE_CALL_SECONDS:
+            yield (
                 "SUBMIT_GRACE_SECONDS is shorter than a queue call, so a run may end as not confirmed before "
-                f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more.",
-            ),
-        )
-        return (*(sentence for applies, sentence in found if applies), *self._hints)
+                f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more."
+            )
+        yield from self._hints
 
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)

@@ -79,7 +79,7 @@ class Database:
             return await self._server.snapshot(work)
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
-        """Return the result of `work` in a transaction that excludes other processes, however long it takes."""
+        """Return the result of `work` in a transaction that excludes other processes, however long."""
         with database_errors():
             return await self._server.migrate(work)
 

@@ -7,8 +7,8 @@ killed leaves the database as it was, and the command can be repeated.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
@@ -54,31 +54,9 @@ async def is_stopped(database: Database, coordinator: Coordinator) -> bool:
     return others <= 1 and await coordinator.try_acquire("shard 0")
 
 
-@asynccontextmanager
-async def alone(database: Database) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Raise StartupError if the bot works on this database; on SQLite, keep it from starting in the block.
-
-    It is raised for a StoreUnavailable in the block, too, unless that is explained there.
-
-    On PostgreSQL the function that this yields checks again, before what was done in the block counts.
-    """
-    coordinator = database.coordinator()
-
-    async def check() -> None:
-        with explained(database):
-            is_free = await is_stopped(database, coordinator)
-        if not is_free:
-            raise StartupError("The bot is running on this database. Stop all its processes first.")
-
-    try:
-        if database.file is not None:
-            database.file.parent.mkdir(parents=True, exist_ok=True)
-        with explained(database):
-            await coordinator.open(lambda _: None)
-            await check()
-            yield check
-    finally:
-        await coordinator.close()
+async def _require_stopped(database: Database, coordinator: Coordinator) -> None:
+    if not await is_stopped(database, coordinator):
+        raise StartupError("The bot is running on this database. Stop all its processes first.")
 
 
 async def restore(
@@ -118,13 +96,17 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
             ended.update(settle(connection, outside.now(), persons))
 
     database = Database(settings.database_url.get_secret_value(), outside)
+    coordinator = database.coordinator()
     try:
-        async with alone(database) as check:
-            before = await _keep_old(database, file, outside.now())
-            await check()
+        with explained(database):
             make_file(database)
+            await coordinator.open(lambda _: None)
+            await _require_stopped(database, coordinator)
+            before = await _keep_old(database, file, outside.now())
+            await _require_stopped(database, coordinator)  # on PostgreSQL, one may have started meanwhile
             await database.migrate(replace)
     finally:
+        await coordinator.close()
         await database.close()
     made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
     out.write(f"Restored {counted(manifest.rows, 'row')} of {made_at} from {file}.\n")
@@ -145,8 +127,6 @@ async def _keep_old(database: Database, file: Path, now: datetime) -> Path | Non
 
     A damaged SQLite file is renamed instead.
     """
-    if database.file is not None and not database.file.exists():
-        return None
     before = _free(file.with_name(f"{file.name}.before-restore"))
     try:
         if not await database.read(_own_tables):
@@ -160,6 +140,7 @@ async def _keep_old(database: Database, file: Path, now: datetime) -> Path | Non
         for suffix in ("-wal", "-shm", ""):  # a log that stays would be applied to the new file
             with suppress(FileNotFoundError):
                 database.file.with_name(database.file.name + suffix).rename(f"{before}{suffix}")
+        make_file(database)
     return before
 
 

@@ -64,7 +64,7 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
 
 @pytest.mark.parametrize(("text", "sentences"), read_cases(Path(__file__).with_name("warnings.txt")))
 def test_probable_slips_are_warnings(text: str, sentences: tuple[str, ...]) -> None:
-    assert load(**read_env(text)).warnings() == sentences
+    assert tuple(load(**read_env(text)).warnings()) == sentences
 
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
