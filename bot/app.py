@@ -95,7 +95,6 @@ async def _open(
     store: Store,
     wakeups: Wakeups,
 ) -> App:
-    """Open what the parts of a process share, with a client that isn't logged in."""
     metrics, secret = Metrics(outside.monotonic), settings.webhook_secret
     signer = WebhookSigner(
         secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
@@ -169,7 +168,6 @@ class Process:
     metrics_page: MetricsPage
 
     def request_reload(self) -> None:
-        """Request a reload of the deployments file; the outcome is logged."""
         self.app.reloader.requested = True
         if "look" in self.workers:
             self.workers["look"].wake()

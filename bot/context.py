@@ -48,7 +48,6 @@ class Wakeups:
         self._listeners.setdefault(topic, []).append(listener)
 
     def wake(self, *topics: Topic) -> None:
-        """Wake the workers of these topics, here and in other processes."""
         self.receive(topics)
         for topic in topics:
             self._notify(topic)
@@ -63,7 +62,7 @@ class Wakeups:
         self._notify("reload")
 
     def receive(self, topics: Iterable[str]) -> None:
-        """Call this process's listeners for topics, such as those that another process has notified about."""
+        """Call this process's listeners for topics."""
         for topic in topics:
             for listener in self._listeners.get(topic, ()):
                 listener()
@@ -160,7 +159,6 @@ class App:
     troubles: Troubles = field(default_factory=Troubles)
 
     def now(self) -> datetime:
-        """Return the current time in UTC."""
         return self.outside.now()
 
     @property
@@ -185,6 +183,5 @@ class App:
         return min(filter(None, limits), default=None)
 
     def run_timeout(self, name: str) -> int | None:
-        """Return the seconds after which the backend stops a run of a deployment, or None if unknown."""
         deployment = self.catalogue.get(name)
         return deployment.run_timeout if deployment else None

@@ -115,7 +115,6 @@ class Metrics:
                 self._requests.labels(deployment, outcome).inc()
 
     def shown(self, run: Run, now: datetime) -> None:
-        """Count an outcome that was posted at `now`, and record the time since the run ended."""
         self._outcomes.labels(run.deployment, run.state.value).inc()
         if run.ended_at is not None:
             self._delivery.observe(max(0.0, (now - run.ended_at).total_seconds()))
@@ -123,8 +122,7 @@ class Metrics:
     def settled(self, run: Run, *, gpu: str | None, seconds: float | None) -> None:
         """Record how long an ended run waited in ComfyDeploy's queue, and how long it executed.
 
-        `gpu` and `seconds` are as ComfyDeploy reported them. If they are None, the stored values are used,
-        except for a duration in doubt.
+        `gpu` and `seconds` are as ComfyDeploy reported them, if it did.
         """
         labels = (run.deployment, gpu or run.gpu_used or run.gpu or "machine's own")
         if run.started_at is not None and run.submitted_at is not None:

@@ -155,7 +155,6 @@ class ComfyDeploy:
         return parse_ids(await self._call("deployment", "GET", "/deployments", params=params))
 
     async def start_run(self, run: Run) -> str:
-        """Make the queue call, with the URL for the run's webhooks, and return ComfyDeploy's run id."""
         body = queue_body(run, self._signer.url(run.key))
         reply = await self._call("queue", "POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
         return uuid_of(load_object(reply), "run_id")
@@ -172,7 +171,7 @@ class ComfyDeploy:
         await self._call("cancel", "POST", f"/run/{quote(run_id, safe='')}/cancel")
 
     async def read_log(self, run_id: str) -> tuple[str, ...]:
-        """Return the last entries of a run's log. The path is undocumented, and there is often no log."""
+        """Return the last entries of a run's log. The path is undocumented."""
         path = f"/v2/clickhouse-run-logs/{quote(run_id, safe='')}"
         body = await self._call("log", "GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
@@ -233,7 +232,6 @@ def _as_backend_errors(call: str, key: str) -> Iterator[None]:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read a body, but stop once it is longer than `limit`."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

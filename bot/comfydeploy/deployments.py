@@ -134,9 +134,7 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int | float | None:
-    """Parse a number, also from a string. Return None if it is out of range, and for anything else, such as a
-    connection to another node.
-    """
+    """Parse a number, also from a string. Return None for anything else, such as a connection to a node."""
     if isinstance(value, str):
         try:
             value = float(value[:MAX_TEXT])

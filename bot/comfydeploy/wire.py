@@ -129,7 +129,6 @@ def load(body: bytes) -> Any:
 
 
 def load_object(body: bytes) -> dict[str, Any]:
-    """Parse a JSON object, or raise BackendBadReply."""
     value = load(body)
     if not isinstance(value, dict):
         raise BackendBadReply("not a JSON object")
@@ -182,7 +181,7 @@ class WebhookSigner:
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
 
     def url(self, key: str) -> str | None:
-        """Return the URL for reports about a run, or None without a PUBLIC_URL, when runs are only polled.
+        """Return the URL for reports about a run, or None without a PUBLIC_URL.
 
         `target_events` adds an event for each finished output; it doesn't filter events.
         """

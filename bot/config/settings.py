@@ -297,7 +297,7 @@ def read_settings(
 
 
 def load_settings(environment: Mapping[str, str], names: Collection[str] = NAMES) -> Settings:
-    """Return the settings as `read_settings` does. Raises StartupError with all mistakes."""
+    """Return the settings. Raises StartupError with all mistakes."""
     settings, wrong = read_settings(environment, names)
     if wrong:
         raise StartupError(*wrong, *settings._hints)
@@ -320,7 +320,7 @@ def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]
 
 
 def configured_labels(settings: Settings) -> Mapping[str, Label]:
-    """Return the labels behind the checker's own names. Raises StartupError as `configured_deployments`."""
+    """Return the labels behind the checker's own names. Raises StartupError."""
     if settings.comfydeploy_deployment_id is not None:
         return {}
     return load_picture_labels(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)

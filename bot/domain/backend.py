@@ -104,7 +104,7 @@ class Backend(Protocol):
         """Return the ids of all deployments of the account."""
 
     async def start_run(self, run: Run) -> str:
-        """Start a run and return its id. After an error with `accepted` set, the run may exist anyway."""
+        """Start a run and return its id. After an error that is `accepted`, the run may exist anyway."""
 
     async def get_run(self, run_id: str) -> RunReport:
         """Return the current state of a run, with links that have not expired."""

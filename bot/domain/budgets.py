@@ -30,8 +30,7 @@ NO_LIMIT = Budget(at_once=None, waiting=None)
 def limits_of(person: Member, rules: ServerRules) -> Budget:
     """Return a member's limits. A role's limit replaces the default.
 
-    If several of the member's roles set the same limit, the most generous value applies. An unlimited role
-    removes all limits of the member.
+    Of several roles with the same limit, the most generous applies. An unlimited role removes all limits.
     """
     own = [budget for role, budget in rules.budgets.roles.items() if role in person.role_ids]
     if any(budget.unlimited for budget in own):
@@ -42,7 +41,7 @@ def limits_of(person: Member, rules: ServerRules) -> Budget:
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:
-    """Return the weight of a second on a GPU. It is 1 if the GPU is unknown or has no weight in the rules."""
+    """Return the weight of a second on a GPU, which is 1 unless the rules give it another."""
     return rules.budgets.gpu_weights.get(gpu or "", 1.0)
 
 
@@ -88,7 +87,7 @@ def charge_of(run: Run) -> Charge:
 
 
 def recorded_charge(run: Run) -> Charge:
-    """Return what the ledger counts for a run, according to the columns of its row."""
+    """Return what the ledger counts for a run, according to its row."""
     if run.charged_on is None or run.charged_seconds is None:
         return Charge()
     seconds = run.charged_seconds / run.weight
@@ -132,8 +131,7 @@ class Usage:
 class UsageView:
     """The figures that `/usage` shows. `own` is True if the reader asked about themselves.
 
-    `running` is how many runs the user and the whole server have in flight. Outside servers, both count only
-    runs that were requested outside servers.
+    `running` is how many runs the user and the whole server have in flight, or those outside servers.
     `server` holds the server's limits, or None if the reader isn't a moderator.
     """
 
@@ -151,7 +149,6 @@ def budget_day(now: datetime) -> date:
 
 
 def has_daily_limit(limits: Budget) -> bool:
-    """Return whether a limit depends on what was used today."""
     return limits.runs_a_day is not None or limits.gpu_seconds_a_day is not None
 
 

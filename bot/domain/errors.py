@@ -174,6 +174,10 @@ class BackendError(BotError, code="comfy_failed"):
     accepted: ClassVar[bool] = True
     passing: ClassVar[bool] = False
 
+    def __init_subclass__(cls, *, passing: bool = False, **code: str) -> None:
+        super().__init_subclass__(**code)
+        cls.passing = cls.passing or passing
+
 
 class BackendRefused(BackendError):
     """The call can't have started a run."""
@@ -209,20 +213,16 @@ class BackendInvalid(BackendRefused, code="comfy_invalid"):
         self.fields = fields
 
 
-class BackendRateLimited(BackendRefused, code="comfy_rate_limited"):
+class BackendRateLimited(BackendRefused, code="comfy_rate_limited", passing=True):
     """There were too many calls. `retry_after` is in seconds, or None if the answer doesn't state it."""
-
-    passing = True
 
     def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
 
 
-class BackendUnreachable(BackendRefused, code="comfy_unreachable"):
+class BackendUnreachable(BackendRefused, code="comfy_unreachable", passing=True):
     """No connection was made, so nothing was sent."""
-
-    passing = True
 
 
 class BackendRedirected(BackendRefused, code="comfy_redirected"):
@@ -235,10 +235,8 @@ class BackendNotCancellable(BackendRefused, code="comfy_not_cancellable"):
     """The run can't be cancelled, or is unknown. If it exists, it continues."""
 
 
-class BackendServerError(BackendError, code="comfy_server_error"):
+class BackendServerError(BackendError, code="comfy_server_error", passing=True):
     """An internal error of the backend; a run may have started. `params['status']` is the HTTP status."""
-
-    passing = True
 
 
 class BackendCrashed(BackendServerError):
@@ -249,13 +247,9 @@ class BackendMachineFailed(BackendServerError, code="comfy_machine_failed"):
     """The machine behind the deployment failed, while the backend answers; a run may have started."""
 
 
-class BackendTimeout(BackendError, code="comfy_timeout"):
+class BackendTimeout(BackendError, code="comfy_timeout", passing=True):
     """No answer arrived in time, or the connection broke after the request was sent."""
 
-    passing = True
 
-
-class BackendBadReply(BackendError, code="comfy_bad_reply"):
+class BackendBadReply(BackendError, code="comfy_bad_reply", passing=True):
     """A webhook or an answer of the backend can't be read. The text doesn't quote it: it may hold secrets."""
-
-    passing = True

@@ -73,8 +73,7 @@ def may_be_estimated(run: Run) -> bool:
 
 
 def expected_end(run: Run | StartedRun, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
-    """Return when a run in flight should end. Return None if the run has no queue call yet, or if it is late
-    and its progress allows no estimate.
+    """Return when a run in flight should end, or None without a queue call or an estimate.
 
     `slots` is how many runs of its deployment the backend executes at the same time; None counts as 1.
     Progress is a share of nodes, not of time, so it is used only for a late run.
@@ -104,9 +103,7 @@ def expected_start(position: int, free_at: Sequence[datetime], usual: Medians) -
 
 
 def end_of_all(ends: Sequence[datetime | None], now: datetime) -> datetime | None:
-    """Return when the last run of a batch should end. Return None if the end of any run is unknown, or if the
-    last end is too soon to show.
-    """
+    """Return when the last run of a batch should end, or None if that is unknown or too soon to show."""
     known = [end for end in ends if end is not None]
     if not known or len(known) < len(ends):
         return None

@@ -43,10 +43,7 @@ def check_shown(*batch: Run) -> None:
 
 
 def may_delete(run: Run, actor: Actor, channel_id: int | None = None) -> bool:
-    """Return whether a user may delete a run's messages in this channel, by default that of the request.
-
-    Moderators of its server may, too.
-    """
+    """Return whether a user may delete a run's messages in this channel, by default that of the request."""
     manages = actor.manages_messages and actor.origin.channel_id == (channel_id or run.channel_id)
     return run.requester_id == actor.id or (manages and not run.private)
 
@@ -65,8 +62,7 @@ BLOCK_DURATIONS: Mapping[str, timedelta | None] = {
 def block_duration(choice: str | None, days: int | None = None) -> timedelta | None:
     """Return the duration of a choice or of these days, by default until unblocked.
 
-    Raises RefusedError for both, and for a choice that isn't offered: it may come from another version's
-    command or form, and a mistake must not block a user forever.
+    Raises RefusedError for both, and for a choice of another version, which must not block a user forever.
     """
     if choice is not None and days is not None:
         raise RefusedError("block_duration_twice")

@@ -59,10 +59,7 @@ def check_availability(guild_id: int | None, operator: OperatorRules, *, user_in
 
 
 def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
-    """Raise RefusedError if a result can't be shown in the channel.
-
-    `restricted` says whether the result is age-restricted.
-    """
+    """Raise RefusedError if a result, which may be age-`restricted`, can't be shown in the channel."""
     if not channel.exists:
         raise RefusedError("channel_gone")
     if channel.locked:
@@ -83,9 +80,7 @@ def check_not_blocked(usage: Usage) -> None:
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
     """Raise RefusedError if an existing result must not be posted at `origin`.
 
-    This is the case if the operator doesn't offer the bot in this server or conversation, if the user is
-    blocked, or if the bot is paused. Direct messages remain allowed even if the operator no longer accepts
-    requests in them.
+    Direct messages remain allowed even if the operator no longer accepts requests in them.
     """
     check_availability(origin.guild_id, operator, user_install=origin.user_install)
     check_not_blocked(usage)
@@ -195,10 +190,9 @@ def judge(
 ) -> None:
     """Raise the refusal of the first rule that forbids a run, or a batch that is new or under review.
 
-    A RefusedForNow means that it may start later, for example on a new day or after a pause. Any other
-    refusal is final. The pause and the budgets are checked last, so that no run waits for them and is then
-    refused by another rule. The runs of a `new` batch will wait in the queue, which has limits, too; its
-    refusal says how many of them could start.
+    A RefusedForNow means that it may start later. The pause and the budgets are checked last, so that no run
+    waits for them and is then refused by another rule. The runs of a `new` batch will wait in the queue,
+    which has limits, too; its refusal says how many of them could start.
 
     `person` is the requester as just read from Discord. If it is None, the roles stored with the run apply,
     and the ages of account and membership aren't checked again, because they only grow. `channel` is None if
@@ -240,8 +234,8 @@ def _check_budgets(
 ) -> None:
     """Raise RefusedError if the operator's limits or the server's budgets leave no room for another run.
 
-    So many `earlier` runs of the batch count, too. When a stored run is judged, `usage` has no waiting runs,
-    so it isn't refused because of itself. `at_once` isn't checked, because it only makes runs wait.
+    So many `earlier` runs of the batch count, too. When a stored run is judged, `usage` has no waiting runs.
+    `at_once` isn't checked, because it only makes runs wait.
     """
     waiting, most = earlier if new else 0, operator.max_waiting_per_server
     if most is not None and run.guild_id is not None and usage.server.waiting + waiting >= most:

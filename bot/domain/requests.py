@@ -30,7 +30,6 @@ def new_key(random: Random) -> str:
 
 
 def is_key(text: str) -> bool:
-    """Return whether a text has the form of a run key."""
     return len(text) == _KEY_LENGTH and set(text) <= set(_ALPHABET)
 
 
@@ -60,8 +59,7 @@ def batch_of(
 ) -> list[Run]:
     """Return a batch with one copy of a new run for each pair of inputs and seed.
 
-    Keys increase with the index. Rows are locked in key order, so the first run of a batch is always locked
-    first.
+    Keys increase with the index, so that the first run of a batch is always locked first.
     """
     keys = sorted(new_key(random) for _ in inputs)
     return [
@@ -81,8 +79,7 @@ class Press:
 def press_id(action: str, source: str, typed: Mapping[str, Any] | None = None) -> str:
     """Return a digest of an action, its source (a run's key or a file), and a form's values.
 
-    It is the same wherever the user finds the action: a follow-up of a picture has one id under the result,
-    behind *More* and in the message's menu.
+    It is the same wherever the user finds the action: under the result, behind *More* or in a menu.
     """
     pressed = json.dumps([action, source, typed or {}], sort_keys=True, default=astuple)
     return sha256(pressed.encode()).hexdigest()[:32]
@@ -204,8 +201,5 @@ class ChannelDefault:
 
 
 def folded(name: str) -> str:
-    """Strip and case-fold a preset's name for lookups, without joiners, which are invisible.
-
-    Lone surrogates are replaced, because they can't be stored.
-    """
+    """Strip and case-fold a preset's name for lookups, without invisible joiners and lone surrogates."""
     return without_joiners(name).strip().encode("utf-8", "replace").decode().casefold()

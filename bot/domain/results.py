@@ -81,7 +81,7 @@ def check_available(run: Run) -> None:
 
 
 def offers_copy(run: Run, actor: Actor) -> bool:
-    """Return whether a run is the requester's, from their current server, and still shows its result."""
+    """Return whether a run is the requester's own, of this server, and still shows its result."""
     is_here = run.guild_id == actor.origin.guild_id
     # An erased result may still have its message.
     shows_something = bool(run.visible) or not run.outputs
@@ -91,9 +91,8 @@ def offers_copy(run: Run, actor: Actor) -> bool:
 def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
     """Raise RefusedError if a copy of this kind was posted, is about to be, or was deleted by a moderator.
 
-    A copy may be requested again if it failed, if the result's requester deleted it, or if the gallery is
-    another channel now. The message of a late success counts as the copy of a single result, because it shows
-    nothing else.
+    It may be requested again if it failed, if the requester deleted it, or if the gallery is another channel
+    now. The message of a late success counts as the copy of a single result.
     """
     alone = messages.get((Kind.LATE, run.index)) if copy.kind is Kind.POST else None
     if alone is not None and alone.is_pending and not alone.posted:
@@ -115,8 +114,8 @@ def copy_in(run: Run, message: MessageRef, messages: Messages) -> Message | None
 def check_copy_stands(run: Run, copy: Message, message: MessageRef, user_id: int) -> None:
     """Raise RefusedError if the copy or its result was deleted, or if this message was replaced.
 
-    Only a moderator's deletion is final. A moderator may therefore delete a copy that its requester has just
-    deleted, or has requested again, as long as the earlier message is still visible.
+    Only a moderator's deletion is final: a moderator may delete a copy that its requester has just deleted or
+    requested again, while the earlier message is visible.
     """
     by_moderator = copy.deleted_by not in (None, run.requester_id)
     own = user_id == run.requester_id
@@ -163,7 +162,7 @@ class RunListEntry:
     def can_be_reopened(self) -> bool:
         """Return whether this is a private result that was shown and hasn't been deleted or erased.
 
-        Its requester may want to open it again, because Discord drops ephemeral messages on a reload.
+        Discord drops ephemeral messages on a reload.
         """
         was_shown = self.first.private and self.message is not None and not self.undelivered
         return was_shown and any(run.is_shown and run.erased_at is None for run in self.batch)

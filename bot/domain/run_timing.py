@@ -48,8 +48,8 @@ RunTimeout = Callable[[str], int | None]
 def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
     """Return the time at which the bot gives up on the run, or None before the queue call.
 
-    The bot's own deadline counts from the queue call. `run_timeout` is the deployment's timeout in seconds,
-    which counts from the start of the run. With DEADLINE_MARGIN added, it can only shorten the deadline.
+    The bot's own deadline counts from the queue call. The deployment's `run_timeout` counts from the start of
+    the run; with DEADLINE_MARGIN added, it can only shorten the deadline.
     """
     if run.submitted_at is None:
         return None
@@ -75,7 +75,7 @@ def poll_after_report(
     """Return when to poll a run that has just reported, or None if the report doesn't postpone its poll.
 
     That is `next_check`, but a run in flight that reports all the time is still cancelled, and ended at its
-    deadline. If an end was reported, the run is asked about.
+    deadline.
     """
     deadline = deadline_of(run, run_timeout)
     if run.state not in IN_FLIGHT or deadline is None:
@@ -91,10 +91,7 @@ def silence_at_end(outputs: Sequence[Output]) -> timedelta:
 
 
 def is_silent_at_end(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a run counts as finished although ComfyDeploy hasn't reported its end.
-
-    It does if all its nodes were executed and its outputs haven't changed for a while.
-    """
+    """Return whether a run that made everything counts as finished without a report of its end."""
     return (
         report.state in IN_FLIGHT
         and report.made_everything

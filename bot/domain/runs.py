@@ -189,7 +189,6 @@ class Run:
 
     @property
     def server(self) -> int:
-        """Return the id of the run's server, or of its requester outside servers."""
         return self.guild_id or self.requester_id
 
     @property
@@ -284,8 +283,7 @@ def is_hidden(runs: Sequence[Run]) -> bool:
 def is_told_elsewhere(run: Run) -> bool:
     """Return whether another request's outcome also reports this run's end.
 
-    If a block ends several requests, one outcome reports them all, and the runs of the others are marked as
-    `quiet`.
+    If a block ends several requests, one outcome reports all, and the runs of the others are `quiet`.
     """
     return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 
@@ -294,9 +292,8 @@ def is_told_elsewhere(run: Run) -> bool:
 class Deletions:
     """What was deleted of a request.
 
-    `outcome` means that no message shows its outcome any more, and `partly` that only some of its results
-    were deleted. `by_moderator` means that somebody else than the requester deleted a result, and
-    `copy_by_moderator` that they deleted a copy of a result that stays.
+    `outcome` means that no message shows its outcome any more, and `partly` that only some results were
+    deleted. `by_moderator` is about a result, and `copy_by_moderator` about a copy of one that stays.
     """
 
     outcome: bool = False
@@ -307,9 +304,9 @@ class Deletions:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result of an erasure: the numbers of batches whose data was erased, and of deleted presets.
+    """The numbers of batches whose data was erased, and of deleted presets.
 
-    `left` has the first run of each batch that kept its data, because it is active or has a pending message.
+    `left` has the first run of each batch that is active or has a pending message.
     """
 
     emptied: int

@@ -85,10 +85,7 @@ class Change:
 
 
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
-    """Return the change that a report makes, or None if it changes nothing.
-
-    `asked` marks a reply to GET /run. Webhooks don't contain everything that such a reply does.
-    """
+    """Return the change that a report makes, or None. `asked` marks a reply to GET /run."""
     never_sent = run.state is RunState.REFUSED and not run.submissions
     if run.state is RunState.AWAITING_APPROVAL or never_sent:
         return None  # no report can approve it
@@ -227,10 +224,7 @@ def _after_the_end(run: Run, report: RunReport, values: dict[str, object], now: 
 
 
 def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:
-    """Return the change that ends a run without a report from ComfyDeploy, for example as refused.
-
-    Return None if the run's state doesn't allow it.
-    """
+    """Return the change that ends a run without a report from ComfyDeploy, if its state allows that."""
     if target not in TRANSITIONS[run.state]:
         return None
     values = {"failure_code": code, "failure_params": dict(params), "ended_at": now, "due_at": None}
@@ -249,10 +243,7 @@ def is_own_verdict(run: Run) -> bool:
 
 
 def end_for_block(run: Run, block: Block, now: datetime) -> Change | None:
-    """Return the change that ends the run of a blocked user.
-
-    Return None if the run has ended or ComfyDeploy may already have it.
-    """
+    """Return the change that ends the run of a blocked user, unless ComfyDeploy may have it."""
     if run.state not in NOT_SUBMITTED or run.run_id is not None:
         return None
     # REJECTED instead of REFUSED hides inputs that no moderator approved from the channel.
@@ -297,10 +288,7 @@ def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, objec
 
 
 def _measured_cost(run: Run, now: datetime, *, in_doubt: bool) -> dict[str, object]:
-    """Return the columns for how long a run has executed by the bot's clock.
-
-    There are none if it was never seen running, or if the clock was set back since.
-    """
+    """Return the columns for how long a run has executed by the bot's clock, which may have been set back."""
     if run.started_at is None or now < run.started_at:
         return {}
     seconds = (now - run.started_at).total_seconds()

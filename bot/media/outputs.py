@@ -80,8 +80,8 @@ class OutputPreparer:
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     def may_link(self, url: str) -> bool:
-        """Return whether a message may link to `url`. Addresses that may not be opened aren't shown, because
-        they may contain a password or reveal the operator's network.
+        """Return whether a message may link to `url`, which may contain a password or reveal the operator's
+        network.
         """
         try:
             self._fetcher.check(url)
@@ -101,9 +101,9 @@ class OutputPreparer:
     ) -> PreparedOutputs:
         """Return a run's outputs for an upload limit of `limit` bytes per file, except those `posted`.
 
-        Larger pictures are shrunk if possible, and other larger files are linked. With a limit of 0, every
-        file is linked. The runs of a batch share the folder, the space for texts, and the `deadline`, which
-        is a time of the event loop.
+        Larger pictures are shrunk if possible, and other larger files are linked; with a limit of 0, every
+        file is. The runs of a batch share the folder, the space for texts, and the `deadline`, which is a
+        time of the event loop.
 
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
@@ -249,7 +249,6 @@ def _known_as(output: Output) -> tuple[str, str | None]:
 
 
 def _path(output: Output) -> str:
-    """Return the link without its signature."""
     return (output.url or "").partition("?")[0]
 
 

@@ -32,11 +32,9 @@ SECONDS: Final = 60.0
 def shrink(data: bytes, limit: int, seconds: float = SECONDS) -> bytes | None:
     """Return the picture as WebP in at most `limit` bytes. Called in a thread, which waits for a process.
 
-    Quality is reduced first, then the size. Returns None if the file isn't a still picture, is too large
-    to decode safely, takes too long, or can't be made to fit. The caller then links to it.
-
-    The process gets no secrets and is killed at the deadline. It is needed because Pillow holds the
-    interpreter's lock while it copies and converts, and because the file may be hostile.
+    Returns None if the file isn't a still picture, is too large to decode safely, takes too long, or can't be
+    made to fit. The process gets no secrets and is killed at the deadline. It is needed because Pillow holds
+    the interpreter's lock while it copies and converts, and because the file may be hostile.
     """
     try:
         done = subprocess.run(  # noqa: S603  # runs this file

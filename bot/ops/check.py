@@ -1,13 +1,20 @@
-"""`python -m bot check`: run the checks in order, without those that can't find anything."""
+"""`python -m bot check`: check the settings and the network, then the services that can be asked."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import re
+from base64 import urlsafe_b64decode
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import AsyncExitStack, closing
 from dataclasses import asdict
 from typing import TextIO
+from urllib.parse import urlsplit
+
+from discord.http import Route
 
 from bot import __version__
 from bot.comfydeploy.client import ComfyDeploy, open_session
@@ -17,14 +24,84 @@ from bot.config.logs import Redactor
 from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, Settings, configured_deployments
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
-from bot.domain.errors import StartupError
+from bot.domain.errors import StartupError, reason_of
 from bot.ops.check_comfydeploy import DEPLOYMENT, check_deployments, check_key
 from bot.ops.check_discord import check_discord
 from bot.ops.check_machine import check_pictures, check_public_url, inspect_database
-from bot.ops.check_settings import check_network, check_settings, names_in
-from bot.ops.findings import Finding, Level, counted, problem
+from bot.ops.findings import Finding, Level, counted, problem, warning
 from bot.outside import Outside
 from bot.store import Store
+
+SETTINGS, NETWORK = "Settings", "Network"
+REMEDY = "Set it in .env or the environment; the project's docs/configuration.md explains each setting."
+_CONNECT_SECONDS = 10
+_OWN_API = "https://api.comfydeploy.com/api"
+
+
+def token_fault(token: str) -> str | None:
+    """Return what is wrong with the form of a bot token, or None. The first part is the application's id."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(parts):
+        return "doesn't look like a bot token: it should have three parts, joined by dots"
+    if token.startswith("eyJ"):
+        return "looks like a ComfyDeploy key"
+    try:
+        is_id = urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).isdigit()
+    except ValueError:
+        is_id = False
+    return None if is_id else "doesn't look like a bot token, which begins with the application's id"
+
+
+def key_fault(key: str, api_url: str) -> str | None:
+    """Return what is wrong with the form of an API key, or None. A self-hosted server has other keys."""
+    if api_url != _OWN_API or key.startswith("eyJ"):
+        return None
+    if token_fault(key) is None:
+        return "looks like a Discord token"
+    return "doesn't look like a ComfyDeploy key, which begins with eyJ"
+
+
+def names_in(mistakes: Sequence[str]) -> frozenset[str]:
+    """Return the wrong settings, with which the sentences begin. Their defaults are nothing to talk about."""
+    return frozenset(found[0] for sentence in mistakes if (found := re.match("[A-Z_]+", sentence)))
+
+
+def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Finding]:
+    """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely form."""
+    for sentence in mistakes:
+        yield problem(SETTINGS, sentence, REMEDY)
+    for sentence in settings.warnings():
+        if not names_in([sentence]) & names_in(mistakes):
+            yield warning(SETTINGS, sentence, REMEDY)
+    token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
+    if token and (fault := token_fault(token)):
+        yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
+    if key and (fault := key_fault(key, settings.comfydeploy_api_url)):
+        yield warning(SETTINGS, f"COMFYDEPLOY_API_KEY {fault}.", "Copy it from ComfyDeploy's dashboard.")
+    if (folder := settings.backup_dir) is not None and not os.access(folder, os.W_OK | os.X_OK):
+        summary = f"BACKUP_DIR: {folder} is missing or can't be written."
+        yield problem(SETTINGS, summary, "Create it, and give the bot's user that right.")
+    host = urlsplit(settings.public_url or "").hostname
+    if host is not None and "." not in host and ":" not in host and host != "localhost":
+        summary = f"PUBLIC_URL: ComfyDeploy can't reach {host}, a name in your network."
+        yield warning(SETTINGS, summary, "Set it to an address that everybody can reach.")
+
+
+async def check_network(api_url: str) -> Finding | None:
+    """Return a finding if neither Discord nor ComfyDeploy can be reached at all, so nothing else is asked."""
+    reasons = []
+    for url in (Route.BASE, api_url):
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
+        except OSError as error:  # TimeoutError, too
+            reasons.append(f"{host}: {reason_of(error)}")
+        else:
+            with closing(writer):
+                return None
+    summary = f"neither Discord nor ComfyDeploy can be reached ({'; '.join(reasons)})."
+    return problem(NETWORK, summary, "Check this machine's network, its name server and the firewall.")
 
 
 async def check(

@@ -73,7 +73,6 @@ async def _ask(call: Awaitable[T]) -> T:
 
 
 def _reason(error: BaseException) -> str:
-    """Describe why a call failed."""
     if isinstance(error, discord.HTTPException):
         # Without a code, the text repeats the status or is the page of a proxy.
         return f"{error.status} {error.text if error.code else error.response.reason}".strip()

@@ -146,7 +146,6 @@ def _unanswered(public_url: str, status: int, location: str, *, taken: str, port
 
 
 async def check_pictures(settings: Settings, outside: Outside) -> Finding:
-    """Send a harmless picture to the checker."""
     metrics = Metrics(outside.monotonic)
     try:
         labels = configured_labels(settings)

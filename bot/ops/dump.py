@@ -141,7 +141,6 @@ def _write(connection: Connection, path: Path, now: datetime, stopped: bool) -> 
 
 
 def lines_of(connection: Connection, table: Table) -> Iterator[bytes]:
-    """Yield a table's rows as lines of JSON."""
     found = connection.execute(sql.select(table).execution_options(yield_per=_ROWS))
     for row in found.mappings():
         yield json.dumps(dict(row), default=str, sort_keys=True).encode() + b"\n"

@@ -145,7 +145,6 @@ async def _keep_old(database: Database, file: Path, now: datetime) -> Path | Non
 
 
 def _free(path: Path) -> Path:
-    """Return a path that doesn't exist: this one, or with a number."""
     number, free = 1, path
     while free.exists():
         number += 1
@@ -172,9 +171,9 @@ def _own_tables(connection: Connection) -> set[str]:
 def settle(connection: Connection, now: datetime, erased: Collection[int] = ()) -> Counter[RunState]:
     """End the runs of a restored backup that hadn't ended, and return how many ended in which state.
 
-    What waited may have been started since, so it ends as not started. What was in flight may have ended and
-    been shown. So no result is posted; `/runs` offers those that aren't known as shown. The data of the
-    people who erased it since is erased again.
+    What waited may have been started since, so it ends as not started. What was in flight may have been
+    shown, so no result is posted; `/runs` offers those that aren't known as shown. The data of the people who
+    erased it since is erased again.
     """
     connection.execute(update(requests).values(lease_owner=None, lease_until=None))
     # Discord may have newer commands than those that the backup knows, so all are sent again.

@@ -24,9 +24,9 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
 from bot.domain.errors import InputError, StartLater, StartupError, reason_of
+from bot.ops.check import key_fault, token_fault
 from bot.ops.check_comfydeploy import KEY_REFUSED, UNKNOWN_ID, check_deployments, check_key
 from bot.ops.check_discord import CLOCK, SERVERS, TOKEN_REFUSED, check_discord
-from bot.ops.check_settings import key_fault, token_fault
 from bot.ops.findings import Finding, Level
 from bot.outside import Outside
 
@@ -138,7 +138,6 @@ def _value(settings: Settings, name: str) -> str:
 
 
 def _with(settings: Settings, name: str, value: str) -> Settings:
-    """Return the settings with another value. Raises ValidationError."""
     valid = Settings.model_validate({name: value}, context=[])
     return settings.model_copy(update={name.lower(): getattr(valid, name.lower())})
 

@@ -51,7 +51,6 @@ class Field:
         return f"{of} · {self.setting.label}" if of else self.setting.label
 
     def keys_in(self, *rules: ServerRules) -> list[Key]:
-        """Return the keys for which some of the rules have a value, or None as the only one."""
         if self.keys is None:
             return [None]
         keys: set[Any] = set()
@@ -85,7 +84,7 @@ class Field:
 def _declared(
     model: type[BaseModel], parents: tuple[str, ...], section: Section | None, keys: Names | None = None
 ) -> Iterator[Field]:
-    """Yield the settings of a model. With `keys`, it is the model of a map's values."""
+    """Yield the settings of a model, or with `keys` of the model of a map's values."""
     for name, info in model.model_fields.items():
         here = next((each for each in info.metadata if isinstance(each, Section)), section)
         setting = next((each for each in info.metadata if isinstance(each, Setting)), None)
@@ -199,7 +198,7 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> ServerRules
 def form_of(
     section: Section, key: Key, rules: ServerRules, context: SettingsContext, *, whole: bool = False
 ) -> list[FormField]:
-    """Return the form's fields for a section, or for a key in it, with `whole` also those without effect now.
+    """Return the form's fields for a section, or for a key in it, with `whole` also those without effect.
 
     A field's name ends with a digest of what it shows, which tells later if that has changed.
     """
@@ -227,9 +226,9 @@ def apply_form(
 ) -> tuple[ServerRules, list[InputError]]:
     """Apply a submitted form, which maps the names of its fields to their values, to the rules.
 
-    Only values that differ from what was shown are applied. Of these, values of settings that somebody else
-    has changed meanwhile are left out, and returned as mistakes. Raises InputErrors with all mistakes of the
-    form if a value is wrong. Raises RefusedError for a form of another version.
+    Only values that differ from what was shown are applied. Settings that somebody else has changed meanwhile
+    are left out, and returned as mistakes. Raises InputErrors with all mistakes if a value is wrong, and
+    RefusedError for a form of another version.
     """
     fields = {_place(each): each for each in form_of(section, key, rules, context, whole=True)}
     given: dict[Field, dict[str, Sequence[str]]] = {}

@@ -313,9 +313,9 @@ class ServerRules(_Rules):
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
-    """Parse stored rules. Return them with the names of the invalid ones, which have their defaults.
+    """Return stored rules, or the defaults, with the names of the invalid ones, which have their defaults.
 
-    None means that nothing is stored. The name "." means that `stored` isn't a mapping.
+    The name "." means that `stored` isn't a mapping.
     """
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",) if stored is not None else ()

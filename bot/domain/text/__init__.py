@@ -117,10 +117,7 @@ def escape_line(text: str, limit: int) -> str:
 
 
 def in_code(text: str, limit: int) -> str:
-    """Put text on one line, shorten it, and replace its backticks, for use between backticks.
-
-    Escapes don't work there.
-    """
+    """Put text on one line, shorten it, and replace its backticks, for use between backticks."""
     return shorten(strip_invisible(text).replace("`", "'"), limit)
 
 
@@ -176,8 +173,8 @@ _TINY, _HUGE = 1e-9, 10**24
 def typed_number(text: str) -> float | None:
     """Parse a number in any script's digits, such as `.5`, `5,5`, `1,000`, or `1e3`.
 
-    A comma before exactly three digits separates thousands, and any other comma is a decimal point. Return
-    None for other text and for numbers that no float holds.
+    A comma before exactly three digits separates thousands. Return None for other text, and for numbers that
+    no float holds.
     """
     plain = _plain(text)
     if not FLOAT.fullmatch(plain):

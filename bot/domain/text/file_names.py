@@ -21,7 +21,6 @@ def file_stem(deployment: str, key: str, number: int | None = None) -> str:
 
 
 def without_suffix(name: str) -> str:
-    """Return a file's name without its suffix, or an empty string if it has none."""
     return name.rpartition(".")[0]
 
 
