@@ -47,6 +47,11 @@ PAGE = 20
 MAX_FAILURES = 3
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
+_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
+TIMEOUTS = {
+    "queue": aiohttp.ClientTimeout(total=QUEUE_CALL_SECONDS, connect=10),
+    "log": aiohttp.ClientTimeout(total=3),  # an outcome waits for it
+}
 # The errors that aiohttp raises before a byte of the request is sent.
 _BEFORE_THE_REQUEST = (
     aiohttp.ConnectionTimeoutError,
@@ -74,7 +79,7 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
 class ComfyDeploy:
     """A client for ComfyDeploy's API at `base_url`. It implements `bot.domain.backend.Backend`.
 
-    Pass a session from `open_session`. The timeouts are totals in seconds.
+    Pass a session from `open_session`.
     """
 
     gpus = GPUS
@@ -87,20 +92,11 @@ class ComfyDeploy:
         base_url: str,
         api_key: SecretStr | str,
         signer: WebhookSigner,
-        *,
-        queue_timeout: float = QUEUE_CALL_SECONDS,
-        call_timeout: float = 20,
-        log_timeout: float = 3,
-        connect_timeout: float = 10,
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
         self._signer = signer
-        self._queue_timeout = aiohttp.ClientTimeout(total=queue_timeout, connect=connect_timeout)
-        self._call_timeout = aiohttp.ClientTimeout(total=call_timeout, connect=connect_timeout)
-        # Short, because an outcome waits for the log.
-        self._log_timeout = aiohttp.ClientTimeout(total=log_timeout)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Describe a deployment.
@@ -156,7 +152,7 @@ class ComfyDeploy:
 
     async def start_run(self, run: Run) -> str:
         body = queue_body(run, self._signer.url(run.key))
-        reply = await self._call("queue", "POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
+        reply = await self._call("queue", "POST", QUEUE_PATH, json=body)
         return uuid_of(load_object(reply), "run_id")
 
     async def get_run(self, run_id: str) -> RunReport:
@@ -173,7 +169,7 @@ class ComfyDeploy:
     async def read_log(self, run_id: str) -> tuple[str, ...]:
         """Return the last entries of a run's log. The path is undocumented."""
         path = f"/v2/clickhouse-run-logs/{quote(run_id, safe='')}"
-        body = await self._call("log", "GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
+        body = await self._call("log", "GET", path, max_reply=MAX_LOG)
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
@@ -185,7 +181,6 @@ class ComfyDeploy:
         method: str,
         path: str,
         *,
-        limits: aiohttp.ClientTimeout | None = None,
         max_reply: int = MAX_REPLY,
         **kwargs: Any,
     ) -> bytes:
@@ -199,7 +194,7 @@ class ComfyDeploy:
                 method,
                 self._base_url + path,
                 headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
-                timeout=limits or self._call_timeout,
+                timeout=TIMEOUTS.get(call, _TIMEOUT),
                 allow_redirects=False,
                 trace_request_ctx=call,
                 **kwargs,

@@ -172,17 +172,13 @@ _ANSWER_OF = update(messages).where(
     messages.c.request_key == bindparam("of_request"), messages.c.kind == Kind.ANSWER
 )
 _REVISE = _ANSWER_OF.values(wanted_rev=messages.c.wanted_rev + 1)
-_SETTLE = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev, farewell_at=None)
+# Stops the edits of a status message, because the outcome takes over.
+SETTLE_ANSWER = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev, farewell_at=None)
 
 
 def revise(connection: Connection, keys: Collection[str]) -> None:
     """Have the status messages of these locked requests edited."""
     connection.execute(_REVISE, [{"of_request": key} for key in sorted(keys)])
-
-
-def settle_answer(connection: Connection, request_key: str) -> None:
-    """Stop editing a request's status message, because its outcome takes over."""
-    connection.execute(_SETTLE, {"of_request": request_key})
 
 
 def want(

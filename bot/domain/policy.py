@@ -243,8 +243,8 @@ def _check_budgets(
     ceiling, seconds = operator.daily_gpu_seconds, run.reserved_seconds
     if ceiling is not None and usage.gpu_seconds_today + (earlier + 1) * seconds > ceiling + _ROUNDING:
         raise until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
-    if not new and is_charged(run, usage.now):
-        return
+    if not new and run.charged_on == budget_day(usage.now):
+        return  # the ledger already counts what it reserves
     reserved = seconds * run.weight
     budgets = (
         ("budget", usage.person, limits_of(person, rules)),
@@ -263,11 +263,6 @@ def _check_budgets(
 
 # The year of Discord's launch: no account or membership is older.
 _LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
-
-
-def is_charged(run: Run, now: datetime) -> bool:
-    """Return whether the ledger already counts what the run reserves for today."""
-    return run.charged_on == budget_day(now)
 
 
 def needs_approval(run: Run, person: Member, rules: ServerRules) -> bool:

@@ -37,24 +37,12 @@ _HEADS: Final = 8
 _GONE: Final = frozenset({403, 404, 410})
 # The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
 _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hm"})
-
-
-@dataclass(frozen=True, slots=True)
-class MediaLimits:
-    """The limits of a download: times in seconds, a rate in bytes per second, and the number of redirects.
-
-    `connect` limits each attempt to connect, `answer` the time until the headers, including redirects, and
-    `idle` the pause between two chunks of a body. `total` limits the whole download. From `patience` seconds
-    after the headers, at least `rate` bytes per second must have arrived on average.
-    """
-
-    connect: float = 10
-    answer: float = 20
-    idle: float = 15
-    rate: float = 16 * 1024
-    patience: float = 15
-    total: float = 120
-    redirects: int = 5
+# Seconds for an attempt to connect, until the headers (including redirects), between two chunks, and for a
+# whole download.
+CONNECT, ANSWER, IDLE, TOTAL = 10.0, 20.0, 15.0, 120.0
+# From so many seconds after the headers, this many bytes per second must have arrived on average.
+PATIENCE, RATE = 15.0, 16.0 * 1024
+_MOST_REDIRECTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +66,10 @@ class MediaFetcher:
         self,
         *,
         allows: AddressRule = is_public,
-        limits: MediaLimits | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._allows = allows
         self.read_offline: Callable[[str], Awaitable[bytes | None]] | None = None
-        self._limits = limits or MediaLimits()
         self._resolver = resolver
         self._session: aiohttp.ClientSession
         self._heads = asyncio.Semaphore(_HEADS)
@@ -94,9 +80,7 @@ class MediaFetcher:
             # No DNS cache, so that the address of every connection is checked.
             # No limit on connections: OutputPreparer limits the downloads, and `_HEADS` the other requests.
             connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
-            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=IDLE),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             # A few kilobytes of gzip can hold gigabytes, so bodies are requested and counted uncompressed.
@@ -121,7 +105,7 @@ class MediaFetcher:
         MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
         """
         with retryable(_shown(url)):
-            async with asyncio.timeout(self._limits.total):
+            async with asyncio.timeout(TOTAL):
                 file = await self.read_offline(url) if self.read_offline is not None else None
                 if file is None:
                     size, head = await self._download(url, limit_bytes, into)
@@ -144,7 +128,7 @@ class MediaFetcher:
         with retryable(_shown(url)):
             async with (
                 self._heads,
-                asyncio.timeout(self._limits.answer),
+                asyncio.timeout(ANSWER),
                 self._opened(url, {"Range": f"bytes=0-{SNIFF_BYTES - 1}"}) as response,
             ):
                 head = b""
@@ -162,15 +146,15 @@ class MediaFetcher:
             size, head, began = 0, b"", clock()
             while True:
                 # The session's `sock_read` restarts with each byte of the chunked framing; this doesn't.
-                async with asyncio.timeout(self._limits.idle):
+                async with asyncio.timeout(IDLE):
                     chunk = await response.content.read(_CHUNK)
                 if not chunk:
                     break
                 size += len(chunk)
                 if size > limit:
                     raise MediaTooLarge(f"{where}: more than {limit} bytes", limit=limit)
-                if (passed := clock() - began) > self._limits.patience and size < passed * self._limits.rate:
-                    raise MediaUnavailable(f"{where}: less than {self._limits.rate:.0f} bytes/s")
+                if (passed := clock() - began) > PATIENCE and size < passed * RATE:
+                    raise MediaUnavailable(f"{where}: less than {RATE:.0f} bytes/s")
                 head += chunk[: SNIFF_BYTES - len(head)]
                 into.write(chunk)
             if not head:
@@ -181,7 +165,7 @@ class MediaFetcher:
     async def _opened(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Follow redirects to a response with a body. A part of a file is accepted only with `headers`."""
         async with AsyncExitStack() as stack:
-            async with asyncio.timeout(self._limits.answer):
+            async with asyncio.timeout(ANSWER):
                 response = await self._answer(stack, _parse(url), headers)
             where = f"{_shown(response.url)}: {response.status}"
             signed = not _SIGNED.isdisjoint(response.url.query)
@@ -196,7 +180,7 @@ class MediaFetcher:
     async def _answer(
         self, stack: AsyncExitStack, url: URL, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
-        for _ in range(self._limits.redirects + 1):
+        for _ in range(_MOST_REDIRECTS + 1):
             check_url(url, self._allows)
             get = self._session.get(url, headers=headers, allow_redirects=False)
             response = await stack.enter_async_context(get)
@@ -207,7 +191,7 @@ class MediaFetcher:
                 raise MediaUnavailable(f"{_shown(response.url)}: {response.status} without Location")
             url = response.url.join(_parse(location))
             response.close()
-        raise MediaUnavailable(f"{_shown(url)}: more than {self._limits.redirects} redirects")
+        raise MediaUnavailable(f"{_shown(url)}: more than {_MOST_REDIRECTS} redirects")
 
 
 # A host name has at most 253 characters; parsing a longer one that isn't ASCII takes quadratic time.

@@ -58,15 +58,11 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
         return problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right."), False
     if version == NEWEST:
         return ok(DATABASE, f"{server}, schema {version}, up to date."), True
-    if version is None and await store.database.read(_has_tables):
+    if version is None and await store.database.read(lambda found: bool(inspect(found).get_table_names())):
         remedy = "Give the bot a database of its own."
         return problem(DATABASE, f"{server}: it has tables of another program.", remedy), False
     state = "without tables" if version is None else f"schema {version}"
     return ok(DATABASE, f"{server}, {state}: the next start brings it up to date."), False
-
-
-def _has_tables(connection: Connection) -> bool:
-    return bool(inspect(connection).get_table_names())
 
 
 def _versions(connection: Connection) -> tuple[str | None, str]:

@@ -57,13 +57,10 @@ def run_entry(
 def request_entry(
     batch: Sequence[Run], action: AuditAction, actor_id: int | None, now: datetime, **details: object
 ) -> AuditEntry:
+    if len(batch) > 1:
+        details = {"runs": len(batch), **details}
     entry = run_entry(batch[0], action, actor_id, now)
-    return replace(entry, run_key=batch[0].request_key, details=count_of(len(batch)) | details)
-
-
-def count_of(count: int) -> dict[str, object]:
-    """Return the detail that says how many runs an entry is about, if it is about several."""
-    return {"runs": count} if count > 1 else {}
+    return replace(entry, run_key=batch[0].request_key, details=details)
 
 
 def add_entries(connection: Connection, *entries: AuditEntry) -> None:
@@ -84,11 +81,9 @@ def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> b
         return False
     outcome, made = _outcome_of(ends)
     action = AuditAction.EXPIRE if outcome == RunState.EXPIRED else AuditAction.OUTCOME
-    details = count_of(run.count)
+    details: dict[str, object] = {"result": "private"} if run.private else {}
     if run.count > 1:
-        details["results"] = f"{made} of {run.count}"
-    if run.private:
-        details["result"] = "private"
+        details = {"runs": run.count, "results": f"{made} of {run.count}", **details}
     if not run.final:
         entry = run_entry(run, action, None, now, outcome=outcome, **details)
         add_entries(connection, replace(entry, run_key=run.request_key))

@@ -24,9 +24,9 @@ from bot.domain.transitions import end
 from bot.store.blocks import active_block, end_blocked_run
 from bot.store.ledger import post
 from bot.store.queue import (
+    ADVANCE,
     NOT_HELD,
     PAUSED,
-    advance,
     hold_queues,
     is_waiting,
     next_candidate,
@@ -126,7 +126,7 @@ def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answe
     if run.queue_position is not None or run.waiting_code is not None:
         # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
         revise(connection, [run.request_key])
-    advance(connection, run)
+    connection.execute(ADVANCE, {"claimed_from": run.deployment, "claimed": run.key})
     post(connection, run, {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today})
     return _claimed(connection, claim_id)
 

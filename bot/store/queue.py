@@ -30,7 +30,7 @@ from bot.database.row_locks import lock, lock_requests_of, lock_rows
 from bot.database.rows import insert_new, revise
 from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
 from bot.domain.fair_queue import FIRST_TURN, NO_TURN, PLACES, next_tag
-from bot.domain.runs import IN_FLIGHT, Run, RunState
+from bot.domain.runs import IN_FLIGHT, RunState
 
 # How many runs behind the front are told their place at once.
 _AT_ONCE = 200
@@ -110,7 +110,8 @@ _EARLIEST = (
     .limit(1)
 )
 _claimed_tag = select(runs.c.queue_tag).where(runs.c.key == bindparam("claimed")).scalar_subquery()
-_ADVANCE = (
+# Lets a queue's virtual time follow a claim. A run that was requeued may have a smaller tag.
+ADVANCE = (
     update(queues)
     .where(queues.c.deployment == bindparam("claimed_from"), queues.c.virtual_time < _claimed_tag)
     .values(virtual_time=_claimed_tag)
@@ -200,11 +201,6 @@ def next_candidate(
     keys: list[str] = [key for key in first if key is not None]
     earliest: str | None = connection.scalar(_EARLIEST, {"keys": keys}) if len(keys) > 1 else None
     return earliest or next(iter(keys), None)
-
-
-def advance(connection: Connection, claimed: Run) -> None:
-    """Let a queue's virtual time follow a claim. A run that was requeued may have a smaller tag."""
-    connection.execute(_ADVANCE, {"claimed_from": claimed.deployment, "claimed": claimed.key})
 
 
 def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:

@@ -18,7 +18,7 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
-from bot.domain.budgets import Usage, has_daily_limit, limits_of, weight_of
+from bot.domain.budgets import Usage, budget_day, has_daily_limit, limits_of, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -31,7 +31,7 @@ from bot.domain.errors import (
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.policy import Facts, Offer, OperatorRules, decide, is_charged, judge
+from bot.domain.policy import Facts, Offer, OperatorRules, decide, judge
 from bot.domain.requests import Actor, ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -292,7 +292,7 @@ def judge_run(
         seconds = expected_seconds(connection, run.deployment, gpu, now)
         run = replace(run, weight=weight_of(gpu, rules), reserved_seconds=seconds)
     run = replace(run, expected_gpu=gpu)
-    usage, charged = Usage(now=now), is_charged(run, now)
+    usage, charged = Usage(now=now), run.charged_on == budget_day(now)
     if not charged:
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)

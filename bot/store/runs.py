@@ -17,6 +17,7 @@ from bot.database.engine import Repository, reads, writes
 from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
 from bot.database.rows import (
     FRESH,
+    SETTLE_ANSWER,
     bump,
     messages_of,
     read_runs,
@@ -24,7 +25,6 @@ from bot.database.rows import (
     runs_of,
     select_runs,
     set_columns,
-    settle_answer,
     to_run,
     want,
 )
@@ -288,8 +288,7 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     if change.ends_run and run.index == 0 and run.state is RunState.AWAITING_APPROVAL:
         bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
     if is_over and not run.final:
-        # The outcome takes over from the status message.
-        settle_answer(connection, run.request_key)
+        connection.execute(SETTLE_ANSWER, {"of_request": run.request_key})
         want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
     elif change.visible:
         revise(connection, [run.request_key])

@@ -54,12 +54,6 @@ _OUTCOMES = select(func.count().label("number"), func.min(messages.c.since).labe
 _OFFERED = select(func.count()).where(messages.c.offered)
 
 
-def successes(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> list[Success]:
-    """Return the newest successes of a deployment on a GPU; `gpu` None means that it wasn't known."""
-    values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
-    return [Success(*row) for row in connection.execute(SUCCESSES, values)]
-
-
 def expected_seconds(connection: Connection, deployment: str, gpu: str | None, now: datetime) -> float:
     """Return the seconds to reserve for a run of a deployment on a GPU."""
     values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
@@ -137,7 +131,8 @@ class FigureStore(Repository):
         self, connection: Connection, deployment: str, gpu: str | None, now: datetime
     ) -> Medians | None:
         """Return the medians of a deployment's recent runs on a GPU, or None if there are too few."""
-        return medians_of(successes(connection, deployment, gpu, now))
+        values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
+        return medians_of([Success(*row) for row in connection.execute(SUCCESSES, values)])
 
     @reads
     def in_flight(self, connection: Connection) -> Mapping[str, Sequence[StartedRun]]:

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from bot import __version__
-from bot.comfydeploy.client import MAX_REPLY, PAGE, ComfyDeploy, open_session
+from bot.comfydeploy.client import MAX_REPLY, PAGE, TIMEOUTS, ComfyDeploy, open_session
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
@@ -51,14 +51,14 @@ class Server:
         return web.Response(body=self.answer, status=self.status, headers=self.headers)
 
 
-def client_of(session: aiohttp.ClientSession, address: str, **timeouts: float) -> ComfyDeploy:
-    return ComfyDeploy(session, f"{address}/api/", KEY, SIGNER, **timeouts)
+def client_of(session: aiohttp.ClientSession, address: str) -> ComfyDeploy:
+    return ComfyDeploy(session, f"{address}/api/", KEY, SIGNER)
 
 
 @asynccontextmanager
-async def client_at(address: str, **timeouts: float) -> AsyncIterator[ComfyDeploy]:
+async def client_at(address: str) -> AsyncIterator[ComfyDeploy]:
     async with open_session() as session:
-        yield client_of(session, address, **timeouts)
+        yield client_of(session, address)
 
 
 async def told(server: Server, call: str = "queue") -> Any:
@@ -67,9 +67,9 @@ async def told(server: Server, call: str = "queue") -> Any:
         return await CALLS[call](client)
 
 
-async def fault(address: str, call: str = "queue", **timeouts: float) -> errors.BackendError:
+async def fault(address: str, call: str = "queue") -> errors.BackendError:
     """Return the error of a call."""
-    async with client_at(address, **timeouts) as client:
+    async with client_at(address) as client:
         with pytest.raises(errors.BackendError) as caught:
             await CALLS[call](client)
     assert KEY not in f"{caught.value} {caught.value.params}"
@@ -190,7 +190,7 @@ async def test_what_cannot_be_connected_to_is_unreachable() -> None:
     assert type(error) is errors.BackendUnreachable
 
 
-async def test_no_free_connection_in_time_is_unreachable() -> None:
+async def test_no_free_connection_in_time_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     arrived, finish = asyncio.Event(), asyncio.Event()
 
     async def handler(request: web.Request) -> web.Response:
@@ -202,8 +202,9 @@ async def test_no_free_connection_in_time_is_unreachable() -> None:
     async with serving(handler) as address, aiohttp.ClientSession(connector=one) as session:
         first = asyncio.create_task(client_of(session, address).start_run(NEW_RUN))
         await arrived.wait()
+        monkeypatch.setitem(TIMEOUTS, "queue", aiohttp.ClientTimeout(connect=0.05))
         with pytest.raises(errors.BackendUnreachable):
-            await client_of(session, address, connect_timeout=0.05).start_run(NEW_RUN)
+            await client_of(session, address).start_run(NEW_RUN)
         finish.set()
         assert await first == RUN_ID
 
@@ -242,10 +243,11 @@ async def breaking(part: bytes, then: str) -> AsyncIterator[tuple[str, list[byte
 
 @pytest.mark.parametrize(("part", "then", "kind"), BROKEN)
 async def test_a_broken_answer_has_its_error_and_the_call_is_never_sent_again(
-    part: bytes, then: str, kind: type[errors.BackendError]
+    part: bytes, then: str, kind: type[errors.BackendError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(TIMEOUTS, "queue", aiohttp.ClientTimeout(total=0.2 if then == "hang" else 60))
     async with breaking(part, then) as (address, requests):
-        error = await fault(address, queue_timeout=0.2 if then == "hang" else 60)
+        error = await fault(address)
     assert type(error) is kind
     assert error.accepted is (kind is not errors.BackendUnauthorized)
     assert len(requests) == 1
@@ -262,10 +264,11 @@ async def test_a_broken_answer_that_quotes_the_key_is_told_without_it(padding: i
     assert len(text) <= 1000
 
 
-@pytest.mark.parametrize(("call", "limit"), [("cancel", "call_timeout"), ("log", "log_timeout")])
-async def test_a_server_that_never_answers_is_a_timeout(call: str, limit: str) -> None:
+@pytest.mark.parametrize("call", ["cancel", "log"])
+async def test_a_server_that_never_answers_is_a_timeout(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TIMEOUTS, call, aiohttp.ClientTimeout(total=0.2))
     async with breaking(b"", "hang") as (address, _):
-        assert type(await fault(address, call, **{limit: 0.2})) is errors.BackendTimeout
+        assert type(await fault(address, call)) is errors.BackendTimeout
 
 
 async def test_every_queue_call_has_a_connection_of_its_own() -> None:

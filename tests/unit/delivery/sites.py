@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import MediaError
-from bot.media.download import Media, MediaFetcher, MediaLimits
+from bot.media.download import Media, MediaFetcher
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"
@@ -135,11 +135,10 @@ async def fetch(
     *,
     limit: int = 10_000,
     names: Names | None = None,
-    limits: MediaLimits | None = None,
     filename: str | None = None,
     into: IO[bytes] | None = None,
 ) -> Media:
-    async with MediaFetcher(allows=outside_only, resolver=names, limits=limits) as fetcher:
+    async with MediaFetcher(allows=outside_only, resolver=names) as fetcher:
         return await fetcher.fetch(url, limit_bytes=limit, into=into or io.BytesIO(), filename=filename)
 
 

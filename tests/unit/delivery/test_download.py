@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
-from bot.media.download import MediaFetcher, MediaLimits
+from bot.media.download import MediaFetcher
 from bot.media.file_types import SNIFF_BYTES
 from tests.unit.delivery.sites import (
     INSIDE,
@@ -112,11 +112,12 @@ OK = b"HTTP/1.1 200 OK\r\n"
     ],
 )
 async def test_a_body_that_does_not_come_to_its_end_in_time_is_no_result(
-    outside: Site, handler: Handler, limits: dict[str, float], told: str
+    outside: Site, handler: Handler, limits: dict[str, float], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outside.handler = handler
-    refused = await refusal(outside.url("/?hm=s3cret"), MediaUnavailable, limits=MediaLimits(**limits))  # type: ignore[arg-type]
-    assert told in refused
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"bot.media.download.{name.upper()}", limit)
+    assert told in await refusal(outside.url("/?hm=s3cret"), MediaUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ async def test_a_body_that_does_not_come_to_its_end_in_time_is_no_result(
 async def test_a_body_above_the_limit_is_not_read_on(outside: Site, handler: Handler, read: int) -> None:
     outside.handler = handler
     into = io.BytesIO()
-    async with MediaFetcher(allows=outside_only, limits=MediaLimits(idle=1)) as fetcher:
+    async with MediaFetcher(allows=outside_only) as fetcher:
         with pytest.raises(MediaTooLarge) as caught:
             await fetcher.fetch(outside.url(), limit_bytes=300_000, into=into)
     assert caught.value.params == {"limit": 300_000}
