@@ -21,7 +21,7 @@ from tests.chaos.database import OpenedDatabase
 from tests.databases import migrate
 from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock
+from tests.fakediscord.world import Clock
 
 SPEED = 8.0
 # Discord's three seconds, on the fast clock: a busy machine needs real time.
@@ -47,15 +47,9 @@ class QuickClock(Clock):
 
     def __init__(self, epoch: float) -> None:
         self._epoch = epoch
-        self._given = 0
 
     def now(self) -> float:
         return self._epoch + (time.time() - self._epoch) * SPEED
-
-    def snowflake(self) -> int:
-        """Return a new id, which contains the time."""
-        self._given += 1
-        return ((int(self.now() * 1000) - DISCORD_EPOCH_MS) << 22) | self._given % (1 << 22)
 
 
 class Processes:
@@ -70,9 +64,7 @@ class Processes:
         self._layout = layout
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         home.speed = SPEED
-        clock = QuickClock(home.epoch)
-        self.discord.world.clock = clock
-        self.discord.world.snowflake = clock.snowflake  # type: ignore[method-assign]  # for this world only
+        self.discord.world.clock = QuickClock(home.epoch)
         shards = 1 if layout is ALONE else 2
         self.discord.shards = shards
         self.guilds = [

@@ -90,7 +90,8 @@ async def _play(bot: Processes, chance: random.Random) -> Round:
     await bot.connected()
     for _ in range(chance.choice((0, 0, 1, 2))):
         (route,) = chance.choices([*ROUTES], [*ROUTES.values()])
-        fault = Fault(chance.choice([*Effect]), status=500, seconds=chance.uniform(0.05, 0.4))
+        effect, seconds = chance.choice([*Effect]), chance.uniform(0.05, 0.4)
+        fault = Fault(effect, status=500, seconds=seconds, after=chance.random() < 0.5)
         bot.discord.faults.add(route, fault, times=chance.choice((1, 1, 2)))
     if bot.database.proxy is not None and chance.random() < 0.3:
         loss, every = chance.choice((Loss.REPLY, Loss.REPLY, Loss.STATEMENT)), chance.choice((1, 2, 3, 5))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,9 +30,8 @@ class Actions(WorldChanges):
         self, filename: str, data: bytes, content_type: str = "", *, width: int = 0, height: int = 0
     ) -> Attachment:
         """Return a file for an attachment option or upload."""
-        kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        size = width or None, height or None
-        file = Attachment(self.world.snowflake(), filename, kind, len(data), data, *size)
+        size = {"width": width or None, "height": height or None}
+        file = self.world.file(filename, data, content_type, **size)
         self.user_files[file.id] = file
         return file
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mimetypes
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,20 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import BodyPartReader, web
 
-from tests.fakediscord.errors import ApiError, Json
+from tests.fakediscord.errors import ApiError
 from tests.fakediscord.world import Attachment, Guild
 
 if TYPE_CHECKING:
     from tests.fakediscord.world_changes import WorldChanges
 
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An uploaded file. `data` is None if the fake doesn't keep the bytes."""
-
-    filename: str
-    size: int
-    data: bytes | None
+# After so many messages, only the sizes of files are kept, to limit the memory of long runs.
+_WITH_FILES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,7 @@ class Call:
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
-    files: Mapping[int, Upload]
+    files: Mapping[int, Attachment]
 
     def id(self, name: str) -> int:
         return int(self.params[name])
@@ -79,42 +72,20 @@ class Routes(list[Endpoint]):
         return add
 
 
-class FileStore:
-    """Reads uploads, and keeps only the bytes of the first ones, to limit the memory of long runs."""
-
-    _left = 200
-
-    async def read(self, part: BodyPartReader) -> Upload:
-        data = bytes(await part.read())
-        self._left -= 1
-        return Upload(part.filename or "unknown", len(data), data if self._left >= 0 else None)
-
-
 async def read_call(request: web.Request, discord: WorldChanges) -> Call:
     text = ""
-    files: dict[int, Upload] = {}
+    files: dict[int, Attachment] = {}
     if request.content_type.startswith("multipart/"):
         async for part in await request.multipart():
             assert isinstance(part, BodyPartReader)
             if part.name == "payload_json":
                 text = await part.text()
             elif match := re.fullmatch(r"files\[(\d+)\]", part.name or ""):
-                files[int(match[1])] = await discord.files.read(part)
+                name = re.sub(r"[^\w.\-]", "_", part.filename or "unknown")
+                file = files[int(match[1])] = discord.world.file(name, bytes(await part.read()))
+                if len(discord.request_log.messages) > _WITH_FILES:
+                    file.data = None
     elif request.can_read_body:
         text = await request.text()
     body = json.loads(text) if text else {}
     return Call(discord, request.match_info, request.query, body, files)
-
-
-def as_attachment(upload: Upload, attachment_id: int, described: Json) -> Attachment:
-    """Return the attachment; `described` is the file's entry in the body's `attachments`, if any."""
-    filename = re.sub(r"[^\w.\-]", "_", str(described.get("filename") or upload.filename))
-    return Attachment(
-        id=attachment_id,
-        filename=filename,
-        content_type=mimetypes.guess_type(filename)[0] or "application/octet-stream",
-        size=upload.size,
-        data=upload.data,
-        description=described.get("description"),
-        spoiler=filename.startswith("SPOILER_"),
-    )

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 import discord
 
 from tests.fakediscord import payloads
-from tests.fakediscord.calls import FileStore
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Faults
 from tests.fakediscord.gateway import Gateway, Session
@@ -43,7 +42,6 @@ class Core:
         self.request_log = RequestLog()
         self.limits = RateLimits(enabled=rate_limits)
         self.faults = Faults()
-        self.files = FileStore()
         self.gateway = Gateway(self.token, self._greet, self.world.changed)
         self.messages_service = Messages(self.world, self.request_log)
         self.interactions: dict[str, Interaction] = {}

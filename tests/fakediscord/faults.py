@@ -11,24 +11,23 @@ from tests.fakediscord.errors import Json
 
 class Effect(StrEnum):
     STATUS = "status"
-    """Answer `status` without executing the request."""
-    STATUS_AFTER = "status_after"
-    """Execute the request, but answer `status`, as a proxy does that timed out."""
-    RATE_LIMIT = "rate_limit"
+    """Answer `status`, as a proxy does."""
+    RATE_LIMIT = "rate limit"
     """Answer 429 with `seconds` as retry_after."""
-    DROP_BEFORE = "drop_before"
-    """Close the connection before reading the body."""
-    LOSE_REPLY = "lose_reply"
-    """Execute the request, and close the connection without an answer."""
-    DELAY_BEFORE = "delay_before"
-    DELAY_AFTER = "delay_after"
+    DROP = "drop"
+    """Close the connection without an answer."""
+    DELAY = "delay"
+    """Wait so many `seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
+    """What happens instead of the request's execution, or `after` it."""
+
     effect: Effect
     status: int = 0
     seconds: float = 0.0
+    after: bool = False
 
     @classmethod
     def answer(cls, status: int) -> Fault:
@@ -36,15 +35,15 @@ class Fault:
 
     @classmethod
     def drop_before(cls) -> Fault:
-        return cls(Effect.DROP_BEFORE)
+        return cls(Effect.DROP)
 
     @classmethod
     def lose_reply(cls) -> Fault:
-        return cls(Effect.LOSE_REPLY)
+        return cls(Effect.DROP, after=True)
 
     @classmethod
     def delay(cls, seconds: float, *, after: bool = False) -> Fault:
-        return cls(Effect.DELAY_AFTER if after else Effect.DELAY_BEFORE, seconds=seconds)
+        return cls(Effect.DELAY, seconds=seconds, after=after)
 
 
 @dataclass(slots=True)

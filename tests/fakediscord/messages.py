@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.fakediscord import rules
-from tests.fakediscord.calls import Upload, as_attachment
 from tests.fakediscord.errors import ApiError, Json
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.request_log import RequestLog
@@ -68,7 +67,7 @@ class Messages:
         channel: Channel,
         author: User,
         body: Json,
-        files: Mapping[int, Upload],
+        files: Mapping[int, Attachment],
         *,
         limit: int,
         extra_flags: int = 0,
@@ -79,8 +78,7 @@ class Messages:
         flags = (int(body.get("flags") or 0) & (_SETTABLE_FLAGS | EPHEMERAL)) | extra_flags
         kept = {key: body[key] for key in _BODY if body.get(key)} | {"flags": flags}
         if not flags & LOADING:
-            checked = kept | {"nonce": body.get("nonce"), "allowed_mentions": body.get("allowed_mentions")}
-            rules.check_message(checked, [a.filename for a in attachments])
+            rules.check_message(kept | {"nonce": body.get("nonce")}, [a.filename for a in attachments])
         nonce = body.get("nonce")
         message = Message(
             id=self._world.snowflake(),
@@ -102,13 +100,12 @@ class Messages:
         self._world.changed()
         return message
 
-    def edit(self, message: Message, body: Json, files: Mapping[int, Upload], *, limit: int) -> None:
+    def edit(self, message: Message, body: Json, files: Mapping[int, Attachment], *, limit: int) -> None:
         attachments = self._kept(message, body) + self._uploaded(body, files, limit)
         whole = message.body | {key: body[key] for key in _BODY if key in body}
         old = int(message.flags) & ~LOADING
         whole["flags"] = old | (int(body.get("flags") or 0) & _SETTABLE_FLAGS)
-        checked = whole | {"allowed_mentions": body.get("allowed_mentions")}
-        rules.check_message(checked, [a.filename for a in attachments])
+        rules.check_message(whole, [a.filename for a in attachments])
         message.history.append(message.body)
         message.edits += 1
         message.body = {key: value for key, value in whole.items() if value}
@@ -116,16 +113,15 @@ class Messages:
         message.edited, message.edited_at = time.perf_counter(), self._world.clock.now()
         self._world.changed()
 
-    def _uploaded(self, body: Json, files: Mapping[int, Upload], limit: int) -> list[Attachment]:
-        sizes = [upload.size for upload in files.values()]
+    def _uploaded(self, body: Json, files: Mapping[int, Attachment], limit: int) -> list[Attachment]:
+        sizes = [file.size for file in files.values()]
         # A boosted server's limit for one file may exceed the usual limit for a request.
         if any(size > limit for size in sizes) or sum(sizes) > max(REQUEST_SIZE, limit):
             raise ApiError(40005)
-        described = {str(entry.get("id")): entry for entry in body.get("attachments") or []}
-        return [
-            as_attachment(upload, self._world.snowflake(), described.get(str(index), {}))
-            for index, upload in sorted(files.items())
-        ]
+        for entry in body.get("attachments") or []:
+            if (index := int(entry["id"])) in files:
+                files[index].description = entry.get("description")
+        return [file for _, file in sorted(files.items())]
 
     def _kept(self, message: Message, body: Json) -> list[Attachment]:
         """Return the attachments that an edit keeps: those that it lists, or all if it has no list."""

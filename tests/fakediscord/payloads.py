@@ -144,7 +144,7 @@ def attachment(place: Channel, file: Attachment, sign: SignUrl, *, ephemeral: bo
         "url": url,
         "proxy_url": url,
         "content_type": file.content_type,
-        "flags": 1 << 3 if file.spoiler else 0,
+        "flags": 1 << 3 if file.filename.startswith("SPOILER_") else 0,
     }
     optional = {"width": file.width, "height": file.height, "description": file.description}
     body |= {key: value for key, value in optional.items() if value is not None}

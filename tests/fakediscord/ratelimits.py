@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from tests.fakediscord.errors import Json
 
+# The headers of an answer, and the body of a 429 or None.
+Decision = tuple[dict[str, str], Json | None]
 _MESSAGES = "/channels/{channel_id}/messages"
 _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")
@@ -32,34 +34,24 @@ class _Window:
     ends: float
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The decision about a request. `headers` are for the answer; `body` is that of a 429, or None."""
-
-    headers: dict[str, str]
-    body: Json | None = None
-
-
 class RateLimits:
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
         self._windows: dict[tuple[str, str], _Window] = {}
 
-    def take(self, route: str, params: Mapping[str, str], *, interaction: bool) -> Verdict:
+    def take(self, route: str, params: Mapping[str, str], *, interaction: bool) -> Decision:
         """Count a request. Interaction routes aren't subject to the global limit."""
         if not self.enabled:
-            return Verdict({})
+            return {}, None
         if not interaction:
             window = self._window("global", "", _GLOBAL_LIMIT, 1.0)
             if window.left <= 0:
                 return refusal(window.ends - time.monotonic(), everywhere=True)
             window.left -= 1
         if route not in _LIMITS:
-            return Verdict({})
-        return self._take_bucket(route, "+".join(params[name] for name in _MAJOR if name in params))
-
-    def _take_bucket(self, route: str, major: str) -> Verdict:
+            return {}, None
         limit, seconds = _LIMITS[route]
+        major = "+".join(params[name] for name in _MAJOR if name in params)
         window = self._window(route, major, limit, seconds)
         allowed = window.left > 0
         window.left = max(window.left - 1, 0)
@@ -72,9 +64,9 @@ class RateLimits:
             "X-RateLimit-Bucket": hashlib.sha256(route.encode()).hexdigest()[:32],
         }
         if allowed:
-            return Verdict(headers)
-        refused = refusal(reset_after, everywhere=False)
-        return Verdict(headers | refused.headers, refused.body)
+            return headers, None
+        more, body = refusal(reset_after)
+        return headers | more, body
 
     def _window(self, route: str, major: str, limit: int, seconds: float) -> _Window:
         now = time.monotonic()
@@ -84,7 +76,7 @@ class RateLimits:
         return window
 
 
-def refusal(retry_after: float, *, everywhere: bool) -> Verdict:
+def refusal(retry_after: float, *, everywhere: bool = False) -> Decision:
     """Return a 429. Without `Via`, discord.py would take it for a ban by Cloudflare and give up."""
     headers = {
         "Retry-After": str(max(round(retry_after), 1)),
@@ -98,4 +90,4 @@ def refusal(retry_after: float, *, everywhere: bool) -> Verdict:
         "retry_after": round(retry_after, 3),
         "global": everywhere,
     }
-    return Verdict(headers, body)
+    return headers, body

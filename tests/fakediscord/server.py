@@ -91,48 +91,27 @@ class FakeDiscord(Actions):
         return handle
 
     async def _answer(self, request: web.Request, endpoint: Endpoint, fault: Fault | None) -> web.Response:
-        if fault is not None:
-            early = await self._fault_before(request, fault)
-            if early is not None:
-                return early
-        verdict = self.limits.take(endpoint.route, request.match_info, interaction=endpoint.of_interaction)
+        early = await _suffer(request, fault) if fault is not None and not fault.after else None
+        if early is not None:
+            return early
+        headers, refused = self.limits.take(
+            endpoint.route, request.match_info, interaction=endpoint.of_interaction
+        )
         try:
             self._authorise(request, endpoint)
             call = await read_call(request, self)
-            if verdict.body is not None:
-                response = _respond(429, verdict.body, verdict.headers)
+            if refused is not None:
+                response = _respond(429, refused, headers)
             else:
-                response = _respond(200, endpoint.handler(call), verdict.headers)
+                response = _respond(200, endpoint.handler(call), headers)
         except ApiError as error:
-            response = _respond(error.status, error.body(), verdict.headers)
-        if fault is not None:
-            response = await self._fault_after(request, fault, response)
-        return response
+            response = _respond(error.status, error.body(), headers)
+        late = await _suffer(request, fault) if fault is not None and fault.after else None
+        return late or response
 
     def _authorise(self, request: web.Request, endpoint: Endpoint) -> None:
         if not endpoint.of_interaction and request.headers.get("Authorization") != f"Bot {self.token}":
             raise ApiError(0)
-
-    async def _fault_before(self, request: web.Request, fault: Fault) -> web.Response | None:
-        if fault.effect is Effect.DELAY_BEFORE:
-            await asyncio.sleep(fault.seconds)
-        elif fault.effect is Effect.DROP_BEFORE:
-            _cut(request)
-        elif fault.effect is Effect.STATUS:
-            return _broken(fault.status)
-        elif fault.effect is Effect.RATE_LIMIT:
-            refused = refusal(fault.seconds, everywhere=False)
-            return _respond(429, refused.body, refused.headers)
-        return None
-
-    async def _fault_after(self, request: web.Request, fault: Fault, response: web.Response) -> web.Response:
-        if fault.effect is Effect.LOSE_REPLY:
-            _cut(request)
-        elif fault.effect is Effect.STATUS_AFTER:
-            return _broken(fault.status)
-        elif fault.effect is Effect.DELAY_AFTER:
-            await asyncio.sleep(fault.seconds)
-        return response
 
     def _record(self, request: web.Request, endpoint: Endpoint, status: int) -> None:
         entry = RequestRecord(endpoint.method, endpoint.path, request.path, status)
@@ -162,10 +141,21 @@ class FakeDiscord(Actions):
         return _respond(404, {"message": "404: Not Found", "code": 0}, {})
 
 
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-    raise _Dropped
+async def _suffer(request: web.Request, fault: Fault) -> web.Response | None:
+    """Return a fault's answer, if it has one. Raises _Dropped."""
+    match fault.effect:
+        case Effect.DELAY:
+            await asyncio.sleep(fault.seconds)
+        case Effect.STATUS:
+            return _broken(fault.status)
+        case Effect.RATE_LIMIT:
+            headers, body = refusal(fault.seconds)
+            return _respond(429, body, headers)
+        case Effect.DROP:
+            if request.transport is not None:
+                request.transport.abort()
+            raise _Dropped
+    return None
 
 
 def _respond(status: int, body: object, headers: dict[str, str]) -> web.Response:

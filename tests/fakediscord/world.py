@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import mimetypes
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -119,7 +120,6 @@ class Attachment:
     width: int | None = None
     height: int | None = None
     description: str | None = None
-    spoiler: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -196,8 +196,13 @@ class World:
         self._waiting: set[asyncio.Event] = set()
 
     def snowflake(self) -> int:
-        milliseconds = int(time.time() * 1000) - DISCORD_EPOCH_MS
+        milliseconds = int(self.clock.now() * 1000) - DISCORD_EPOCH_MS
         return (milliseconds << 22) | next(self._serial) % (1 << 22)
+
+    def file(self, name: str, data: bytes, content_type: str = "", **more: Any) -> Attachment:
+        """Return a new file, by default of the type that its name tells."""
+        kind = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return Attachment(self.snowflake(), name, kind, len(data), data, **more)
 
     def changed(self) -> None:
         for event in self._waiting:

@@ -15,7 +15,7 @@ from tests.simulation.story import Story
 _ONCE, _LEFT = "every request has one outcome", "no status message is left"
 _WAITS, _SHOWN = "what waits is decided or expires", "outputs are shown"
 _UNANSWERED = (
-    r"(POST|PATCH) \S*(messages|callback)\S*: (lose_reply|status|delay)|reply lost"
+    r"(POST|PATCH) \S*(messages|callback)\S*: (drop after|status|delay)|reply lost"
     r"|[Dd]iscord is away|both is away|is killed|gets SIGTERM"
 )
 _EXPIRED = r"the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"

@@ -286,7 +286,7 @@ def _make_part(story: Story, run: Run) -> None:
 
 _FAULTS = {
     "refused": Fault.answer(404),
-    "acknowledged": Fault(Effect.STATUS_AFTER, 500),  # discord.py repeats it, and Discord answers 40060
+    "acknowledged": Fault(Effect.STATUS, 500, after=True),  # discord.py repeats it, and Discord answers 40060
     "failed": Fault.answer(500),
     "reply lost": Fault.lose_reply(),
     "never arrived": Fault.drop_before(),

@@ -41,12 +41,13 @@ def watch(story: Story, route: str, act: Callable[[Any], object]) -> Rule:
 async def discord_fault(story: Story, draw: Draw) -> None:
     """Let the next calls of a route fail."""
     route, times = draw(route=ROUTES, times=(1, 1, 1, 2, 3))
-    effect = draw(effect=(*map(str, Effect), str(Effect.LOSE_REPLY)))
-    status = draw(status=(500, 502, 503)) if effect in (Effect.STATUS, Effect.STATUS_AFTER) else 0
-    waits = effect in (Effect.RATE_LIMIT, Effect.DELAY_BEFORE, Effect.DELAY_AFTER)
-    seconds = draw(seconds=lambda chance: round(chance.uniform(0.2, 8), 2)) if waits else 0.0
-    story.discord.faults.add(route, Fault(Effect(effect), status=status, seconds=seconds), times=times)
-    story.strike(f"Discord: the next {times} of {route}: {effect} {status or seconds or ''}")
+    effect, status = draw(effect=[*map(str, Effect)], status=(500, 502, 503))
+    after, seconds = draw(after=0.6, seconds=lambda chance: round(chance.uniform(0.2, 8), 2))
+    after = after and effect != Effect.RATE_LIMIT  # Discord executes no request that it answers so
+    fault = Fault(Effect(effect), status=status, seconds=seconds, after=after)
+    story.discord.faults.add(route, fault, times=times)
+    told = f"{effect} after it" if after else effect
+    story.strike(f"Discord: the next {times} of {route}: {told}, {status}, {seconds} s")
 
 
 def leave(story: Story, party: str, seconds: float, refuses: bool = True) -> None:
