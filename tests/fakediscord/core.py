@@ -63,6 +63,18 @@ class Core:
         """Return a channel's public messages, and ephemeral ones to `viewer`, oldest first."""
         return [m for m in channel.messages.values() if not m.ephemeral or _addressed(m, viewer)]
 
+    def sees(self, user: User, channel: Channel) -> bool:
+        """Return whether a person can see a channel now."""
+        if channel.guild is None:
+            return channel.recipient is user or user in channel.members
+        return bool(self.world.member_permissions(channel, user) & discord.Permissions.view_channel.flag)
+
+    def visible(self, user: User) -> list[Message]:
+        """Return the messages that a person can see now, oldest first."""
+        channels = [each for each in self.world.channels.values() if self.sees(user, each)]
+        found = [message for channel in channels for message in self.messages(channel, user)]
+        return sorted(found, key=lambda message: message.id)
+
     def sign(self, channel: Channel, file: Attachment) -> str:
         """Return a CDN URL that expires after a day, with the parameters `ex`, `is` and `hm`."""
         issued = int(self.world.clock.now())

@@ -173,9 +173,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Return all text: content, text displays and labels of buttons."""
-        parts = [self.content, *(str(c.get("content") or c.get("label") or "") for c in self.components)]
-        return "\n".join(part for part in parts if part)
+        return text_of(self.body)
 
     @property
     def shown_attachments(self) -> list[Attachment]:
@@ -184,6 +182,13 @@ class Message:
             return list(self.attachments)
         named = set(attachment_references(self.body))
         return [a for a in self.attachments if a.filename in named]
+
+
+def text_of(body: Json) -> str:
+    """Return all text of a message's JSON: content, text displays and labels of buttons."""
+    parts = [body.get("content") or ""]
+    parts += [str(c.get("content") or c.get("label") or "") for c in walk(body.get("components") or [])]
+    return "\n".join(part for part in parts if part)
 
 
 class World:

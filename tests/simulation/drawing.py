@@ -38,7 +38,6 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "late": 0.1,
         "copies": 0.05,
         "ages": 0.03,
-        "intruder": 0.05,
         "moment": 0.2,
         "leases": 0.0,
         "pictures": 0.03,
@@ -56,7 +55,6 @@ _THEMES = {
     "ages": 4,
     "moment": 14,
     "forge": 2,
-    "intruder": 1,
     "kill": 6,
     "pictures": 3,
 }

@@ -17,7 +17,7 @@ from demo.fake_comfydeploy.runs import Run
 from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import TOKEN_SECONDS
-from tests.fakediscord.world import Attachment, Message
+from tests.fakediscord.world import Attachment, Message, text_of
 from tests.simulation.engine.patches import EPOCH
 from tests.simulation.story import Ask, Press, Story
 
@@ -38,12 +38,6 @@ def bodies(message: Message) -> Iterator[Json]:
     """Yield all versions of a message's JSON, oldest first."""
     yield from message.history
     yield message.body
-
-
-def text_of(body: Json) -> str:
-    parts = [body.get("content") or ""]
-    parts += [str(c.get("content") or c.get("label") or "") for c in walk(body.get("components") or [])]
-    return "\n".join(part for part in parts if part)
 
 
 def custom_ids_in(body: Json) -> Iterator[str]:

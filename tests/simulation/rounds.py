@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.picture_check import Mood
+from tests.fakediscord.world import text_of
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.loop import Deadlock
-from tests.simulation.evidence import bodies, text_of, where
+from tests.simulation.evidence import bodies, where
 from tests.simulation.gaps import excuse
 from tests.simulation.people import moderators, requests, settings
 from tests.simulation.promises import broken_promises

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.interactions import Answer, Interaction
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Message
+from tests.fakediscord.world import Channel, Message, text_of
 from tests.simulation.engine.patches import TIME
 from tests.simulation.world import World
 
@@ -273,19 +273,11 @@ class Story:
 
     def visible(self, who: str) -> list[Message]:
         """Return the messages that a person can see now, oldest first."""
-        person = self.world.person(who)
-        found = []
-        for channel in self.discord.world.channels.values():
-            if self.sees(who, channel):
-                found += self.world.discord.messages(channel, person)
-        return sorted(found, key=lambda message: message.id)
+        return self.discord.visible(self.world.person(who))
 
     def sees(self, who: str, channel: Channel) -> bool:
         """Return whether a person can see a channel now."""
-        person = self.world.person(who)
-        if channel.guild is None:
-            return channel.recipient is person or person in channel.members
-        return bool(self.world.discord.world.member_permissions(channel, person) & 1 << 10)
+        return self.discord.sees(self.world.person(who), channel)
 
     def moderates(self, who: str, channel: Channel) -> bool:
         """Return whether a person is a moderator or reviewer in a channel now."""
@@ -338,8 +330,7 @@ def first_text(interaction: Interaction) -> str:
     if shown is None:
         return ""
     bodies = [*shown.history, shown.body]
-    first = next((body for body in bodies if body.get("components") or body.get("content")), {})
-    return Message(shown.id, shown.channel, shown.author, first).text
+    return text_of(next((body for body in bodies if body.get("components") or body.get("content")), {}))
 
 
 def _has_no_bot(channel: Channel) -> bool:

@@ -285,13 +285,13 @@ class World:
 
 
 @contextmanager
-def new_world(seed: str, folder: Path) -> Iterator[World]:
+def new_world(seed: str, folder: Path, deployments: Path = DEPLOYMENTS) -> Iterator[World]:
     """Restart time, and yield a world in a new folder and event loop, which are dropped at the end."""
     TIME.restart()
     entropy.restart(seed)
     folder.mkdir(parents=True)
-    shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
-    loop = VirtualLoop(random.Random(f"{seed}-order"))
+    shutil.copyfile(deployments, folder / DEPLOYMENTS.name)
+    loop = VirtualLoop(random.Random(seed))
     asyncio.set_event_loop(loop)
     try:
         yield World(loop, folder, seed)

@@ -9,9 +9,7 @@ import asyncio
 import inspect
 import json
 import mimetypes
-import random
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -26,10 +24,10 @@ from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Attachment, Channel, Message, User
 from tests.simulation.engine.boundaries import STATEMENTS
-from tests.simulation.engine.loop import VirtualLoop
-from tests.simulation.engine.patches import TIME, entropy
+from tests.simulation.engine.patches import TIME
+from tests.simulation.promises.privacy import leaks
 from tests.simulation.setup import sqlite_url
-from tests.simulation.world import ALONE, World
+from tests.simulation.world import ALONE, World, new_world
 from tests.stories.render import BUTTON, LABEL, RADIO_GROUP, SELECTS, TEXT, Renderer
 
 Story = Callable[..., Awaitable[None]]
@@ -48,6 +46,8 @@ _PLACES = {"owner": "dm:owner", "stranger": "outside"}
 _LONGEST = 200
 # If more seconds pass, the clocks jump over all but the last minute.
 _LONG_TIME = 600.0
+# Log lines about a run that don't name it.
+_UNNAMED = re.compile(r" bot\.(workers\.(submission|reports|reconciler)|delivery\.messenger) (?!run=)")
 # Seconds after which a killed bot is started again.
 _BACK = 2.0
 
@@ -525,13 +525,7 @@ class Person:
         return _place(self.where)
 
     def _visible(self) -> list[Message]:
-        found = []
-        for channel in self._stage.world.discord.world.channels.values():
-            permissions = self._stage.world.discord.world.member_permissions(channel, self.user)
-            own = channel.recipient is self.user or self.user in channel.members
-            if own or (channel.guild is not None and permissions & 1 << 10):
-                found += self._discord.messages(channel, self.user)
-        return sorted(found, key=lambda message: message.id)
+        return self._stage.world.discord.visible(self.user)
 
     def _find(self, search: Callable[[Json], bool], beside: str, what: str) -> tuple[Message, Json]:
         """Return the first component that is meant in the newest message that has it."""
@@ -626,23 +620,17 @@ def _offers(item: Json, labels: tuple[str, ...]) -> bool:
 
 def play(name: str, story: Story, folder: Path) -> str:
     """Play a story in a new world, and return its transcript."""
-    TIME.restart()
-    entropy.restart(name)
     STATEMENTS.strike = None
-    folder.mkdir()
-    shutil.copyfile(DEPLOYMENTS, folder / DEPLOYMENTS.name)
-    loop = VirtualLoop(random.Random(name))
-    asyncio.set_event_loop(loop)
-    world = World(loop, folder, name)
-    world.database_url = sqlite_url(folder)
-    stage = Stage(world)
-    try:
-        loop.run_until_complete(_play(stage, story))
-    except Exception as error:
-        log = "\n".join(map(str, world.log[-40:]))
-        raise RuntimeError(f"{name}: {error}\n{chr(10).join(stage.lines)}\n{log}") from error
-    finally:
-        loop.bury()
+    with new_world(name, folder, DEPLOYMENTS) as world:
+        world.database_url = sqlite_url(folder)
+        stage = Stage(world)
+        try:
+            world.loop.run_until_complete(_play(stage, story))
+            assert not list(leaks(world))
+            assert not [entry for entry in world.log if _UNNAMED.search(entry.text)]
+        except Exception as error:
+            log = "\n".join(map(str, world.log[-40:]))
+            raise RuntimeError(f"{name}: {error}\n{chr(10).join(stage.lines)}\n{log}") from error
     return "\n".join(stage.lines).strip() + "\n"
 
 

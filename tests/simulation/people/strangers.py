@@ -1,21 +1,17 @@
-"""Actions: forged presses, forms and webhooks, and presses of buttons that are gone."""
+"""Actions: forged presses and forms, and presses of buttons that are gone."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
 from typing import Any
 
-import aiohttp
-
 from bot.ui.custom_ids import Action
+from tests.fakediscord.components import walk
 from tests.fakediscord.world import Message
-from tests.simulation.people.asking import fill_in, held_run, open_list, record
+from tests.simulation.people.asking import fill_in, open_list, record
 from tests.simulation.people.requests import MEMBERS, new_mark
-from tests.simulation.steps import Draw, Skip, action, sample
+from tests.simulation.steps import Draw, Skip, action
 from tests.simulation.story import Ask, Story
-from tests.simulation.world import WEB_PORT
 
 # The stranger moderates another server.
 _OUTSIDERS = ("stranger", "stranger", *MEMBERS)
@@ -84,38 +80,6 @@ async def forge(story: Story, draw: Draw) -> None:
         await fill_in(story, await story.answer(sent), asked)
 
 
-# A webhook's secret is an HMAC of its run key.
-_SECRETS: dict[str, Callable[[str, str], str]] = {
-    "none": lambda mac, _: "0" * len(mac),
-    "first": lambda mac, _: mac[:1],
-    "half": lambda mac, _: mac[:16],
-    "one": lambda mac, _: mac[:-1] + ("0" if mac[-1] != "0" else "1"),
-    "other": lambda _, key: key,
-    "long": lambda mac, _: mac + "0",
-}
-
-
-@action("intruder")
-async def forge_webhook(story: Story, draw: Draw) -> None:
-    """Send webhooks about a run with wrong secrets."""
-    who, hows, status = draw(
-        who=MEMBERS, hows=sample(list(_SECRETS), 3), status=("success", "failed", "cancelled")
-    )
-    _, run = await held_run(story, who, "pictures")
-    key, mac = (run.webhook or "").partition("?")[0].split("/")[-2:]
-    body = {"event_type": "run.updated", "run_id": run.id, "status": status, "progress": 1, "outputs": []}
-    async with aiohttp.ClientSession() as session:
-        for how in hows:
-            url = f"http://127.0.0.1:{WEB_PORT}/webhooks/comfydeploy/{key}/{_SECRETS[how](mac, key)}"
-            try:
-                async with session.post(url, data=json.dumps(body)) as answer:
-                    if answer.ok:
-                        story.surprises.append(f"a webhook needs its secret: {how}")
-            except aiohttp.ClientError as error:
-                story.skip(f"the forged webhook wasn't answered: {error}")
-    story.world.comfydeploy.release(run.id)
-
-
 _LOST = (":cancel", ":approve", ":reject", ":delete", ":again")
 
 
@@ -128,7 +92,7 @@ async def press_earlier(story: Story, draw: Draw) -> None:
         (message, component["custom_id"])
         for message in story.discord.request_log.messages
         for body in (*message.history, message.body)
-        for component in Message(0, message.channel, message.author, body).components
+        for component in walk(body.get("components") or [])
         if str(component.get("custom_id") or "").endswith(_LOST)
         and (message.deleted_at is not None or component["custom_id"] not in message.custom_ids)
     ]

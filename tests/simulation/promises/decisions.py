@@ -14,7 +14,6 @@ from tests.simulation.evidence import (
     Request,
     file_keys_of,
     subject,
-    text_of,
     where,
 )
 from tests.simulation.promises import promise
@@ -66,7 +65,7 @@ def _goes_with(press: Press, message: Message) -> bool:
 @promise("strangers change nothing")
 def _cancelled_with_right(evidence: Evidence) -> Iterator[tuple[Request, str]]:
     for request in evidence.requests:
-        told = any(word in text_of(m.body) for m in evidence.outcomes(request) for word in _CANCELLED)
+        told = any(word in m.text for m in evidence.outcomes(request) for word in _CANCELLED)
         # Nothing connects the late success of a batch's later run with the message that had Cancel.
         parts = [other for other in evidence.requests if other.ask is request.ask]
         if told and not any(was_cancelled(evidence, part) for part in parts):

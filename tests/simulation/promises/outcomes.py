@@ -16,7 +16,6 @@ from tests.simulation.evidence import (
     key_of,
     keys_of,
     subject,
-    text_of,
     where,
     whole_text,
 )
@@ -88,7 +87,7 @@ def _has_outcome(evidence: Evidence) -> Iterator[tuple[Request, str]]:
     for request in _accepted(evidence):
         excused = _was_removed(evidence, request) or _is_offered(evidence, request)
         if not evidence.outcomes(request) and not excused and not _ended_by_block(evidence, request):
-            shown = [f"{where(m)}: {text_of(m.body)[:90]!r}" for m in request.messages]
+            shown = [f"{where(m)}: {m.text[:90]!r}" for m in request.messages]
             yield request, f"none, only {shown}"
 
 
@@ -105,12 +104,12 @@ def _one_outcome(evidence: Evidence) -> Iterator[tuple[Request, str]]:
     """An outcome may need several messages, and a late success of a batch has its own."""
     for request in _accepted(evidence):
         outcomes = evidence.outcomes(request)
-        told = [m for m in outcomes if m.channel.guild or not text_of(m.body).startswith(_LETTERS)]
+        told = [m for m in outcomes if m.channel.guild or not m.text.startswith(_LETTERS)]
         told = told or outcomes
         for number, first in enumerate(told):
             for second in told[number + 1 :]:
                 if _show_the_same(first, second):
-                    yield request, f"{where(first)} and {where(second)}: {text_of(second.body)[:60]!r}"
+                    yield request, f"{where(first)} and {where(second)}: {second.text[:60]!r}"
 
 
 def _show_the_same(first: Message, second: Message) -> bool:
@@ -177,7 +176,7 @@ def _opposite(evidence: Evidence) -> Iterator[tuple[Request, str]]:
         if told and _MAY_START not in told:
             yield request, f"{told!r}, and it started"
         for message in filter(evidence.is_card, request.messages):
-            if "Rejected by" in text_of(message.body):
+            if "Rejected by" in message.text:
                 yield request, where(message)
 
 
@@ -214,7 +213,7 @@ def _pinged_once(evidence: Evidence) -> Iterator[tuple[Request, str]]:
         waited = any(subject(m)[1] == PICTURES_CARD for m in request.messages)
         pings = [m for m in request.messages if subject(m)[1] in kinds and who in m.pinged]
         if len(pings) > 1 + waited:
-            yield request, f"{[text_of(m.body)[:50] for m in pings]}"
+            yield request, f"{[m.text[:50] for m in pings]}"
 
 
 @promise("a result is posted in its request's channel")
@@ -231,7 +230,7 @@ def _in_its_channel(evidence: Evidence) -> Iterator[tuple[Request, str]]:
             continue
         for message in request.messages:
             elsewhere = message.channel.guild is None and subject(message)[1] in OUTCOMES
-            is_note = any(words in text_of(message.body) for words in _PRIVATE) and not message.attachments
+            is_note = any(words in message.text for words in _PRIVATE) and not message.attachments
             if elsewhere and not is_note and message.created - ask.at < _DAY:
                 yield request, where(message)
 
@@ -250,5 +249,5 @@ def _turned_away(evidence: Evidence) -> Iterator[tuple[Request, str]]:
 def _waits_for_ever(evidence: Evidence) -> Iterator[tuple[Request, str]]:
     for request in evidence.requests:
         for message in evidence.outcomes(request):
-            if evidence.is_reachable(message) and not message.ephemeral and _WAITS in text_of(message.body):
+            if evidence.is_reachable(message) and not message.ephemeral and _WAITS in message.text:
                 yield request, where(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from tests.fakediscord.world import Message
@@ -20,10 +21,12 @@ from tests.simulation.evidence import (
 )
 from tests.simulation.promises import promise
 from tests.simulation.story import Ask
+from tests.simulation.world import World
 
 _MODERATORS = ("mona", "mike", "rita", "owner")
 # A token in the log of a failed run.
 _LOGGED = "hf_notForPeople123"
+_SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden\])[^&\s\"]{6,}")
 
 
 def _seen_by_others(evidence: Evidence, message: Message, ask: Ask) -> bool:
@@ -72,20 +75,27 @@ def _before_approval(evidence: Evidence) -> Iterator[tuple[Request, str]]:
 @promise("secrets stay secret")
 def _secrets(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """No message, file or log line has a secret."""
-    world = evidence.world
+    for name in leaks(evidence.world):
+        yield name, "it is in a message or log line"
+
+
+def leaks(world: World) -> Iterator[str]:
+    """Yield the names of secrets in messages and logs."""
     secrets = {"the bot's token": world.discord.token, "ComfyDeploy's key": world.comfydeploy.api_key}
     secrets["a failed run's token"] = _LOGGED
-    for call in evidence.calls:
+    for call in world.comfydeploy.call_log.queue_calls:
         mac = (call.webhook or "").partition("?")[0].rpartition("/")[2]
         secrets[f"the webhook's MAC of {key_of(call)}"] = mac
-    for ask in evidence.story.asks:
-        secrets[f"the token of request {ask.number}"] = ask.interaction.token
-    said = [entry.text for entry in world.log] + [whole_text(message) for message in evidence.messages]
-    said += [json.dumps(body) for message in evidence.messages for body in bodies(message)]
+    for token, interaction in world.discord.interactions.items():
+        secrets[f"the token of interaction {interaction.id}"] = token
+    messages, processes = world.discord.request_log.messages, {each.life.name for each in world.processes}
+    said = [entry.text for entry in world.log] + [whole_text(message) for message in messages]
+    said += [json.dumps(body) for message in messages for body in bodies(message)]
     texts = "\n".join(said)
-    for name, secret in secrets.items():
-        if secret and secret in texts:
-            yield name, "it is in a message or log line"
+    yield from (name for name, secret in secrets.items() if secret and secret in texts)
+    for entry in world.log:
+        if entry.who in processes and _SIGNATURE.search(entry.text):
+            yield f"a link's signature: {entry.text}"
 
 
 @promise("a share shows its prompt only if asked to")
