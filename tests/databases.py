@@ -132,7 +132,7 @@ class PostgresServer:
         # No test database has to survive a power cut.
         self.server.psql(
             "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off;"
-            " ALTER SYSTEM SET autovacuum = off; SELECT pg_reload_conf();"
+            " ALTER SYSTEM SET autovacuum = off; ALTER SYSTEM SET jit = off; SELECT pg_reload_conf();"
         )
 
     def url(self, database: str) -> str:

@@ -6,16 +6,16 @@ import asyncio
 import os
 import sys
 
-from tests.bench import delivery, memory, requests
+from tests.bench import delivery, requests
 
-SECTIONS = {"requests": requests.measure, "delivery": delivery.measure, "memory": memory.measure}
+SECTIONS = {"requests": requests.measure, "delivery": delivery.measure}
 
 
 async def main() -> None:
     for name in sys.argv[1:] or SECTIONS:
         say(f"{name} ({os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}) …")
         for figure in await SECTIONS[name]():
-            say(str(figure))
+            say(f"{name}: {figure}")
 
 
 def say(line: str) -> None:

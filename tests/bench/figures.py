@@ -11,7 +11,6 @@ from dataclasses import dataclass
 class Figure:
     """A measured value. `baseline` has the same unit; `aim` is the wanted value as text."""
 
-    section: str
     name: str
     value: float
     unit: str
@@ -21,7 +20,7 @@ class Figure:
     def __str__(self) -> str:
         bare = f", bare {self.baseline:,.1f}, ratio {self.value / self.baseline:.2f}" if self.baseline else ""
         aim = f", aim {self.aim}" if self.aim else ""
-        return f"{self.section}: {self.name}: {self.value:,.1f} {self.unit}{bare}{aim}"
+        return f"{self.name}: {self.value:,.1f} {self.unit}{bare}{aim}"
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -31,12 +30,12 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 def latencies(
-    section: str, name: str, seconds: Sequence[float], baseline: Sequence[float] = (), aim: str = ""
+    name: str, seconds: Sequence[float], baseline: Sequence[float] = (), aim: str = ""
 ) -> list[Figure]:
     """Return p50 and p99 in milliseconds. `aim` is that of p99."""
     figures = []
     for share, wanted in ((0.5, ""), (0.99, aim)):
         value = percentile(seconds, share) * 1000
         bare = percentile(baseline, share) * 1000 if baseline else None
-        figures.append(Figure(section, f"{name}, p{share * 100:.0f}", value, "ms", bare, wanted))
+        figures.append(Figure(f"{name}, p{share * 100:.0f}", value, "ms", bare, wanted))
     return figures

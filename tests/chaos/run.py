@@ -74,8 +74,6 @@ async def chaos(
             judged |= {run.key for run in runs}
             ends.update(run.state.value for run in runs)
             say(f"… {numbers.stop} rounds, {len(judged)} requests, {bot.kills} kills")
-        if unknown := bot.discord.request_log.unknown_routes:
-            raise RuntimeError(f"the bot calls routes that the fake Discord lacks: {unknown}")
     if len(judged) < rounds / 2 or not bot.kills:
         raise RuntimeError("so few requests and kills prove nothing")
     say(f"rounds={rounds} requests={len(judged)} kills={bot.kills}, ended as: {dict(ends)}")

@@ -272,7 +272,9 @@ async def ready(port: int) -> None:
 @asynccontextmanager
 async def bot_process(
     folder: Path,
+    kind: type[BotProcess] = BotProcess,
     *,
+    discord: FakeDiscord | None = None,
     comfydeploy: FakeComfyDeploy | None = None,
     database: Database | None = None,
     **settings: str,
@@ -282,13 +284,13 @@ async def bot_process(
     Without a `database`, it has a SQLite file in the folder.
     """
     async with (
-        FakeDiscord(rate_limits=False, answer_within=ANSWER_WITHIN) as discord,
+        discord or FakeDiscord(rate_limits=False, answer_within=ANSWER_WITHIN) as fake,
         comfydeploy or FakeComfyDeploy(**QUICK | {"webhook_waits": (0.1, 0.2)}) as backend,
     ):
-        built = BotProcess(folder, discord, backend, settings, database=database)
+        built = kind(folder, fake, backend, settings, database=database)
         try:
             yield built
-            assert not discord.request_log.unknown_routes, "the bot calls what the fake lacks"
+            assert not fake.request_log.unknown_routes, "the bot calls what the fake lacks"
         finally:
             if built.process is not None and built.process.returncode is None:
                 await built.kill()
