@@ -8,47 +8,16 @@ takes a `tests.databases.Database`. Only functions whose names begin with `inser
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from bot.database import rows, tables
 from bot.domain.runs import Run
 from tests.databases import Database
 
 _IN_PROGRESS = ("waiting", "submitting", "queued", "running", "uploading")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A stored message, other than the answer to a command.
-
-    An undelivered message isn't shown, or lacks the result, and `/runs` offers it. `ids` are those of the
-    Discord messages that show it.
-    """
-
-    request_key: str
-    kind: str
-    number: int
-    state: Literal["pending", "sent", "undelivered"]
-    ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """The numbers of all runs (`accepted`), of those in review and in progress, and of pending messages."""
-
-    accepted: int
-    in_review: int
-    runs: int
-    messages: int
-
-    @property
-    def in_progress(self) -> int:
-        """Return the number of runs and messages that the bot has to finish by itself."""
-        return self.runs + self.messages
 
 
 async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
@@ -58,35 +27,17 @@ async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
     return await database.read(lambda connection: [rows.to_run(row) for row in connection.execute(query)])
 
 
-async def messages(database: Database) -> list[Message]:
-    """Return every message in the order of its last change."""
+async def unfinished(database: Database) -> tuple[int, int]:
+    """Return the number of all runs, and of runs and messages that the bot has to finish by itself."""
     columns = tables.messages.c
-    query = select(tables.messages).where(columns.kind != "answer").order_by(columns.since, columns.kind)
-    return await database.read(lambda connection: [_message(row) for row in connection.execute(query)])
-
-
-def _message(row: Row[Any]) -> Message:
-    is_pending = row.wanted_rev > row.shown_rev
-    return Message(
-        request_key=row.request_key,
-        kind="copy" if row.kind in ("post", "share") else row.kind,
-        number=row.number,
-        state="pending" if is_pending else "undelivered" if row.offered else "sent",
-        ids=tuple(part.message_id for part in row.posted),
-    )
-
-
-async def unsettled(database: Database) -> Unsettled:
-    """Count runs and unfinished messages."""
-    state, columns = tables.runs.c.state, tables.messages.c
     pending = (columns.kind != "answer") & (columns.wanted_rev > columns.shown_rev)
-    counts = select(
-        select(func.count()).select_from(tables.runs).scalar_subquery(),
-        select(func.count()).where(state == "awaiting_approval").scalar_subquery(),
-        select(func.count()).where(state.in_(_IN_PROGRESS)).scalar_subquery(),
-        select(func.count()).where(pending).scalar_subquery(),
+    queries = (
+        select(func.count()).select_from(tables.runs),
+        select(func.count()).where(tables.runs.c.state.in_(_IN_PROGRESS)),
+        select(func.count()).where(pending),
     )
-    return await database.read(lambda connection: Unsettled(*connection.execute(counts).one()))
+    total, *left = await database.read(lambda connection: [connection.scalar(each) or 0 for each in queries])
+    return total, sum(left)
 
 
 async def webhook_secret(database: Database) -> str | None:

@@ -213,8 +213,8 @@ class BotProcess:
         async with asyncio.timeout(within):
             while True:
                 await self.comfydeploy.idle()
-                left = await questions.unsettled(self.database)
-                if left.accepted >= runs and not left.in_progress:
+                accepted, left = await questions.unfinished(self.database)
+                if accepted >= runs and not left:
                     return
                 await asyncio.sleep(0.05)
 
@@ -225,14 +225,6 @@ class BotProcess:
     async def keys(self) -> list[str]:
         """Return the keys of all runs, oldest first."""
         return [run.key for run in await self.runs()]
-
-    async def states(self) -> list[str]:
-        """Return the states of all runs, oldest first."""
-        return [run.state for run in await self.runs()]
-
-    async def messages(self) -> list[questions.Message]:
-        """Return the messages that the bot owes, as its database has them."""
-        return await questions.messages(self.database)
 
     async def check_outcomes(self, *, calls: int = 1) -> None:
         """Assert that the channel shows exactly one outcome of each run, and no status message."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,12 +12,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-
-SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
-
-
-def sample(name: str) -> Any:
-    return json.loads((SAMPLES / f"{name}.json").read_text())
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from demo.fake_comfydeploy.deployments import (
     VIDEO_ID,
 )
 from demo.fake_comfydeploy.faults import Faults
-from tests.contract.fake_comfydeploy.caller import Caller, Receiver, Reply, sample
+from tests.contract.fake_comfydeploy.caller import Caller, Receiver, Reply
+from tests.unit.comfydeploy.samples import sample
 
 NOWHERE = "11111111-2222-4333-8444-555555555555"
 

@@ -6,14 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TypeVar
+from unittest.mock import AsyncMock
 
 import pytest
 
 from bot.domain.errors import RefusedError
+from bot.domain.requests import Actor, ChannelState
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
+from bot.services.words import check_words
 from bot.words.cache import WordThread
 from bot.words.rules import Steps, WordRule, WordRules
+from tests.unit.domain.policy_cases import PERSON, place
+from tests.unit.factories import app_with, made_run
 from tests.word_rules import compiled
 
 T = TypeVar("T")
@@ -35,10 +42,6 @@ class Endless:
 def short(result: str = "done") -> Steps[str]:
     yield
     return result
-
-
-async def never(_: int) -> WordRules:
-    raise AssertionError("no AutoMod rules are read")
 
 
 @pytest.fixture
@@ -91,6 +94,19 @@ async def test_after_closing_work_that_never_ends_keeps_no_thread_alive() -> Non
             await task
     with pytest.raises(RefusedError):
         await thread.run(HARMLESS, short())
+
+
+async def test_a_check_that_takes_too_long_is_refused_and_recorded(
+    thread: WordThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 0.001)
+    words = SimpleNamespace(find_hit=lambda *_: thread.run(1, Endless().steps()))
+    requests = AsyncMock()
+    app = app_with(store=SimpleNamespace(requests=requests), words=words, outside=Outside())
+    member = Actor(PERSON, place(), frozenset(), lambda _: ChannelState(), None)
+    with pytest.raises(RefusedError, match="took too long"):
+        await check_words(app, member, made_run(), ServerRules(), {"prompt": "a fox"})
+    assert requests.record_refusal.await_args.args[1] == "words_unavailable"
 
 
 def steps_of(steps: Steps[object]) -> int:
