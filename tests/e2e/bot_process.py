@@ -140,8 +140,7 @@ class BotProcess:
         """Start `python -m bot arguments` in the bot's folder; its errors are appended to the log."""
         module = "bot"
         if self.speed != 1:
-            clock = ("--speed", str(self.speed), "--epoch", repr(self.epoch))
-            module, arguments = "tests.e2e.fast_clock", clock
+            module, arguments = "tests.e2e.fast_clock", (str(self.speed), repr(self.epoch))
         with log.open("ab") as errors:
             return await asyncio.create_subprocess_exec(
                 *command(self.discord.url, module, *arguments),

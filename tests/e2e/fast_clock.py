@@ -1,8 +1,7 @@
-"""Run the bot with a clock that is faster: `python -m tests.e2e.fast_clock [--speed N --epoch TIME]`."""
+"""Run the bot with a clock that is faster since a time: `python -m tests.e2e.fast_clock SPEED TIME`."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import selectors
@@ -39,21 +38,18 @@ class _QuickLoop(asyncio.SelectorEventLoop):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--speed", type=float, default=1.0)
-    parser.add_argument("--epoch", type=float, default=0.0, help="the time from which on it is faster")
-    given = parser.parse_args()
+    speed, epoch = map(float, sys.argv[1:])
 
     def now() -> datetime:
-        return datetime.fromtimestamp(given.epoch + (time.time() - given.epoch) * given.speed, UTC)
+        return datetime.fromtimestamp(epoch + (time.time() - epoch) * speed, UTC)
 
     # The limits on waiting for the database, on checking a request before its answer is deferred, and on
     # checking words keep their real length: a fraction of them is too short on a busy machine.
-    bot.database.engine.LOCK_SECONDS *= given.speed
-    bot.gateway.replies.CHECK_SECONDS *= given.speed
-    bot.words.cache.TIMEOUT_SECONDS *= given.speed
-    outside = Outside(now=now, monotonic=lambda: time.monotonic() * given.speed)
-    with asyncio.Runner(loop_factory=lambda: _QuickLoop(given.speed)) as runner:
+    bot.database.engine.LOCK_SECONDS *= speed
+    bot.gateway.replies.CHECK_SECONDS *= speed
+    bot.words.cache.TIMEOUT_SECONDS *= speed
+    outside = Outside(now=now, monotonic=lambda: time.monotonic() * speed)
+    with asyncio.Runner(loop_factory=lambda: _QuickLoop(speed)) as runner:
         return runner.run(cli.main([], os.environ, outside))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from tests.fakediscord import payloads
 from tests.fakediscord.command_rules import value_mistake
@@ -42,7 +41,6 @@ class Actions(WorldChanges):
         name: str,
         options: Mapping[str, object] | None = None,
         *,
-        user_install: bool = False,
         size_limit: int | None = None,
     ) -> Interaction:
         """Send a command; `name` includes its subcommands, as in "generate flux".
@@ -59,8 +57,7 @@ class Actions(WorldChanges):
         people = [str(value.id) for value in given.values() if isinstance(value, User)]
         resolved |= self._resolved(channel.guild, people)
         data = self._data(command, path, entries) | ({"resolved": resolved} if resolved else {})
-        limit = UPLOAD_LIMIT if size_limit is None else size_limit
-        return self._act(Type.COMMAND, user, channel, data, user_install=user_install, size_limit=limit)
+        return self._act(Type.COMMAND, user, channel, data, size_limit=size_limit or UPLOAD_LIMIT)
 
     async def autocomplete(
         self, user: User, channel: Channel, name: str, option: str, typed: str, **others: object
@@ -73,9 +70,7 @@ class Actions(WorldChanges):
         entries.append({"name": option, "type": wanted["type"], "value": typed, "focused": True})
         return self._act(Type.AUTOCOMPLETE, user, channel, self._data(command, path, entries))
 
-    async def use_on(
-        self, user: User, message: Message, name: str, *, user_install: bool = False
-    ) -> Interaction:
+    async def use_on(self, user: User, message: Message, name: str) -> Interaction:
         """Use a message command, as in a message's menu under Apps."""
         place = message.channel
         command = self.commands.find(name, MESSAGE_COMMAND)
@@ -86,7 +81,7 @@ class Actions(WorldChanges):
         shown = {target: payloads.message(message, self.sign)}
         data = {"target_id": target, "type": MESSAGE_COMMAND, "resolved": {"messages": shown}}
         data |= {"id": command["id"], "name": command["name"], "options": []}
-        return self._act(Type.COMMAND, user, place, data, user_install=user_install)
+        return self._act(Type.COMMAND, user, place, data)
 
     async def click(self, user: User, message: Message, component: str, *values: str) -> Interaction:
         """Press a button, or choose `values` in a select, by its custom_id or a part of its label."""
@@ -104,9 +99,7 @@ class Actions(WorldChanges):
         }
         if found["type"] in _SELECTS:
             data |= {"values": list(values), "resolved": self._resolved(message.channel.guild, values)}
-        return self._act(
-            Type.COMPONENT, user, message.channel, data, source=message, user_install=_is_own_install(message)
-        )
+        return self._act(Type.COMPONENT, user, message.channel, data, source=message)
 
     async def forge_press(
         self, user: User, message: Message, custom_id: str, *values: str, kind: int = 2
@@ -171,19 +164,24 @@ class Actions(WorldChanges):
         if files:
             shown = {id: payloads.attachment(opened.channel, file, self.sign) for id, file in files.items()}
             data["resolved"] = {"attachments": shown}
-        return self._act(
-            Type.MODAL,
-            opened.user,
-            opened.channel,
-            data,
-            source=opened.source,
-            user_install=opened.user_install,
-        )
+        return self._act(Type.MODAL, opened.user, opened.channel, data, source=opened.source)
 
-    def _act(self, kind: Type, user: User, channel: Channel, data: Json, **more: Any) -> Interaction:
-        """Send an interaction to the bot; `more` are other fields of it."""
-        now = self.world.clock.now()
-        interaction = Interaction(self.world.snowflake(), kind, user, channel, data, now, **more)
+    def _act(
+        self,
+        kind: Type,
+        user: User,
+        channel: Channel,
+        data: Json,
+        *,
+        source: Message | None = None,
+        size_limit: int = UPLOAD_LIMIT,
+    ) -> Interaction:
+        """Send an interaction to the bot; where the bot isn't a member, to the person's own install of it."""
+        about = source.interaction if source is not None else None
+        interaction = Interaction(
+            self.world.snowflake(), kind, user, channel, data, self.world.clock.now(), size_limit, source
+        )
+        interaction.user_install = channel.has_no_bot or (about is not None and about.user_install)
         self.interactions[interaction.token] = interaction
         body = interaction.payload(self.world, self.bot, self.sign)
         guild_id = channel.guild.id if channel.guild else None
@@ -232,14 +230,6 @@ class Actions(WorldChanges):
         for step in reversed(path):
             entries = [{"name": step["name"], "type": step["type"], "options": entries}]
         return {"id": command["id"], "name": command["name"], "type": 1, "options": entries}
-
-
-def _is_own_install(message: Message) -> bool:
-    """Return whether a message answers an interaction of a user install."""
-    guild = message.channel.guild
-    if guild is not None and not guild.bot_present:
-        return True
-    return message.interaction is not None and message.interaction.user_install
 
 
 def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:

@@ -1,19 +1,12 @@
-"""Walk through nested message components."""
+"""Find components and files in messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simcord.components import walk_components as walk
+
 from tests.fakediscord.errors import Json
-
-
-def walk(components: list[Json]) -> Iterator[Json]:
-    for component in components:
-        yield component
-        yield from walk(component.get("components") or [])
-        for key in ("accessory", "component"):
-            if component.get(key):
-                yield from walk([component[key]])
 
 
 def attachment_references(body: Json) -> Iterator[str]:

@@ -6,7 +6,8 @@ import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tests.fakediscord.components import walk
+from simcord.components import walk_components as walk
+
 from tests.fakediscord.errors import Json
 from tests.fakediscord.world import Attachment, Channel, Guild, Kind, Message, User, World
 

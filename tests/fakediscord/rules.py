@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 
 from simcord.components import ComponentValidationError, validate_message_state, validate_modal
+from simcord.components import walk_components as walk
 
-from tests.fakediscord.components import attachment_references, walk
+from tests.fakediscord.components import attachment_references
 from tests.fakediscord.errors import ApiError, Json, check_sizes, invalid
 
 ATTACHMENTS = 10

@@ -13,8 +13,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import discord
+from simcord.components import walk_components as walk
 
-from tests.fakediscord.components import attachment_references, walk
+from tests.fakediscord.components import attachment_references
 from tests.fakediscord.errors import Json
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class Channel:
     @property
     def is_thread(self) -> bool:
         return self.kind is Kind.THREAD
+
+    @property
+    def has_no_bot(self) -> bool:
+        """Whether only user installs of the bot work there."""
+        return not self.guild.bot_present if self.guild is not None else self.kind is Kind.GROUP
 
 
 @dataclass(eq=False, slots=True)

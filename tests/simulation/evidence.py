@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from simcord.components import walk_components as walk
+
 from demo.fake_comfydeploy.call_log import QueueCall
 from demo.fake_comfydeploy.runs import Run
-from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import TOKEN_SECONDS
 from tests.fakediscord.world import Attachment, Message, text_of

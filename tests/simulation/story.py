@@ -171,15 +171,11 @@ class Story:
     async def slash(
         self, who: str, where: str, name: str, options: Mapping[str, Any], **more: Any
     ) -> Interaction | None:
-        """Send a command. Returns None if the person can't see the channel or Discord's client refuses.
-
-        Where the bot isn't a member, the person uses their user install of it.
-        """
+        """Send a command. Returns None if the person can't see the channel or Discord's client refuses."""
         channel = self.world.channel(where)
         if channel.deleted or not self.sees(who, channel):
             self.skip(f"{who} has no #{where}")
             return None
-        more["user_install"] = _has_no_bot(channel)
         sending = self.discord.slash(self.world.person(who), channel, name, options, **more)
         sent = await self._sent(who, f"/{name} {_shown(options)} in {where}", sending)
         if sent is not None:
@@ -188,8 +184,7 @@ class Story:
 
     async def use_on(self, who: str, message: Message, name: str) -> Interaction | None:
         """Use a message command; None if Discord's client doesn't offer it."""
-        installed = _has_no_bot(message.channel)
-        sending = self.discord.use_on(self.world.person(who), message, name, user_install=installed)
+        sending = self.discord.use_on(self.world.person(who), message, name)
         return await self._sent(who, f"uses {name!r} on {message.text[:60]!r}", sending)
 
     async def press(self, who: str, message: Message, label: str, *values: str) -> Interaction | None:
@@ -331,11 +326,6 @@ def first_text(interaction: Interaction) -> str:
         return ""
     bodies = [*shown.history, shown.body]
     return text_of(next((body for body in bodies if body.get("components") or body.get("content")), {}))
-
-
-def _has_no_bot(channel: Channel) -> bool:
-    """Return whether only user installs of the bot work in a channel."""
-    return not channel.guild.bot_present if channel.guild is not None else bool(channel.members)
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:

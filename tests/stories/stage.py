@@ -13,15 +13,15 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import aiohttp
+from simcord.components import walk_components as walk
 
 from tests.fakediscord.actions import CannotSend
-from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Attachment, Channel, Message, User
 from tests.simulation.engine.boundaries import STATEMENTS
 from tests.simulation.engine.patches import TIME
@@ -312,7 +312,7 @@ class Person:
         self._last: Interaction | None = None
 
     @property
-    def _discord(self) -> Any:
+    def _discord(self) -> FakeDiscord:
         return self._stage.world.discord
 
     def at(self, where: str) -> Person:
@@ -325,20 +325,17 @@ class Person:
         from PIL import Image  # noqa: PLC0415  # after the clocks are replaced
 
         if content:
-            return self._discord.file(name, content)  # type: ignore[no-any-return]
+            return self._discord.file(name, content)
         file = self._stage.world.folder / name
         Image.new("RGB", (size, size), "teal").save(file)
-        return self._discord.file(name, file.read_bytes(), width=size, height=size)  # type: ignore[no-any-return]
+        return self._discord.file(name, file.read_bytes(), width=size, height=size)
 
     async def types(self, command: str, **options: object) -> None:
         """Send a command: `types("/generate picture", prompt="a fox")`."""
         self._stage.tells(f"{self.user.name} in {self._place}: {command}{_typed(options)}")
         channel = self._stage.channel(self.where)
-        install = bool(channel.members) or (channel.guild is not None and not channel.guild.bot_present)
         try:
-            sent = await self._discord.slash(
-                self.user, channel, command.removeprefix("/"), options, user_install=install
-            )
+            sent = await self._discord.slash(self.user, channel, command.removeprefix("/"), options)
         except CannotSend as refusal:
             self._stage._note(f"Discord: {refusal}", [])
             return
@@ -525,7 +522,7 @@ class Person:
         return _place(self.where)
 
     def _visible(self) -> list[Message]:
-        return self._stage.world.discord.visible(self.user)
+        return self._discord.visible(self.user)
 
     def _find(self, search: Callable[[Json], bool], beside: str, what: str) -> tuple[Message, Json]:
         """Return the first component that is meant in the newest message that has it."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from simcord.components import walk_components as walk
+
 from bot.ui.custom_ids import Action
-from tests.fakediscord.components import walk
 from tests.fakediscord.world import Message
 from tests.simulation.people.asking import fill_in, open_list, record
 from tests.simulation.people.requests import MEMBERS, new_mark

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from tests.fakediscord.components import walk
+from simcord.components import walk_components as walk
+
 from tests.fakediscord.world import Attachment, Message
 from tests.simulation.evidence import Evidence, Request, bodies, where, whole_text
 from tests.simulation.promises import promise
