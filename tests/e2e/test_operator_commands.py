@@ -62,32 +62,6 @@ async def test_each_run_is_exported_with_every_field_and_counted(home: BotProces
     assert len((await home.command("export", *limits)).out.splitlines()) == 2
 
 
-async def test_a_restored_bot_posts_nothing_again(home: BotProcess) -> None:
-    await home.start()
-    first = next(line for line in home.log.splitlines() if "INFO" in line)
-    assert f"comfydeploy-bot {__version__} starts" in first
-    await home.ask()
-    await home.settled(runs=1)
-    said = await home.command("backup", "backup.tar.gz")
-    assert said.code == 0, said.err
-    await home.ask()
-    await home.settled(runs=2)
-    refused = await home.command("restore", "backup.tar.gz")
-    assert (refused.code, "Stop all its processes first" in refused.err) == (2, True)
-    await home.stop()
-    shown = [message.text for message in home.discord.messages(home.channel)]
-    said = await home.command("restore", "backup.tar.gz")
-    assert said.code == 0, said.err
-    await home.start()
-    (run,) = await home.runs()
-    assert run.state == "succeeded"
-    await home.ask()
-    await home.settled(runs=2)
-    assert len(home.comfydeploy.call_log.queue_calls) == 3
-    assert [message.text for message in home.discord.messages(home.channel)][: len(shown)] == shown
-    assert len(home.discord.messages(home.channel)) == len(shown) + 1
-
-
 def test_what_an_option_prints_reaches_a_pipe() -> None:
     # -E: as pipx starts it, and with a buffer, whatever PYTHONUNBUFFERED says.
     command = [sys.executable, "-E", "-m", "bot", "--version"]

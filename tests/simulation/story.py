@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.interactions import Answer, Interaction
@@ -106,15 +106,6 @@ class Press:
         return float("inf") if self.interaction.answered_at is None else self.interaction.answered_at
 
 
-class Command(NamedTuple):
-    """A command that somebody sent."""
-
-    who: str
-    name: str
-    interaction: Interaction
-    at: float
-
-
 @dataclass
 class Story:
     """Everything that happened in a round so far, and methods by which people act."""
@@ -122,7 +113,8 @@ class Story:
     world: World
     asks: list[Ask] = field(default_factory=list)
     presses: list[Press] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
+    commands: list[tuple[str, str]] = field(default_factory=list)
+    """Who sent which commands."""
     removed: list[Message] = field(default_factory=list)
     """Messages that were deleted by somebody other than the bot."""
     struck: list[tuple[float, str]] = field(default_factory=list)
@@ -179,7 +171,7 @@ class Story:
         sending = self.discord.slash(self.world.person(who), channel, name, options, **more)
         sent = await self._sent(who, f"/{name} {_shown(options)} in {where}", sending)
         if sent is not None:
-            self.commands.append(Command(who, name, sent, TIME.monotonic))
+            self.commands.append((who, name))
         return sent
 
     async def use_on(self, who: str, message: Message, name: str) -> Interaction | None:

@@ -50,22 +50,9 @@ def test_a_post_that_is_found_and_edited_is_found_again(tmp_path: Path) -> None:
     """The process dies after a post, and the next one after it has found and edited the message."""
     file = tmp_path / "steps.json"
     killed = {"moment": f"DELETE {ANSWER}", "nth": 1, "done": True, "back": 5.0, "asleep": 0.0}
-    posted = {
-        "who": "alice",
-        "where": "pictures",
-        "deployment": "several",
-        "count": 2,
-        "again": False,
-        "doubt": "none",
-        "moment": POST,
-        "nth": 1,
-        "done": True,
-        "when": 0,
-        "troubles": ["kill"],
-        "seconds": 55.0,
-        "asleep": 400.0,
-        "release": 0.0,
-    }
+    posted = {"who": "alice", "where": "pictures", "deployment": "several", "count": 2, "again": False}
+    posted |= {"doubt": "none", "moment": POST, "nth": 1, "done": True, "when": 0, "release": 0.0}
+    posted |= {"troubles": ["kill"], "seconds": 55.0, "asleep": 400.0}
     save([Step(0.3, "kill_at_a_moment", 1, killed), Step(1.0, "request_in_trouble", 1, posted)], file)
     done = simulate(tmp_path, "--replay", str(file))
     assert done.returncode == 0, done.stdout

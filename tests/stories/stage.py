@@ -47,7 +47,9 @@ _LONGEST = 200
 # If more seconds pass, the clocks jump over all but the last minute.
 _LONG_TIME = 600.0
 # Log lines about a run that don't name it.
-_UNNAMED = re.compile(r" bot\.(workers\.(submission|reports|reconciler)|delivery\.messenger) (?!run=)")
+_UNNAMED = re.compile(
+    r" bot\.(workers\.(submission|reports|reconciler)|delivery\.messenger) (?!.*\b[a-z2-7]{16}\b)"
+)
 # Seconds after which a killed bot is started again.
 _BACK = 2.0
 

@@ -122,7 +122,7 @@ def _show_the_same(first: Message, second: Message) -> bool:
 def _outputs_are_shown(evidence: Evidence) -> Iterator[tuple[Request, str]]:
     for request in evidence.requests:
         who = request.ask.who if request.ask is not None else ""
-        erased = any(each.name == "privacy delete" and each.who == who for each in evidence.story.commands)
+        erased = (who, "privacy delete") in evidence.story.commands
         if erased or _was_removed(evidence, request) or _is_offered(evidence, request):
             continue
         shown = "\n".join(whole_text(m) for m in request.messages if not has_offered(m, ":veil"))

@@ -46,7 +46,7 @@ def _private_results(evidence: Evidence) -> Iterator[tuple[Request, str]]:
 @promise("private prompts stay private")
 def _private_prompts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """The requester may publish a prompt, by a public request with the same one or by a preset."""
-    savers = {each.who for each in evidence.story.commands if each.name.startswith("preset")}
+    savers = {who for who, name in evidence.story.commands if name.startswith("preset")}
     public = {ask.mark for ask in evidence.story.asks if not ask.private}
     # A repeated request has the mark of the first one.
     first = {ask.mark: ask for ask in reversed(evidence.story.asks)}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from demo.fake_comfydeploy.runs import Output, Run
 from tests.chaos.faults import ANSWER, DEFER, MESSAGE, MESSAGES, POST
-from tests.fakediscord.faults import Effect, Fault
+from tests.fakediscord.faults import Fault
 from tests.simulation.engine.life import Life
 from tests.simulation.people.asking import MORE, press_and_wait, request, result, started
 from tests.simulation.people.requests import MEMBERS, derived, picture_file
@@ -23,7 +23,7 @@ from tests.simulation.trouble.deaths import add_strike, database_leaves, is_comm
 from tests.simulation.trouble.places import CHANGES, At
 from tests.simulation.trouble.services import FAILURES, jump, watch
 
-_EDIT, _READ = f"PATCH {ANSWER}", f"GET {ANSWER}"
+_EDIT = f"PATCH {ANSWER}"
 # A call to Discord, a COMMIT, or a COMMIT after a call.
 _MOMENTS = {
     DEFER: 3,
@@ -282,34 +282,3 @@ def _make_part(story: Story, run: Run) -> None:
     world.bucket.put(path, picture_file(story).data or b"", "image/png")
     item = {"url": path, "type": "output", "filename": "part.png"}
     run.outputs.append(Output(data={"images": [item]}, node_meta={"node_id": "9"}, created_at=world.now()))
-
-
-_FAULTS = {
-    "refused": Fault.answer(404),
-    "acknowledged": Fault(Effect.STATUS, 500, after=True),  # discord.py repeats it, and Discord answers 40060
-    "failed": Fault.answer(500),
-    "reply lost": Fault.lose_reply(),
-    "never arrived": Fault.drop_before(),
-    "late": Fault.delay(3.5),
-    "slow": Fault.delay(2.5, after=True),
-}
-
-
-@action("moment", weight=0.15)
-async def deferral_fails(story: Story, draw: Draw) -> None:
-    """Let a deferral or the edit of its answer fail, and perhaps also the GET that checks the answer."""
-    route, times, unread = draw(route=(DEFER, _EDIT), times=(1, 5, 5), unread=(0, 0, 1, 5))
-    fault = draw(fault=(*_FAULTS, "failed", "never arrived"))
-    # Discord never answers 404 for a message that exists.
-    fault = "failed" if (route, fault) == (_EDIT, "refused") else fault
-    story.discord.faults.add(route, _FAULTS[fault], times=times)
-    if unread:
-        story.discord.faults.add(_READ, Fault.answer(503), times=unread)
-    story.strike(f"Discord: the next {times} of {route}: {fault}; {unread} of {_READ}: 503")
-    asked = await request(story, *draw(who=MEMBERS, where=(*_PLACES, "lounge")))
-    # discord.py repeats a call for half a minute.
-    await asyncio.sleep(20 if route == DEFER else 60)
-    shown = asked.interaction.original
-    thinks = shown is not None and shown.loading and shown.deleted_at is None
-    if route == _EDIT and thinks and not story.discord.faults.rules:
-        story.surprises.append(f"an answer is shown once Discord has recovered: request {asked.number}")
