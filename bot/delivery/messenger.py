@@ -328,7 +328,7 @@ class Messenger:
                     place = start(step.claim.message, step.claim.runs, self._app.now())
                     continue
             except Unreachable as error:
-                log.info("place %s failed: %s", place.name.lower(), error)
+                log.info("place %s failed: %s", place.name.lower(), error, extra={"run": step.key})
                 step.climb(place, error)
                 place = step.claim.message.place
                 if step.waits and place is Place.RUNS:
