@@ -14,11 +14,12 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.discord_api.channels import lacks
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.fields import SECTIONS, keys_of
-from bot.domain.settings.kinds import Section
+from bot.domain.settings.kinds import ReviewChannel, Section, SettingsContext
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.gateway.client import GenerateBot
-from bot.gateway.guild import settings_context, with_channels
 from bot.gateway.interactions import Interaction, form_values, selected_values
 from bot.services import server_settings
 from bot.services.server_settings import Editor
@@ -35,7 +36,38 @@ def allowed(interaction: Interaction) -> Editor:
         raise RefusedError("settings_not_allowed")
     if interaction.guild is None or interaction.guild.me is None:
         raise RefusedError("settings_not_a_member")
-    return Editor(interaction.guild_id, interaction.user.id, settings_context(interaction.guild))
+    return Editor(interaction.guild_id, interaction.user.id, _context(interaction.guild))
+
+
+def _context(guild: discord.Guild) -> SettingsContext:
+    """Return what the server's settings may name. Channels can be the review channel or the gallery."""
+    return SettingsContext(
+        server=guild.name,
+        # Without @everyone, whose id equals the server's.
+        role_ids=frozenset(role.id for role in guild.roles) - {guild.id},
+        channel_ids=frozenset(channel.id for channel in guild.text_channels),
+        manages_server=guild.me.guild_permissions.manage_guild,
+    )
+
+
+def _with_channels(guild: discord.Guild, context: SettingsContext, rules: ServerRules) -> SettingsContext:
+    """Add the state of the channels that the rules name, and leave out presets of missing channels."""
+    there = {channel.id for channel in guild.channels}
+    presets = {id: name for id, name in context.default_presets.items() if id in there}
+    gallery = guild.get_channel(rules.gallery_channel_id or 0)
+    lacking = lacks(gallery, gallery.permissions_for(guild.me)) if gallery is not None else ()
+    channel = guild.get_channel(rules.approval.review_channel_id or 0)
+    role = guild.get_role(rules.reviewer_role_id or 0)
+    review: ReviewChannel | None = None
+    if channel is not None:
+        review = ReviewChannel(
+            # Cards contain pictures and are searched for after a crash, so they need the same permissions as
+            # a result.
+            missing=tuple(lacks(channel, channel.permissions_for(guild.me))),
+            reviewers_see=role is None or channel.permissions_for(role).view_channel,
+            everybody_sees=channel.permissions_for(guild.default_role).view_channel,
+        )
+    return replace(context, review=review, gallery_lacks=tuple(lacking), default_presets=presets)
 
 
 async def _pressed(interaction: Interaction, id: SettingId) -> None:
@@ -83,7 +115,7 @@ async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
     editor = allowed(interaction)
     rules, context = await server_settings.read(interaction.client.app, editor)
     if interaction.guild is not None:
-        context = with_channels(interaction.guild, context, rules)
+        context = _with_channels(interaction.guild, context, rules)
     return panel_layout(replace(panel, turn=interaction.id % 2**30 + 1), rules, context)
 
 

@@ -32,8 +32,8 @@ _SECTIONS = 11
 class Panel:
     """What the panel shows: the overview, or a section whose keys have forms of their own.
 
-    `saved` are the changes of an edit, and `mistakes` the sentences about what was refused, which the button
-    with the custom_id `again` opens again. `turn` differs each time the panel is shown.
+    `saved` are the changes of an edit, and `mistakes` what was refused, which the button `again` opens again.
+    `turn` differs each time.
     """
 
     section: kinds.Section | None = None
@@ -133,17 +133,6 @@ def _lines(lines: Sequence[str], limit: int) -> str:
     return "\n".join([*kept, "…"] if left else kept)
 
 
-# Why an AutoMod rule isn't applied completely.
-_UNREAD = {
-    "automod_preset": "Discord doesn't publish its word lists",
-    "automod_spam": "only Discord knows what is spam",
-    "automod_unknown": "an unknown kind",
-    "keyword_empty": "a keyword without letters",
-    "regex_unsupported": "a regular expression that I can't read",
-    "regex_too_large": "a regular expression that is too large",
-    "regex_ascii_classes": "a regular expression, beyond plain letters",
-}
-
 _WITHOUT = "Members without every restricted GPU"
 
 
@@ -221,5 +210,4 @@ def _words(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     elif context.automod_away:
         yield "The AutoMod rules can't be read at the moment. Requests with text are refused until then."
     elif context.automod_unread:
-        shown = [f"{escape_line(each.rule, 60)} ({_UNREAD[each.code]})" for each in context.automod_unread]
-        yield f"AutoMod rules of this server that don't apply: {listed(dict.fromkeys(shown), 5)}."
+        yield f"I can't apply these AutoMod rules, or only in part: {_names(dict.fromkeys(context.automod_unread))}."

@@ -18,7 +18,6 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import re2
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from bot.domain.settings.kinds import NotApplied
 from bot.words.forms import (
     WORD_EDGE,
     TextForms,
@@ -63,20 +62,21 @@ class Hit:
 
 
 class WordRules:
-    """Compiled rules. Compiling takes a tenth of a second per thousand keywords, so reuse the object."""
+    """Compiled rules. Compiling takes a tenth of a second per thousand keywords, so reuse the object.
 
-    def __init__(
-        self, compiled: Sequence[_CompiledRule] = (), not_applied: Iterable[NotApplied] = ()
-    ) -> None:
+    `not_applied` are the names of rules that can't be applied, or only in part.
+    """
+
+    def __init__(self, compiled: Sequence[_CompiledRule] = (), not_applied: Iterable[str] = ()) -> None:
         self._rules = compiled
-        self.not_applied = (*not_applied, *(item for rule in compiled for item in rule.not_applied))
+        self.not_applied = (*not_applied, *(each.rule.name or "" for each in compiled if each.partial))
 
     @classmethod
     def compile(
         cls,
         rules: Iterable[WordRule] = (),
         blocked: Sequence[str] = (),
-        not_applied: Iterable[NotApplied] = (),
+        not_applied: Iterable[str] = (),
     ) -> Steps[WordRules]:
         """Compile AutoMod rules, and `blocked`, the keywords of the server's own list."""
         compiled: list[_CompiledRule] = []
@@ -112,22 +112,19 @@ class _CompiledRule(NamedTuple):
     keywords: KeywordMatcher
     allowed: KeywordMatcher
     patterns: Sequence[Pattern]
-    not_applied: Sequence[NotApplied]
+    partial: bool
 
     @classmethod
     def compile(cls, rule: WordRule) -> Steps[_CompiledRule]:
         keywords = yield from KeywordMatcher.compile(rule.keywords)
         allowed = yield from KeywordMatcher.compile(rule.allowed)
-        patterns: list[Pattern] = []
-        codes = ["keyword_empty"] if keywords.has_empty else []
+        patterns, partial = list[Pattern](), keywords.has_empty
         for source in rule.patterns:
             yield
             made = compile_pattern(source)
-            if isinstance(made, Pattern):
-                patterns.append(made)
-            codes.append(made if isinstance(made, str) else made.remark)
-        not_applied = [NotApplied(code, rule.name or "") for code in codes if code]
-        return cls(rule, keywords, allowed, patterns, not_applied)
+            patterns += [made] if made is not None else []
+            partial |= made is None or made.narrower
+        return cls(rule, keywords, allowed, patterns, partial)
 
     def find(self, forms: TextForms) -> Steps[str | None]:
         searches = [(view, self.keywords.near, self.allowed.near) for view in forms.all]
@@ -237,11 +234,11 @@ _CLASSES = re.compile(r"\\[wWdDsSbB]")
 
 
 class Pattern(NamedTuple):
-    """A compiled pattern; `remark` is the code of a warning if it matches less than in Discord, or empty."""
+    """A compiled pattern; if it is `narrower`, it matches less than in Discord."""
 
     source: str
     compiled: re2._Regexp
-    remark: str
+    narrower: bool
 
 
 _OPTIONS, _PROBE = re2.Options(), re2.Options()
@@ -250,18 +247,15 @@ for _each in (_OPTIONS, _PROBE):
 _PROBE.max_mem = 256 * 1024  # for a program of twice that size
 
 
-def compile_pattern(source: str) -> Pattern | str:
-    """Compile a pattern, case-sensitive as in Rust. Return a code if the pattern can't be used."""
+def compile_pattern(source: str) -> Pattern | None:
+    """Compile a pattern, case-sensitive as in Rust. Return None if the pattern can't be used."""
     if _SETS.search(source):
-        return "regex_unsupported"
+        return None
     try:
         # Try a small memory limit first: a repeated Unicode class needs half a second to exceed a large one.
         if re2.compile(source, _PROBE).programsize > _MAX_PROGRAM_SIZE:
-            return "regex_too_large"
+            return None
         compiled = re2.compile(source, _OPTIONS)
-    except UnicodeEncodeError:
-        return "regex_unsupported"
-    except re2.error as error:
-        return "regex_too_large" if "too large" in str(error) else "regex_unsupported"
-    narrower = not source.isascii() and _CLASSES.search(source)
-    return Pattern(source, compiled, "regex_ascii_classes" if narrower else "")
+    except (UnicodeEncodeError, re2.error):
+        return None
+    return Pattern(source, compiled, not source.isascii() and _CLASSES.search(source) is not None)

@@ -44,14 +44,6 @@ class ReviewChannel:
     everybody_sees: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NotApplied:
-    """An AutoMod rule that can't be applied completely. `code` is the reason, for `/settings`."""
-
-    code: str
-    rule: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsContext:
     """What a server's settings may name now, and the state that the panel warns about.
@@ -59,7 +51,7 @@ class SettingsContext:
     `role_ids` excludes @everyone. `deployments` maps names to titles. `review` is None if no review channel
     is set or the channel is missing. `gallery_lacks` names the permissions that the bot lacks in the gallery
     channel. `manages_server` says whether the bot has the permission to read AutoMod rules. `automod_unread`
-    holds the AutoMod rules that can't be applied completely. `automod_away` means that AutoMod rules can't
+    names the AutoMod rules that can't be applied completely. `automod_away` means that AutoMod rules can't
     be read at the moment. `unreadable` holds the paths of invalid stored settings. `gpu_unknown` holds
     the titles of deployments whose GPU is known only if the user chooses one, and `gpu_not_offered` of those
     whose GPU is never known. `default_presets` maps channels to the names of their default presets.
@@ -74,7 +66,7 @@ class SettingsContext:
     review: ReviewChannel | None = None
     gallery_lacks: tuple[str, ...] = ()
     manages_server: bool = True
-    automod_unread: tuple[NotApplied, ...] = ()
+    automod_unread: tuple[str, ...] = ()
     automod_away: bool = False
     unreadable: tuple[str, ...] = ()
     gpu_unknown: tuple[str, ...] = ()
