@@ -43,7 +43,6 @@ class OptionSpec:
 
     @property
     def key(self) -> str | None:
-        """Return the key of the input, or None for an option of the bot's own."""
         return None if self.item.option in RESERVED else self.item.key
 
 
@@ -118,17 +117,13 @@ class CommandPlan:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Return the subcommand groups, in order."""
         return tuple(dict.fromkeys(spec.group for spec in self.commands if spec.group and not self.is_single))
 
     def command(self, deployment: str) -> CommandSpec | None:
         return next((spec for spec in self.commands if spec.name == deployment), None)
 
     def path(self, deployment: str) -> str:
-        """Return a deployment's command as a user types it: `/generate flux` or `/generate video ltx`.
-
-        This is `/generate` for the only deployment, and for one that isn't offered.
-        """
+        """Return a deployment's command as a user types it, such as `/generate video ltx`."""
         spec = self.command(deployment)
         if spec is None or self.is_single:
             return f"/{self.name}"

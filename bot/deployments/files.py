@@ -42,8 +42,6 @@ _TYPES_BY_EXTENSION = {
 
 
 class FilesInput(Input):
-    """One or several files, stored as links."""
-
     takes_file = True
 
     def typed(self, layer: Typed) -> Sequence[tuple[str, RawValue]] | None:
@@ -82,7 +80,6 @@ class FilesInput(Input):
 
 
 def links_of(value: InputValue | None) -> list[str]:
-    """Return the links that an input for files holds."""
     return value if isinstance(value, list) else [] if value is None else [str(value)]
 
 
@@ -118,10 +115,7 @@ def is_kind(kind: InputKind, file: AttachedFile) -> bool:
 
 
 def needs_content(kind: InputKind, file: AttachedFile) -> bool:
-    """Return whether a file's type must be detected from its first bytes.
-
-    This isn't necessary if Discord could read the picture or video, or if the input takes any file.
-    """
+    """Return whether a file's first bytes must tell its type, because Discord couldn't read it."""
     return kind in _FAMILIES and not (file.measured and is_kind(kind, file))
 
 

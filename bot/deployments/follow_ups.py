@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain
 
 from bot.deployments.files import is_kind
@@ -26,11 +25,15 @@ from bot.strings import say
 MAX_COMMANDS = 4
 
 
+class _Unfit(Exception):
+    """A follow-up means nothing to one of its deployments."""
+
+
 def link_follow_ups(
     configured: Sequence[DeploymentSettings], deployments: Mapping[str, Deployment]
 ) -> dict[str, Deployment]:
     """Return the deployments with their follow-ups that fit, and with warnings about those that don't."""
-    linked = dict(deployments)
+    linked, names = dict(deployments), [each.name for each in configured]
     for settings in configured:
         source = deployments.get(settings.name)
         if source is None:
@@ -38,119 +41,99 @@ def link_follow_ups(
         found: list[FollowUp] = []
         warnings = [*source.warnings]
         for each in settings.follow_ups:
-            target = deployments.get(each.deployment)
-            if target is None:
-                mistakes = [_no_target(each, configured, deployments)]
-            else:
-                link = _Link(each, source, target)
-                follow_up, mistakes = link.follow_up(), link.mistakes
-                found += [] if mistakes else [follow_up]
-            start = f"deployment '{source.name}': follow-up '{each.label}' is not offered: "
-            warnings += (start + mistake for mistake in mistakes)
+            try:
+                found.append(_linked(each, source, _target(each.deployment, names, deployments)))
+            except _Unfit as error:
+                warnings.append(
+                    f"deployment '{source.name}': follow-up '{each.label}' is not offered: {error}"
+                )
         changes = {"follow_ups": tuple(found), "warnings": tuple(warnings)}
         linked[source.name] = source.model_copy(update=changes)
     return linked
 
 
-def _no_target(
-    settings: FollowUpSettings, configured: Sequence[DeploymentSettings], deployments: Iterable[str]
-) -> str:
-    name, names = settings.deployment, [each.name for each in configured]
+def _target(name: str, names: Sequence[str], deployments: Mapping[str, Deployment]) -> Deployment:
+    if name in deployments:
+        return deployments[name]
     if name in names:
-        return f"deployment '{name}' is not offered"
+        raise _Unfit(f"deployment '{name}' is not offered")
     matches = difflib.get_close_matches(name, names, n=1)
     rest = f"did you mean '{matches[0]}'?" if matches else f"it can be {', '.join(deployments)}"
-    return f"there is no deployment '{name}'; {rest}"
+    raise _Unfit(f"there is no deployment '{name}'; {rest}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A follow-up between two deployments, and the mistakes in what its settings mean there."""
+def _linked(settings: FollowUpSettings, source: Deployment, target: Deployment) -> FollowUp:
+    takes = {item.kind: item.key for item in _taking(settings.input, target)}
+    carried = [item.key for name in settings.carry for item in _carry(name, source, target)]
+    values: dict[str, InputValue] = {}
+    for name, value in settings.inputs.items():
+        values |= _value(name, value, target)
+    asked: list[Input] = []
+    for name in settings.ask:
+        named = _named(name, target)
+        # The option for sizes stands in place of either side.
+        shown = (each for each in target.offered for item in named if item in (each, *each.parts))
+        asked += [*shown][:1]
+    ask = tuple(dict.fromkeys(item.key for item in asked))
+    asked += still_required(target, {*takes.values(), *carried, *values, *ask})
+    if len(asked) > FORM_LIMIT:
+        listed = ", ".join(item.key for item in asked)
+        raise _Unfit(
+            f"it would have to ask for {len(asked)} inputs and a form takes {FORM_LIMIT}: {listed}; "
+            "name some in 'carry' or 'inputs'"
+        )
+    changes = {"target": target.deployment_id, "takes": takes, "inputs": values, "ask": ask}
+    return FollowUp.model_construct(**{**dict(settings), **changes})
 
-    settings: FollowUpSettings
-    source: Deployment
-    target: Deployment
-    mistakes: list[str] = field(default_factory=list)
 
-    def follow_up(self) -> FollowUp:
-        """Return the follow-up, which fits if there are no mistakes."""
-        settings, target = self.settings, self.target
-        takes = {item.kind: item.key for item in self._taking()}
-        carried = [item.key for name in settings.carry for item in self._carry(name)]
-        values: dict[str, InputValue] = {}
-        for name, value in settings.inputs.items():
-            values |= self._value(name, value)
-        asked: list[Input] = []
-        for name in settings.ask:
-            named = self._named(name)
-            # The option for sizes stands in place of either side.
-            shown = (each for each in target.offered for item in named if item in (each, *each.parts))
-            asked += [*shown][:1]
-        ask = tuple(dict.fromkeys(item.key for item in asked))
-        asked += still_required(target, {*takes.values(), *carried, *values, *ask})
-        if len(asked) > FORM_LIMIT:
-            names = ", ".join(item.key for item in asked)
-            self.mistakes.append(
-                f"it would have to ask for {len(asked)} inputs and a form takes {FORM_LIMIT}: {names}; "
-                "name some in 'carry' or 'inputs'"
-            )
-        changes = {"target": target.deployment_id, "takes": takes, "inputs": values, "ask": ask}
-        return FollowUp.model_construct(**{**dict(settings), **changes})
+def _taking(name: str | None, target: Deployment) -> Sequence[Input]:
+    """Return the inputs that can take the result; one for any file is last."""
+    if name is not None:
+        item = _named(name, target)[0]
+        if not item.takes_file:
+            about = f"is of kind '{item.kind}', which takes no file"
+            raise _Unfit(f"input '{name}' of '{target.name}' {about}")
+        return [item]
+    files = [item for item in target.offered if item.takes_file]
+    if not files:
+        raise _Unfit(f"deployment '{target.name}' has no input that takes a file")
+    same: dict[InputKind, list[str]] = {}
+    for item in files:
+        same.setdefault(InputKind.IMAGE if item.kind in PICTURES else item.kind, []).append(item.key)
+    for kind, keys in same.items():
+        if len(keys) > 1:
+            told = f"has several inputs of kind {kind}; set 'input' to one of {', '.join(keys)}"
+            raise _Unfit(f"deployment '{target.name}' {told}")
+    return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
-    def _taking(self) -> Sequence[Input]:
-        """Return the inputs that can take the result; one for any file is last."""
-        name, target = self.settings.input, self.target.name
-        if name is not None:
-            items = self._named(name)[:1]
-            for item in items:
-                if not item.takes_file:
-                    about = f"is of kind '{item.kind}', which takes no file"
-                    self.mistakes.append(f"input '{name}' of '{target}' {about}")
-            return items
-        files = [item for item in self.target.offered if item.takes_file]
-        if not files:
-            self.mistakes.append(f"deployment '{target}' has no input that takes a file")
-        same: dict[InputKind, list[str]] = {}
-        for item in files:
-            same.setdefault(InputKind.IMAGE if item.kind in PICTURES else item.kind, []).append(item.key)
-        for kind, keys in same.items():
-            if len(keys) > 1:
-                told = f"has several inputs of kind {kind}; set 'input' to one of {', '.join(keys)}"
-                self.mistakes.append(f"deployment '{target}' {told}")
-        return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
-    def _carry(self, name: str) -> Sequence[Input]:
-        there, here = self._named(name), self._named(name, self.source)
-        if any(item.takes_file for item in (*there, *here)):
-            self.mistakes.append(f"input '{name}' takes a file, which can't be carried over")
-        elif there and here and len(there) != len(here):
-            pair = f"'{self.source.name}' and '{self.target.name}'"
-            self.mistakes.append(f"input '{name}' is a size in only one of {pair}")
-        return there
+def _carry(name: str, source: Deployment, target: Deployment) -> Sequence[Input]:
+    there, here = _named(name, target), _named(name, source)
+    if any(item.takes_file for item in (*there, *here)):
+        raise _Unfit(f"input '{name}' takes a file, which can't be carried over")
+    if len(there) != len(here):
+        raise _Unfit(f"input '{name}' is a size in only one of '{source.name}' and '{target.name}'")
+    return there
 
-    def _value(self, name: str, value: InputValue) -> Values:
-        # An option for sizes takes one of its choices; its two inputs are also named by their keys.
-        sizes = [item for item in self.target.offered if item.parts and name.casefold() == item.option]
-        for item in (sizes or self._named(name))[:1]:
-            if not item.takes_file:
-                with suppress(InputError):
-                    return item.parse(value)
-            self.mistakes.append(f"input '{name}' of '{self.target.name}' doesn't take {value!r}")
-        return {}
 
-    def _named(self, name: str, deployment: Deployment | None = None) -> Sequence[Input]:
-        deployment = deployment or self.target
-        found = named_inputs(deployment, name)
-        if not found:
-            self.mistakes.append(f"deployment '{deployment.name}' offers no input '{name}'")
+def _value(name: str, value: InputValue, target: Deployment) -> Values:
+    # An option for sizes takes one of its choices; its two inputs are also named by their keys.
+    sizes = [item for item in target.offered if item.parts and name.casefold() == item.option]
+    item = (sizes or _named(name, target))[0]
+    if not item.takes_file:
+        with suppress(InputError):
+            return item.parse(value)
+    raise _Unfit(f"input '{name}' of '{target.name}' doesn't take {value!r}")
+
+
+def _named(name: str, deployment: Deployment) -> Sequence[Input]:
+    if found := named_inputs(deployment, name):
         return found
+    raise _Unfit(f"deployment '{deployment.name}' offers no input '{name}'")
 
 
 def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
-    """Return the inputs that a key, an option or `prompt` refers to, or an empty tuple.
-
-    An option for sizes refers to its two inputs; each of the two can also be named by its key.
-    """
+    """Return the inputs that a key, an option or `prompt` names; an option for sizes names two."""
     lowered = name.casefold()
     items = [*deployment.offered, *(part for item in deployment.offered for part in item.parts)]
     candidates = chain(
@@ -218,13 +201,12 @@ def carried(
 
 
 def starting_values(follow_up: FollowUp, target: Deployment, source: Deployment, run: Run) -> Values:
-    """Return the inputs of a follow-up of a run: those that are carried over, and the fixed ones."""
     names = ((name, [item.key for item in named_inputs(target, name)]) for name in follow_up.carry)
     return {**carried(run, source, names), **follow_up.inputs}
 
 
 def choose_file(follow_up: FollowUp, files: Iterable[AttachedFile]) -> tuple[str, AttachedFile] | None:
-    """Choose the first file that an input takes, and return it with the input's key, or None if none fits."""
+    """Return the first file that an input takes, with the input's key, or None."""
     pairs = ((key, file) for file in files for kind, key in follow_up.takes.items() if is_kind(kind, file))
     return next(pairs, None)
 
@@ -237,10 +219,7 @@ def asked_inputs(follow_up: FollowUp, target: Deployment, inputs: Values) -> lis
 
 
 def message_commands(deployments: Sequence[Deployment]) -> tuple[FollowUp, ...]:
-    """Return the first MAX_COMMANDS follow-ups that take a picture, in the order of the file.
-
-    A follow-up whose label is the name of another command is left out.
-    """
+    """Return the first MAX_COMMANDS follow-ups that take a picture and whose label is no other command."""
     offered: dict[str, FollowUp | None] = {say("use_menu").casefold(): None}
     for each in (each for deployment in deployments for each in deployment.follow_ups):
         if not PICTURES.isdisjoint(each.takes):
