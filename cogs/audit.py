@@ -23,11 +23,19 @@ from bot.services import audit
 from bot.services.audit import SERVER_ACTIONS
 from bot.services.moderation import open_private
 from bot.strings import say
-from bot.ui.audit import AUDIT_COLUMNS, AuditFileId, AuditId, audit_cells, audit_layout, outcome_text
+from bot.ui.audit import (
+    AUDIT_COLUMNS,
+    AuditFileId,
+    AuditId,
+    action_name,
+    audit_cells,
+    audit_layout,
+    outcome_text,
+)
 from bot.ui.custom_ids import OpenId
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
-_ACTIONS = [Choice(name=say(f"action_{action}"), value=action.value) for action in SERVER_ACTIONS]
+_ACTIONS = [Choice(name=action_name(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 1, 3650]
 # Discord's limit for the characters of a choice.
 _CHOICE_LENGTH = 100

@@ -19,6 +19,7 @@ from bot.domain.forms import YES
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.picture_check import Verdict
 from bot.domain.requests import Actor
+from bot.domain.results import offers_copy
 from bot.domain.runs import Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
@@ -103,10 +104,7 @@ async def _redeliver(interaction: Interaction, key: str) -> None:
 
 
 def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
-    """Return the handler of a button on a card.
-
-    The messenger changes the card, so an answer that is lost makes no difference.
-    """
+    """Return the handler of a button on a card. The messenger changes the card."""
 
     async def press(interaction: Interaction, key: str) -> None:
         await decide(interaction.client.app, actor_of(interaction), key)
@@ -171,9 +169,9 @@ async def _details(interaction: Interaction, key: str) -> None:
         or await is_moderated(app, actor, run)
         or await interaction.client.is_owner(interaction.user)
     )
-    found = details(run, title, deployment, explained=explained, origin=origin)
-    files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
-    await interaction.response.send_message(view=found.layout, files=files, ephemeral=True)
+    layout, text = details(run, title, deployment, explained=explained, origin=origin)
+    files = [discord.File(io.BytesIO(text.encode()), FILENAME)] if text is not None else []
+    await interaction.response.send_message(view=layout, files=files, ephemeral=True)
 
 
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
@@ -184,7 +182,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     allowed = OfferedActions(
         reportable=reportable,
         shareable=not in_gallery and await sharing.is_offered(app, actor, run),
-        postable=sharing.is_postable(run, actor),
+        postable=offers_copy(run, actor) and not run.needs_interaction,
         startable=own or run.deleted_at is None,
         deletable=await is_deletable(app, actor, run, actor.origin.channel_id if in_gallery else None),
         detailed=own or not in_gallery or await is_moderated(app, actor, run),
@@ -236,7 +234,6 @@ async def _share_sent(interaction: Interaction, key: str) -> None:
 
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
-    """Post a copy while the user waits, and tell them where it is."""
     interaction.client.allowance.spend(interaction.user.id)
     await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)

@@ -254,7 +254,8 @@ async def setup(bot: GenerateBot) -> None:
 
     def build_menus() -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
-        bot.remove_message_commands(names)
+        for name in names:
+            bot.tree.remove_command(name, type=discord.AppCommandType.message)
         catalogue = bot.app.catalogue
         takes_pictures = any(each.picture_input for each in catalogue.all())
         menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if takes_pictures else {}
@@ -264,5 +265,4 @@ async def setup(bot: GenerateBot) -> None:
         for name, callback in menus.items():
             bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))
 
-    build_menus()
-    bot.when_deployments_change(build_menus)
+    bot.builders.append(build_menus)

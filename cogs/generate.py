@@ -87,7 +87,7 @@ class _CompletedOption(_Option):
         app, deployment, typed = interaction.client.app, self._deployment, str(value)
         if self.spec.name == PRESET_OPTION.name:
             user_id, guild_id = interaction.user.id, interaction.guild_id
-            found = await presets.suggest(app, user_id, guild_id, typed, deployment=deployment)
+            found = await presets.suggest(app, user_id, guild_id, typed, deployment)
         else:
             rules_of = rules_guild_id(interaction)
             found = await generation.suggest(app, rules_of, deployment, self.spec.name, typed)
@@ -145,5 +145,4 @@ async def setup(bot: GenerateBot) -> None:
     def build() -> None:
         bot.tree.add_command(build_generate(bot.app.catalogue.plan), override=True)
 
-    build()
-    bot.when_deployments_change(build)
+    bot.builders.append(build)

@@ -5,9 +5,7 @@ A server that adds the bot gets a greeting.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from contextlib import suppress
 
 import aiohttp
 import discord
@@ -15,17 +13,14 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot import __version__
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id, show_page, turning
 from bot.services.runs import standing_of
 from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
-from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_text, start_texts
+from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_of, start_texts
 
-# An interaction has to be answered within 3 seconds.
-_SECONDS = 1.2
 log = logging.getLogger(__name__)
 
 
@@ -36,34 +31,15 @@ async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
         case HelpPage.EXAMPLES:
             text = examples_text(catalogue.all())
         case HelpPage.LIMITS:
-            text = await _limits(interaction)
+            standing = await standing_of(bot.app, actor_of(interaction))
+            text = "\n".join(rules_of(standing, catalogue.title))
         case HelpPage.COMMANDS:
-            mention = await bot.registered.mention()
-            version = __version__ if await _is_owner(interaction) else None
             in_server = rules_guild_id(interaction) is not None
-            text = commands_text(mention, in_server=in_server, version=version)
+            text = commands_text(await bot.registered.mention(), in_server=in_server)
         case HelpPage.START:
             mention = await bot.registered.mention()
             return help_layout(id.page, *start_texts(catalogue.all(), catalogue.plan, mention))
     return help_layout(id.page, text)
-
-
-async def _limits(interaction: Interaction) -> str:
-    app = interaction.client.app
-    try:
-        async with asyncio.timeout(_SECONDS):
-            standing = await standing_of(app, actor_of(interaction))
-    except (StoreUnavailable, TimeoutError):
-        return "I can't read your limits right now. Please try again in a moment."
-    return rules_text(standing, app.catalogue.title)
-
-
-async def _is_owner(interaction: Interaction) -> bool:
-    """Return whether the user is known to be an owner. discord.py asks Discord for them once."""
-    with suppress(discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
-        async with asyncio.timeout(_SECONDS):
-            return await interaction.client.is_owner(interaction.user)
-    return False
 
 
 class Help(commands.Cog):

@@ -18,7 +18,6 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,
     actor_of,
-    member_of,
     rules_guild_id,
     settings_channel_id,
     show_page,
@@ -30,7 +29,7 @@ from bot.services.presets import Saved, Saving
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
 from bot.ui.forms import form_modal, refused_layout
-from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label, set_by
+from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label
 from bot.ui.message_parts import layout_of
 from cogs.drafts import begin
 
@@ -114,7 +113,7 @@ async def _defaults(interaction: Interaction) -> list[str]:
         "You have no default of your own. Type `/preset default` with a `name` to set one."
     ]
     if channel is not None:
-        by = f", {each}" if (each := set_by(channel.set_by, channel.set_at)) else ""
+        by = f", set by <@{channel.set_by}>" if channel.set_by is not None else ""
         sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")
     elif rules_guild_id(interaction) is not None:
         sentences.append(f"<#{channel_id}> has no default preset.")
@@ -200,13 +199,11 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
     ) -> None:
         app, actor, wanted = interaction.client.app, actor_of(interaction), None if clear else name
         said: list[str] = []
-        if channel and (name is not None or clear):
-            channel_id = settings_channel_id(interaction)
-            await presets.set_default(app, actor, channel_id, wanted)
-            said = [f"I removed the default preset of <#{channel_id}>."] if clear else []
-        elif name is not None or clear:
-            changed = await presets.set_own_default(app, actor.id, interaction.guild_id, wanted)
-            said = ["I removed your defaults."] if clear and changed else []
+        if name is not None or clear:
+            of_channel = settings_channel_id(interaction) if channel else None
+            changed = await presets.set_default(app, actor, wanted, of_channel)
+            if clear and changed:
+                said = [f"I removed {f'the default of <#{of_channel}>' if channel else 'your defaults'}."]
         await tell(interaction, "\n".join([*said, *await _defaults(interaction)]))
 
     @use.autocomplete("name")
@@ -214,16 +211,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
     @share.autocomplete("name")
     @default.autocomplete("name")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        command = interaction.command.name if interaction.command is not None else ""
-        options, person = interaction.namespace, member_of(interaction)
-        of_server, of_channel = getattr(options, "server", False), getattr(options, "channel", False)
-        is_allowed = person.manages_channels if of_channel else person.manages_server
-        if (of_server or of_channel or command == "share") and not is_allowed:
-            return []
-        holder = Holder.SERVER if of_server or of_channel else Holder.PERSON
         app, user_id, guild_id = interaction.client.app, interaction.user.id, interaction.guild_id
-        offered, held_by = command in ("use", "default"), holder if command != "use" else None
-        found = await presets.suggest(app, user_id, guild_id, prefix, holder=held_by, offered=offered)
+        found = await presets.suggest(app, user_id, guild_id, prefix)
         return [Choice(name=preset.name, value=str(preset.value)) for preset in found]
 
     @save.autocomplete("run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -82,7 +82,8 @@ class GenerateBot(commands.Bot):
             **options,
         )
         self.tree.error(tell_error)
-        self._rebuilders: list[Callable[[], None]] = []
+        # Cogs add functions that build the commands made from deployments.
+        self.builders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
         self._presses: list[tuple[type[CustomId], Handler[Any]]] = []
 
@@ -103,6 +104,8 @@ class GenerateBot(commands.Bot):
         """
         for extension in EXTENSIONS:
             await importlib.import_module(extension).setup(self)
+        for build in self.builders:
+            build()
         try:
             await self.registered.sync(self.application_id or 0)
         except DiscordAway as error:
@@ -114,27 +117,18 @@ class GenerateBot(commands.Bot):
         await self.app.words.close()
         await super().close()
 
-    def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
-        """Register a callback that rebuilds the commands made from deployments."""
-        self._rebuilders.append(rebuild)
-
-    def remove_message_commands(self, names: Iterable[str]) -> None:
-        """Remove message commands. Names that aren't registered are ignored."""
-        for name in names:
-            self.tree.remove_command(name, type=discord.AppCommandType.message)
-
     async def show_deployments(self, *, resend: bool = False) -> None:
-        """Rebuild and sync the commands after the deployments changed; `resend` also sends unchanged ones.
+        """Rebuild and sync the commands; `resend` also sends unchanged ones.
 
         Raises StoreUnavailable and DiscordAway.
         """
-        for rebuild in self._rebuilders:
-            rebuild()
+        for build in self.builders:
+            build()
         if self.application_id is not None:
             await self.registered.sync(self.application_id, resend=resend)
 
     def add_press(self, codec: type[IdT], handler: Handler[IdT]) -> None:
-        """Register a handler for buttons and selects, in any message, whose custom_id `codec` can read."""
+        """Register a handler for buttons and selects whose custom_id `codec` can read."""
         self._presses.append((codec, handler))
 
     def add_form(self, codec: type[IdT], handler: Handler[IdT]) -> None:
@@ -170,10 +164,7 @@ class GenerateBot(commands.Bot):
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
-    """Log an error, and tell the user in one ephemeral sentence.
-
-    An autocomplete gets an empty list instead. Nothing is sent if Discord refused the answer.
-    """
+    """Log an error, and tell the user in one ephemeral sentence. An autocomplete gets an empty list."""
     error = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
         log.warning("can't answer an interaction: Discord refused with code %s", error.code)
@@ -241,8 +232,6 @@ async def insist(call: Callable[[], Awaitable[T]]) -> T:
 
 
 class ShardedBot(commands.AutoShardedBot, GenerateBot):
-    """A GenerateBot that runs some or all of the bot's shards."""
-
     _max_concurrency: int | None = None
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
@@ -280,10 +269,7 @@ class RestClient(discord.Client):
 
 
 def missing_starts(limits: Mapping[str, Any], needed: int) -> int | None:
-    """Return the minutes until Discord grants the session starts that are `needed`, one for each shard.
-
-    Returns None if enough are left. `limits` is the `session_start_limit` of Discord's gateway.
-    """
+    """Return the minutes until Discord grants so many session starts, or None if it does now."""
     if int(limits.get("remaining", 1000)) >= needed:
         return None
     return int(limits.get("reset_after", 0)) // 60_000 + 1

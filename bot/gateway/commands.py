@@ -23,7 +23,7 @@ from discord.app_commands import AppCommandContext, AppInstallationType, Command
 from bot.context import App
 from bot.discord_api.calls import answering, is_outage
 from bot.domain.errors import DiscordAway, RefusedError
-from bot.ui.help import Mention, plain_mention
+from bot.ui.help import Mention
 
 log = logging.getLogger(__name__)
 # Commands for the bot's owner, available in direct messages regardless of a server's Integrations.
@@ -37,10 +37,7 @@ AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
 
 def set_availability(commands: Iterable[AnyCommand], *, direct_messages: bool, user_installs: bool) -> None:
-    """Set where commands are offered, as the operator allows. `user_installs` also allows direct messages.
-
-    A command that isn't in OWNER, OWN or GENERATING is limited to servers.
-    """
+    """Set where commands are offered. Those not in OWNER, OWN or GENERATING are limited to servers."""
     for command in commands:
         # Every message command starts runs, as /generate does, and the operator may have named it.
         name = _GENERATE if isinstance(command, ContextMenu) else command.name
@@ -83,10 +80,7 @@ def is_permitted(
 
 
 class RegisteredCommands:
-    """The slash commands in Discord: their sync, their ids, and a cache of the overrides of `/generate`.
-
-    A command that only changes keeps its id, and a new one gets a new id.
-    """
+    """The slash commands in Discord: their sync, their ids, and a cache of the overrides of `/generate`."""
 
     def __init__(self, tree: app_commands.CommandTree[Any], app: App) -> None:
         self._tree, self._app = tree, app
@@ -120,10 +114,7 @@ class RegisteredCommands:
             self._ids = {}
 
     async def mention(self) -> Mention:
-        """Return a function that converts a path, such as `/generate flux`, to a mention.
-
-        If an id isn't known, for example because Discord doesn't answer in time, the path itself is shown.
-        """
+        """Return a function that converts a path, such as `/generate flux`, to a mention if it can."""
         ids: Mapping[str, int] = {}
         try:
             ids = await self._offered()
@@ -132,17 +123,14 @@ class RegisteredCommands:
 
         def mention(path: str) -> str:
             command_id = ids.get(path.removeprefix("/").partition(" ")[0])
-            return f"<{path}:{command_id}>" if command_id is not None else plain_mention(path)
+            return f"<{path}:{command_id}>" if command_id is not None else f"`{path}`"
 
         return mention
 
     async def check_overrides(
         self, guild: discord.Guild, user_id: int, role_ids: frozenset[int], channel_id: int
     ) -> None:
-        """Raise RefusedError if Discord would not offer `/generate` to this user in this channel.
-
-        Raises DiscordAway if Discord doesn't tell the overrides in time.
-        """
+        """Raise RefusedError if Discord would not offer `/generate` to this user here, or DiscordAway."""
         monotonic = self._app.outside.monotonic
         now = monotonic()
         fetched_at, overrides = self._overrides.get(guild.id, (now - _CACHE_SECONDS, ()))

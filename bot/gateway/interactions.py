@@ -25,10 +25,7 @@ _TOKEN_LIFETIME = timedelta(minutes=15)
 
 
 def actor_of(interaction: Interaction) -> Actor:
-    """Return the user as the services know them. All data comes with the interaction, so nothing is fetched.
-
-    Raises RefusedForNow as `member_of` does.
-    """
+    """Return the user as the services know them. Raises RefusedForNow as `member_of` does."""
     channel = interaction.channel
     # In a server without the bot, a thread's parent isn't cached, so the category is left out.
     parent = channel.parent if isinstance(channel, discord.Thread) else channel
@@ -117,10 +114,7 @@ def _origin(interaction: Interaction) -> Origin:
 
 
 def rules_guild_id(interaction: Interaction) -> int | None:
-    """Return the id of the server whose rules apply.
-
-    Returns None outside servers and in a server without the bot.
-    """
+    """Return the id of the server whose rules apply, None outside servers and where the bot is absent."""
     return None if is_user_install_only(interaction) else interaction.guild_id
 
 
@@ -147,8 +141,7 @@ def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
 def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
     """Return whether the bot itself is absent, so that only interactions can post in the channel.
 
-    This is the case in direct and group messages between users, and in servers where a member uses the bot as
-    a user install.
+    This is so in direct and group messages between users, and in servers that use it as a user install.
     """
     if interaction.context.private_channel:
         return True
@@ -157,7 +150,6 @@ def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
 
 
 def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
-    """Return the values of the select that was used."""
     data: Mapping[str, Any] = interaction.data or {}
     return data.get("values") or ()
 
@@ -174,13 +166,10 @@ PageBuilder = Callable[[Interaction, Any], Awaitable[LayoutView]]
 
 
 async def show_page(interaction: Interaction, build: PageBuilder, first: CustomId) -> None:
-    """Answer a command with the first page."""
     await interaction.response.send_message(view=await build(interaction, first), ephemeral=True)
 
 
 def turning(build: PageBuilder) -> Handler[Any]:
-    """Return the handler of the buttons that lead to other pages."""
-
     async def turn(interaction: Interaction, id: CustomId) -> None:
         await interaction.response.edit_message(view=await build(interaction, id))
 

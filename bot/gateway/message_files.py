@@ -48,7 +48,6 @@ def attached_pictures(message: discord.Message) -> list[str]:
 
 
 def attached_file(attachment: discord.Attachment) -> AttachedFile:
-    """Return what Discord says about an attachment."""
     is_measured = bool(attachment.width and attachment.height)
     kind = attachment.content_type
     return AttachedFile(attachment.url, attachment.filename, kind, attachment.size, measured=is_measured)
@@ -73,8 +72,7 @@ def picture_file(url: str) -> AttachedFile:
 def run_files(message: discord.Message, key: str, *, linked: bool = False) -> list[AttachedFile]:
     """Return the files of the run `key` that are attached to one of the bot's messages, in order.
 
-    With `linked`, the files that the message's galleries link to are added at the end. These files may no
-    longer exist.
+    With `linked`, those that its galleries link to follow, which may no longer exist.
     """
     found = [attached_file(each) for each in message.attachments]
     media = _shown_media(message.components) if linked else ()
@@ -83,9 +81,7 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
 
 
 async def thumbnails(client: discord.Client, messages: Mapping[str, MessageRef]) -> dict[str, str]:
-    """Return a fresh link to the first picture in each message, by the message's name, as far as Discord
-    tells them in time.
-    """
+    """Return a fresh link to the first picture in each message that Discord sends in time, by its name."""
     found: dict[str, str] = {}
 
     async def read(name: str, ref: MessageRef) -> None:

@@ -19,6 +19,7 @@ from bot.domain.text import in_code, listed
 from bot.gateway.client import ANSWERED_TWICE, THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
+from bot.services.access import own_here
 from bot.services.generation import accept, answered
 from bot.strings import say
 from bot.ui.message_parts import layout_of
@@ -131,8 +132,8 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     interaction.client.allowance.spend(interaction.user.id)
     await check_start(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
-    run = await runs.redeliverable(app, actor, key)
-    if run.needs_interaction:
+    run = await own_here(app, actor, key)
+    if run.private or actor.origin.user_install:
         if await _defer(interaction, private=run.private) is None:
             return True
         # A late result of a batch may go elsewhere, and then nothing else edits the answer.

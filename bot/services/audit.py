@@ -44,7 +44,6 @@ def checked(app: App, wanted: AuditFilter) -> AuditFilter:
 async def page(
     app: App, actor: Actor, audit_filter: AuditFilter, page: int
 ) -> tuple[Sequence[StoredEntry], bool]:
-    """Return a page, counted from 0, of the newest entries first, and whether more follow."""
     server, audit = await moderator(app, actor), app.store.audit
     return first_page(
         await audit.page(server, audit_filter, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
@@ -58,10 +57,7 @@ async def export(
     columns: Sequence[str],
     cells: Callable[[StoredEntry], Sequence[str]],
 ) -> ExportFile:
-    """Return a file with a row for each matching entry, newest first, as far as they fit.
-
-    `cells` returns the cells of a row.
-    """
+    """Return a file with a row of `cells` for each matching entry, newest first, as far as they fit."""
     server = await moderator(app, actor)
     file = ExportFile(BOM + csv_line(columns))
     async for entries in app.store.audit.export(server, audit_filter, app.now()):

@@ -120,7 +120,6 @@ async def form(app: App, actor: Actor, key: str, typed: Saving | None = None) ->
 
 
 def typed_into_form(key: str, sent: Mapping[str, Any]) -> Saving:
-    """Return what somebody entered into the form of a run."""
     return Saving(
         name=str(sent.get("name", "")),
         run_key=key,
@@ -138,7 +137,6 @@ async def save_form(app: App, actor: Actor, typed: Saving) -> Saved:
 
 
 async def latest_run(app: App, user_id: int) -> str:
-    """Return the key of the user's latest request."""
     entries = await app.store.history.page(user_id, limit=1)
     if not entries or entries[0].first.erased_at is not None:
         raise RefusedError("preset_no_run")
@@ -156,10 +154,7 @@ async def delete(app: App, actor: Actor, name: str, *, server: bool) -> None:
 async def use(
     app: App, user_id: int, guild_id: int | None, name: str, prompt: str | None
 ) -> tuple[str, dict[str, str]]:
-    """Return the deployment and the options of `/generate` that use a preset and perhaps a prompt.
-
-    The user's preset takes precedence over the server's preset of the same name.
-    """
+    """Return the deployment and the options of `/generate` that use a preset and perhaps a prompt."""
     deployment = app.catalogue.require((await _named(app, user_id, guild_id, name))[0].deployment)
     typed = {} if prompt is None else {_prompt_of(deployment).option: prompt}
     return deployment.name, {PRESET_OPTION.name: name, **typed}
@@ -196,41 +191,33 @@ async def defaults(app: App, actor: Actor) -> Usable:
     return await app.store.database.read(read_usable, actor.id, origin.guild_id, actor.channel_ids)
 
 
-async def set_own_default(app: App, user_id: int, guild_id: int | None, name: str | None) -> bool:
-    """Make the user's own preset their default for its deployment, or remove all of them without a name.
+async def set_default(app: App, actor: Actor, name: str | None, channel_id: int | None) -> bool:
+    """Make a server's preset the only default of a channel or, without a channel, the user's own preset their
+    default for its deployment. Without a name, remove the defaults.
 
-    Return whether anything has changed.
+    A channel's default needs the permission Manage Channels. Return whether anything has changed.
     """
+    guild_id, shown, presets = actor.origin.guild_id, escape_line(name or "", NAME_LENGTH), app.store.presets
+    if channel_id is not None:
+        if guild_id is None:
+            raise RefusedError("server_only")
+        if not actor.person.manages_channels:
+            raise RefusedError("default_manage")
     if name is not None:
-        preset, shown = (await _named(app, user_id, guild_id, name))[0], escape_line(name, NAME_LENGTH)
-        if preset.holder is Holder.SERVER:
-            raise RefusedError("default_servers", name=shown)
+        holder = Holder.PERSON if channel_id is None else Holder.SERVER
+        named = await _named(app, actor.id, actor.guild_id, name)
+        preset = next((each for each in named if each.holder is holder), None)
+        if preset is None:
+            raise RefusedError("default_servers" if channel_id is None else "default_own", name=shown)
         if app.catalogue.get(preset.deployment) is None:
             raise RefusedError("default_gone", name=shown)
-    return await app.store.presets.set_own_default(user_id, name)
-
-
-async def set_default(app: App, actor: Actor, channel_id: int, name: str | None) -> None:
-    """Make a server's preset the only default of a channel, or remove the default if `name` is None.
-
-    The user needs the permission Manage Channels.
-    """
-    guild_id, shown = actor.origin.guild_id, escape_line(name or "", NAME_LENGTH)
-    if guild_id is None:
-        raise RefusedError("server_only")
-    if not actor.person.manages_channels:
-        raise RefusedError("default_manage")
-    if name is not None:
-        presets = await _named(app, actor.id, guild_id, name)
-        shared = next((one for one in presets if one.holder is Holder.SERVER), None)
-        if shared is None:
-            raise RefusedError("default_own", name=shown)
-        if app.catalogue.get(shared.deployment) is None:
-            raise RefusedError("default_gone", name=shown)
-    if not await app.store.presets.set_default(guild_id, channel_id, name, by=actor.id, now=app.now()):
+    if channel_id is None or guild_id is None:
+        return await presets.set_own_default(actor.id, name)
+    if not await presets.set_default(guild_id, channel_id, name, by=actor.id, now=app.now()):
         if name is None:
             raise RefusedError("default_none", channel=channel_id)
         raise RefusedError("preset_unknown", name=shown)  # deleted meanwhile
+    return True
 
 
 async def page(app: App, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
@@ -244,15 +231,11 @@ async def suggest(
     user_id: int,
     guild_id: int | None,
     prefix: str,
-    *,
-    holder: Holder | None = None,
     deployment: str | None = None,
-    offered: bool = False,
 ) -> Sequence[OptionChoice]:
-    """Return the names of presets that contain `prefix`, for autocomplete. The user's own come first.
+    """Return the names of presets, of any or one deployment, that contain `prefix`, for autocomplete.
 
-    `holder` and `deployment` select presets; `offered` excludes those whose deployment isn't offered. If
-    the store is unavailable, there are no suggestions.
+    The user's own come first. If the store is unavailable, there are no suggestions.
     """
     try:
         presets = await app.store.presets.visible(user_id, guild_id)
@@ -262,11 +245,7 @@ async def suggest(
     text = folded(prefix)
     names: dict[str, str] = {}
     for one in presets:  # the user's preset takes precedence over the server's
-        if holder not in (None, one.holder) or deployment not in (None, one.deployment):
-            continue
-        if offered and app.catalogue.get(one.deployment) is None:
-            continue
-        if text in folded(one.name):
+        if text in folded(one.name) and deployment in (None, one.deployment):
             names.setdefault(folded(one.name), one.name)
     return [OptionChoice(name, name) for name in names.values()][:CHOICES]
 

@@ -82,7 +82,6 @@ async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
 
 
 async def standing_of(app: App, actor: Actor) -> Standing:
-    """Return what the rules of the channel's server mean for this user now."""
     origin = actor.origin
     rules = await app.store.rules.get(origin.guild_id)
     usage = await app.store.figures.today(origin.guild_id, actor.id, app.now())
@@ -101,19 +100,8 @@ async def standing_of(app: App, actor: Actor) -> Standing:
     )
 
 
-async def redeliverable(app: App, actor: Actor, key: str) -> Run:
-    """Return an undelivered run as it would be posted in the channel of this interaction.
-
-    This works only in the run's own server, since no other server's moderators have approved the result.
-    """
-    return replace(await own_here(app, actor, key), user_install=actor.origin.user_install)
-
-
 async def redeliver(app: App, actor: Actor, run: Run) -> None:
-    """Post an undelivered result in the channel of this interaction, or in its answer if `needs_interaction`.
-
-    Then the caller has deferred the answer.
-    """
+    """Post an undelivered result in the channel of this interaction, or in its deferred answer."""
     if not await app.store.copies.redeliver(run.request_key, actor.origin, app.now()):
         raise RefusedError("post_nothing")
     app.wakeups.wake("show")

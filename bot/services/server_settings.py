@@ -30,7 +30,6 @@ class Editor:
 
 
 async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
-    """Return the rules with what the panel shows of presets and AutoMod."""
     guild_id = editor.guild_id
     rules, unreadable = await app.store.rules.read(guild_id)
     presets = {d.channel_id: d.preset.name for d in await app.store.presets.channel_defaults(guild_id)}

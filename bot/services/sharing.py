@@ -23,11 +23,6 @@ async def is_offered(app: App, actor: Actor, run: Run) -> bool:
     return gallery is not None and actor.channel_state(gallery).can_post
 
 
-def is_postable(run: Run, actor: Actor) -> bool:
-    """Return whether the user may post this one result of a batch in the batch's channel."""
-    return offers_copy(run, actor) and not run.needs_interaction
-
-
 async def request_copy(
     app: App, actor: Actor, key: str, kind: Kind, *, with_prompt: bool | None = None
 ) -> tuple[Run, CopyRequest]:

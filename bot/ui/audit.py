@@ -26,7 +26,7 @@ from bot.ui.custom_ids import OpenId, PageId, Part
 from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
 from bot.ui.run_facts import phase
 
-_PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 80, 200, 60
+_PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 40, 200, 60
 _FILE_PROMPT_LENGTH = 300
 _LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
 _DAYS = Part(r"\d{1,4}", str, int)
@@ -77,29 +77,20 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
 
 
 def _fitting(stored: StoredEntry, space: int) -> str:
-    """Return the details of an entry that fit in `space`, and an ellipsis if any were left out.
-
-    The prompt is shortened before anything else, because the log is about what happened to it.
-    """
-    text = ""
+    """Return the details of an entry that fit in `space`, and an ellipsis if any were left out."""
+    text, length = "", min(_PROMPT_LENGTH, (space - _SHORTEST) // 2)  # an escape doubles a character
+    if stored.prompt and length > 0:
+        opening, closing = ("||", "||") if stored.entry.action is AuditAction.REFUSAL else ("“", "”")
+        text = f" · prompt {opening}{escape_line(stored.prompt, length)}{closing}"
     for label, value, ready in _details(stored.entry):
         room = space - len(text) - len(label) - len(" · :  …")
         if label in ("runs", "word"):  # the line has them
             continue
         if room < _SHORTEST:
             return f"{text} …"
-        shown = value if ready else escape_line(value, _TEXT_LENGTH)
-        if len(shown) > room:
-            # An escape doubles a character.
-            shown = shorten_words(value, room) if ready else escape_line(value, room // 2)
-        text += f" · {label}: {shown}"
-    if not stored.prompt:
-        return text
-    opening, closing = ("||", "||") if stored.entry.action is AuditAction.REFUSAL else ("“", "”")
-    length = min(_PROMPT_LENGTH, (space - len(text) - len(f"prompt {opening}{closing}") - 3) // 2)
-    if length < _SHORTEST // 2:
-        return f"{text} …"
-    return f" · prompt {opening}{escape_line(stored.prompt, length)}{closing}{text}"
+        shown = shorten_words(value, room) if ready else escape_line(value, min(room, _TEXT_LENGTH))
+        text += f" · {label}: {shown if len(shown) <= room else escape_line(value, room // 2)}"
+    return text
 
 
 AUDIT_COLUMNS = (
@@ -109,7 +100,7 @@ AUDIT_COLUMNS = (
 
 
 def audit_cells(stored: StoredEntry, title: Title, guild: Guild) -> tuple[str, ...]:
-    """Return an entry as a row of the CSV file, in the order of `AUDIT_COLUMNS`.
+    """Return an entry as a row of the CSV file.
 
     Users appear as mentions, because the bot stores no names and spreadsheets would round a bare id.
     """
@@ -130,7 +121,7 @@ def audit_cells(stored: StoredEntry, title: Title, guild: Guild) -> tuple[str, .
     return (
         str(stored.id),
         entry.at.isoformat(timespec="seconds"),
-        say(f"action_{entry.action}"),
+        action_name(entry.action),
         _person(entry.actor_id),
         _person(entry.subject_id) if entry.subject_id is not None else "",
         title(entry.deployment) if entry.deployment else "",
@@ -143,16 +134,17 @@ def audit_cells(stored: StoredEntry, title: Title, guild: Guild) -> tuple[str, .
 
 
 def _details(entry: AuditEntry) -> Iterator[tuple[str, str, bool]]:
-    """Yield the labels and the texts of an entry's details, and whether a message shows them as they are.
-
-    Other texts are escaped there.
-    """
+    """Yield an entry's details: the label, the text, and whether it is shown without escapes."""
     changes = entry.details.get("changes")
     for label, old, new in changes if isinstance(changes, list) else ():
         yield label, f"{old} → {new}" if old else new, True
     for label, text in entry.details.items():
         if label not in ("changes", "prompt"):
             yield label, str(text), _CHANNEL.fullmatch(str(text)) is not None
+
+
+def action_name(action: str) -> str:
+    return sentence_case(action.replace("_", " "))
 
 
 def _url(stored: StoredEntry) -> str | None:
@@ -177,7 +169,7 @@ def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
     if audit_filter.deployment:
         yield escape_line(title(audit_filter.deployment), _NAME_LENGTH)
     if audit_filter.action:
-        yield say(f"action_{audit_filter.action}")
+        yield action_name(audit_filter.action)
     if audit_filter.outcome:
         yield outcome_text(audit_filter.outcome)
     if audit_filter.since:

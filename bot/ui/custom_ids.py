@@ -146,11 +146,10 @@ class PickId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class DeleteId(CustomId):
-    """The button behind *More* that deletes what the message with this id shows: a result, a copy, or a
-    failure.
+    """The button behind *More* that deletes what the message with this id shows, of the `whole` batch or one
+    run.
 
-    `whole` means that it is about the whole batch. `draft` names how to reach a message that only an
-    interaction can delete.
+    `draft` names how to reach a message that only an interaction can delete.
     """
 
     NAME = "delete"

@@ -12,11 +12,11 @@ from discord import ui
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.text import shorten
 from bot.ui.custom_ids import Action, DraftId, RunId, SaveId
-from bot.ui.message_parts import button, layout_of, modal_of
+from bot.ui.message_parts import button, layout_of
 
-# Discord's limits for the characters of labels and of an option.
+# Discord's limits for the characters of labels, a form's title, and an option.
 _LABEL_LENGTH = 80
-_FIELD_LABEL = 45
+_TITLE = _FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
 # A message with components holds 4,000 characters of text.
 _MISTAKES_LENGTH = 3500
@@ -25,41 +25,30 @@ _MISTAKES_LENGTH = 3500
 def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> ui.Modal:
     """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
     shown = [field.label for field in fields]
-    labels = (
-        ui.Label[ui.Modal](
-            # Several inputs may have the same name in the workflow.
-            text=shorten(field.label, _FIELD_LABEL) if shown.count(field.label) == 1 else field.name,
-            description=field.description or None,
-            component=_component(field),
-        )
-        for field in fields
-    )
-    return modal_of(custom_id, title, *labels)
+    modal = ui.Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
+    for field in fields:
+        # Several inputs may have the same name in the workflow.
+        text = shorten(field.label, _FIELD_LABEL) if shown.count(field.label) == 1 else field.name
+        about = field.description or None
+        modal.add_item(ui.Label(text=text, description=about, component=_component(field)))
+    modal.stop()
+    return modal
 
 
 def refused_layout(sentence: str, id: DraftId | SaveId, possible: int = 0) -> ui.LayoutView:
-    """Build the message for a refused request, with a button that opens a form with what was typed.
-
-    Another one makes as many as are `possible`.
-    """
-    row = [
-        button(
-            "Edit and try again",
-            id,
-            discord.ButtonStyle.secondary if possible else discord.ButtonStyle.primary,
-        )
-    ]
+    """Build the message for a refused request. A button opens a form with what was typed."""
+    row = [button("Edit and try again", id)]
     if possible and isinstance(id, DraftId):
-        label, count = f"Make {possible} instead", replace(id, count=str(possible))
-        row.insert(0, button(label, count, discord.ButtonStyle.primary))
+        row.insert(0, button(f"Make {possible} instead", replace(id, count=str(possible))))
+    row[0].style = discord.ButtonStyle.primary
     return layout_of(shorten(sentence, _MISTAKES_LENGTH), row)
 
 
 def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Sequence[Option]) -> ui.LayoutView:
-    """Build a message with pictures and what can be done with one. The form reads the picture from it.
+    """Build a message that asks which picture to use, or what to do with the only one.
 
-    `keys` are the keys of the runs that made the pictures, or empty. `choices` have the targets of drafts.
-    Several pictures have numbers, which lead to the choice if there is one.
+    The form reads the picture from the message. `keys` are the keys of the runs that made the pictures, or
+    empty.
     """
     gallery = ui.MediaGallery[ui.LayoutView](*map(discord.MediaGalleryItem, pictures))
     if len(pictures) == 1:
@@ -88,7 +77,6 @@ def _choice(id: DraftId, choices: Sequence[Option]) -> list[ui.Item[ui.LayoutVie
 
 
 def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> list[discord.SelectOption]:
-    """Return the options of a select as Discord takes them."""
     return [
         discord.SelectOption(
             value=each.value,
@@ -122,10 +110,8 @@ def _component(field: FormField) -> ui.Item[Any]:
         case Shape.ROLES:
             return ui.RoleSelect(default_values=[*map(discord.Object, field.values)], **chosen)
         case Shape.CHANNEL:
-            types, shown = (
-                [discord.ChannelType.text, discord.ChannelType.news],
-                [*map(discord.Object, field.values)],
-            )
+            types = [discord.ChannelType.text, discord.ChannelType.news]
+            shown = [*map(discord.Object, field.values)]
             return ui.ChannelSelect(channel_types=types, default_values=shown, **chosen)
     return ui.TextInput(
         style=discord.TextStyle.paragraph if field.shape is Shape.PARAGRAPH else discord.TextStyle.short,
@@ -140,7 +126,6 @@ PROMPT_FIELD = "prompt"
 
 
 def share_modal(key: str) -> ui.Modal:
-    """Build the form that asks whether a shared result shows its prompt."""
     show = FormField(
         name=PROMPT_FIELD,
         label="Show the prompt",

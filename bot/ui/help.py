@@ -1,7 +1,4 @@
-"""The message of `/help`: how to begin, and pages about examples, the user's own limits, and the commands.
-
-The message of `/usage` shows what is left of the limits.
-"""
+"""The pages of `/help`, and the message of `/usage`."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment
-from bot.domain.budgets import Spending, Usage, UsageView, limits_of
+from bot.domain.budgets import Spending, Usage, UsageView
 from bot.domain.policy import Standing
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget
@@ -33,29 +30,20 @@ _LIMIT_BAR = 10
 Mention = Callable[[str], str]
 
 
-def plain_mention(path: str) -> str:
-    return f"`{path}`"
-
-
 def help_layout(page: HelpPage, *texts: str) -> LayoutView:
-    """Build a page with buttons to the others."""
     labels = {each: "My limits" if each is HelpPage.LIMITS else each.capitalize() for each in HelpPage}
     buttons = (button(label, HelpId(each)) for each, label in labels.items() if each is not page)
     return layout_of(*texts, [*buttons])
 
 
 def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
-    """Build the message that introduces the bot to a server."""
     first = next((plan.path(each.name) for each in deployments), f"/{plan.name}")
     paths = {"generate": first, "settings": "/settings", "help": "/help"}
     return layout_of(say("greeting", **{name: mention(path) for name, path in paths.items()}))
 
 
 def start_texts(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> list[str]:
-    """Return how to begin, then a prompt to try or a description for each of the first deployments.
-
-    Each is a text of its own, because some clients extend a quote to the next line.
-    """
+    """Return how to begin, and a prompt to try or a description for each of the first deployments."""
     texts = [say("help_start")]
     for deployment in deployments[:_LISTED]:
         title, prompt = escape_line(deployment.title, _TITLE), deployment.prompt
@@ -79,8 +67,7 @@ def examples_text(deployments: Sequence[Deployment]) -> str:
     return "\n".join([*tips, "- Made something that you want again? ⋯ More has Save preset."])
 
 
-def commands_text(mention: Mention, *, in_server: bool, version: str | None = None) -> str:
-    """Return the other commands; `in_server` adds those that need a server. The owner sees the `version`."""
+def commands_text(mention: Mention, *, in_server: bool) -> str:
     queue = f"- {mention('/queue')} shows what is running and waiting on this server."
     save, use = mention("/preset save"), mention("/preset use")
     export, delete = mention("/privacy export"), mention("/privacy delete")
@@ -91,16 +78,12 @@ def commands_text(mention: Mention, *, in_server: bool, version: str | None = No
         f"- {save} keeps a request's inputs under a name. {use} uses them again.",
         f"- {mention('/usage')} shows what you have used today.",
         f"- {export} sends you what I keep about you. {delete} deletes it.",
-        f"-# Version {version}" if version is not None else "",
     )
 
 
-def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
-    """Return the rules that apply to a member, one per line."""
-    return "\n".join(["**Your limits here**", *_rules(standing, title)])
-
-
-def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
+def rules_of(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
+    """Yield a heading, and the rules that apply to a member."""
+    yield "**Your limits here**"
     yield from (f"- {each}" for each in _restrictions(standing.usage))
     rules, roles = standing.rules, standing.person.role_ids
     mode, approval = rules.approval.mode, rules.approval
@@ -113,7 +96,7 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
         yield f"- A moderator approves requests with these first: {_names(reviewed)}."
     else:
         yield "- Your requests start without a moderator's approval."
-    yield from _budgets(standing)
+    yield "- `/usage` shows what you have used today, and what is left."
     for default in standing.defaults[:_DEFAULTS]:
         name = escape_line(default.name, NAME_LENGTH)
         yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
@@ -133,43 +116,18 @@ def _rules(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
         yield f"- {marked}: only in channels marked as age-restricted, {here}."
 
 
-def _budgets(standing: Standing) -> Iterator[str]:
-    usage, limits = standing.usage, limits_of(standing.person, standing.rules)
-    left = list(_left("You have", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
-    if standing.in_server:
-        server = standing.rules.budgets.server
-        left += _left("The whole server has", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
-    if left:
-        yield from (*left, f"- Limits reset {format_dt(usage.day_end, 'R')}.")
-    else:
-        yield "- There is no daily limit on your runs."
-    if limits.at_once is not None:
-        yield f"- At most {limits.at_once} of your runs are active at once; more wait in the queue."
-
-
-def _left(who_has: str, spent: Spending, runs: int | None, seconds: int | None) -> Iterator[str]:
-    if runs is not None:
-        yield f"- {who_has} {max(runs - spent.runs, 0)} of {runs} runs left today."
-    if seconds is not None:
-        left = max(seconds - round(spent.gpu_seconds), 0)
-        yield f"- {who_has} {left} of {seconds} GPU seconds left today."
-
-
 def _names(names: Iterable[str]) -> str:
     return escape_line(", ".join(names), _NAMES)
 
 
 def usage_layout(view: UsageView) -> LayoutView:
+    usage, server, (running, running_there) = view.usage, "", view.running
     heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
-    used = _used(view.usage.person, view.running[0], view.limits)
-    server: list[str] = []
+    above = lines(heading, *_used(usage.person, running, view.limits), *_restrictions(usage))
     if view.server is not None:
-        server = ["### The whole server today", *_used(view.usage.server, view.running[1], view.server)]
-    resets = (
-        f"-# Resets {format_dt(view.usage.day_end, 'R')}. The GPU seconds of unfinished runs are estimates."
-    )
-    above = lines(heading, *used, *_restrictions(view.usage))
-    return layout_of(above, lines(*server), resets)
+        server = lines("### The whole server today", *_used(usage.server, running_there, view.server))
+    resets = f"-# Resets {format_dt(usage.day_end, 'R')}. The GPU seconds of unfinished runs are estimates."
+    return layout_of(above, server, resets)
 
 
 def _used(spent: Spending, running: int, limits: Budget) -> Iterator[str]:
@@ -188,7 +146,6 @@ def _used(spent: Spending, running: int, limits: Budget) -> Iterator[str]:
 
 
 def _restrictions(usage: Usage) -> Iterator[str]:
-    """Yield the reasons why a person can't generate anything now."""
     block, paused = usage.block, usage.paused
     if block is not None:
         until = f" until {format_dt(block.until, 'f')}" if block.until else ""

@@ -12,7 +12,6 @@ from discord.ui import Item, LayoutView, Section, Thumbnail
 from discord.utils import format_dt
 
 from bot.deployments.model import ShownInputs
-from bot.domain.fair_queue import PLACES
 from bot.domain.moderation import Block
 from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
 from bot.domain.results import PAGE_SIZE, RunFilter, RunListEntry
@@ -28,14 +27,13 @@ from bot.ui.custom_ids import (
     RunsId,
     UnblockId,
 )
-from bot.ui.message_parts import Content, button, layout_of, lines, pager
-from bot.ui.run_facts import deletion_facts, ending
+from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
+from bot.ui.run_facts import deletion_facts, ending, is_queued, queue_place
 
 _BLOCK_REASON_LENGTH = 100
 
 
 def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> LayoutView:
-    """Build a page of blocked users, each with a button to unblock them; pages count from 0."""
     contents: list[Content] = [lines("### Blocked on this server", "" if blocked else "Nobody.")]
     for block in blocked:
         at = int(block.created_at.timestamp())
@@ -62,28 +60,19 @@ def presets_layout(
     inputs: Callable[[Preset], ShownInputs],
     default: ChannelDefault | None = None,
 ) -> LayoutView:
-    """Build a page of presets, counted from 0. The channel's `default` gets a mark."""
     listed = []
     for preset in presets:
-        mark = "your default" if preset.is_default else ""
-        if default is not None and preset == default.preset and not mark:
-            mark = ", ".join(filter(None, ["the default here", set_by(default.set_by, default.set_at)]))
+        of_channel = default is not None and preset == default.preset
+        mark = "your default" if preset.is_default else "the default here" if of_channel else ""
         listed.append(_preset_line(preset, title, inputs(preset), mark))
     nothing = "There are none yet. `/preset save` makes one from your latest request."
     row = pager(PresetsId(page), more=more, labels=("Back", "More"))
     return layout_of(lines("### Presets", *(listed or [nothing])), row)
 
 
-def set_by(person: int | None, at: datetime | None) -> str:
-    """Return who set a channel's default and when, as far as it is stored; otherwise an empty text."""
-    by = f" by <@{person}>" if person is not None else ""
-    return f"set{by} {format_dt(at, 'R')}" if at is not None else ""
-
-
 def replace_layout(
     earlier: Preset, title: Callable[[str], str], inputs: ShownInputs, draft: str
 ) -> LayoutView:
-    """Build the message that asks whether to replace a preset."""
     is_servers = earlier.holder is Holder.SERVER
     by = f" by <@{earlier.created_by}>" if is_servers and earlier.created_by is not None else ""
     line = _preset_line(earlier, title, inputs, f"saved{by} {format_dt(earlier.created_at, 'R')}")
@@ -96,16 +85,12 @@ def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInput
     of = escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH)
     whose = "this server's" if preset.holder is Holder.SERVER else ""
     line = " · ".join(filter(None, [f"**{escape_line(preset.name, NAME_LENGTH)}** for {of}", whose, mark]))
-    values = preset_values(preset, inputs)
-    return f"{line}\n{values}" if values else line
+    return lines(line, preset_values(preset, inputs))
 
 
 def preset_values(preset: Preset, inputs: ShownInputs) -> str:
-    """Return a line with a preset's values, which says if it is cut, or an empty text."""
     values = [f"{name}: {value}" for name, value in inputs.values]
-    text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
-    cut = f" (cut; {len(text)} characters in all)" if len(text) > _PRESET_VALUES_LENGTH else ""
-    return f"-# {escape_line(text, _PRESET_VALUES_LENGTH)}{cut}" if text else ""
+    return subtext([escape_line(", ".join(filter(None, [*values, preset.gpu])), _PRESET_VALUES_LENGTH)])
 
 
 def block_confirmation(block: Block, ended: int) -> str:
@@ -133,8 +118,8 @@ def runs_layout(
 ) -> LayoutView:
     """Build a page of a user's own runs, newest first, each with a button to cancel, post or open it.
 
-    `here` is the current server, in which its undelivered results can be posted, and its private ones opened.
-    `pictures` are links to thumbnails, by the key of the entry. `restricted` entries are not shown here.
+    `here` is the current server. `pictures` are links to thumbnails, by the key of the entry. `restricted`
+    entries are not shown.
     """
     heading, empty = "### Your requests", "You haven't requested anything yet. Try `/generate`."
     if current.run_filter is not RunFilter.ALL:
@@ -176,10 +161,7 @@ def queue_layout(
     title: Callable[[str], str],
     ends: Mapping[str, datetime],
 ) -> LayoutView:
-    """Build a page, counted from 0, of a server's active and waiting requests.
-
-    `ends` are their expected ends by the key of the request.
-    """
+    """Build a page of a server's active and waiting requests; `ends` are their expected ends."""
     found = [
         f"{number}. {_queue_line(batch, viewer_id, title, ends.get(batch[0].request_key))}"
         for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
@@ -246,8 +228,7 @@ def _state(run: Run) -> str:
         return say("title_held")
     if run.held:
         return "Waiting for a moderator"
-    is_queued = run.state in (RunState.WAITING, RunState.QUEUED)
-    return say("title_next" if is_queued and run.queue_position == 1 else ending(run))
+    return say("title_next" if is_queued(run) and run.queue_position == 1 else ending(run))
 
 
 def _prompt(run: Run) -> str:
@@ -263,15 +244,9 @@ def _queue_line(
         return run.state not in IN_FLIGHT, run.queue_position or inf, run.index
 
     run = min((run for run in batch if not run.final), key=furthest)
-    facts, position = [""], run.queue_position
-    if position is not None and run.state in (RunState.WAITING, RunState.QUEUED):
-        if position > PLACES and run.state is RunState.WAITING:
-            facts.append(f"behind at least {PLACES} others for its deployment")
-        elif position > 1:
-            facts.append(f"number {position} for its deployment")
-    if end is not None:
-        facts.append(f"should be ready {format_dt(end, 'R')}")
-    about = f"<t:{int(run.created_at.timestamp())}:R>{' · '.join(facts)}"
+    ready = f"should be ready {format_dt(end, 'R')}" if end is not None else ""
+    facts = (format_dt(run.created_at, "R"), queue_place(run, "for its deployment"), ready)
+    about = " · ".join(filter(None, facts))
     state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
     if run.private and run.requester_id != viewer_id:
         return f"{state}: a private request {about}"

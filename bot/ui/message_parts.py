@@ -19,10 +19,8 @@ from discord.ui import (
     Button,
     Container,
     Item,
-    Label,
     LayoutView,
     MediaGallery,
-    Modal,
     TextDisplay,
     View,
 )
@@ -45,7 +43,6 @@ CONTENT_TEXT = 2000
 # Longer texts that a run made are put into a file.
 INLINE_TEXT = 1500
 _MAX_BLOCKS = 10
-_TITLE = 45  # Discord's limit for the characters of a form's title
 _DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
 # The labels of those that the name of the action doesn't give.
 _LABELS = {
@@ -94,7 +91,6 @@ def _items(contents: Iterable[Content]) -> Iterator[Item[Any]]:
 
 
 def lines(*parts: str) -> str:
-    """Join the lines that aren't empty."""
     return "\n".join(filter(None, parts))
 
 
@@ -102,15 +98,6 @@ def component_ids(message: Message) -> set[int]:
     parents: list[object] = [*message.components]
     found = [*parents, *(child for each in parents for child in getattr(each, "children", ()))]
     return {id for each in found if (id := getattr(each, "id", None)) is not None}
-
-
-def modal_of(custom_id: str, title: str, *labels: Label[Modal]) -> Modal:
-    """Build a form. A title that is too long for Discord is shortened."""
-    modal = Modal(title=shorten(title, _TITLE), custom_id=custom_id, timeout=None)
-    for label in labels:
-        modal.add_item(label)
-    modal.stop()
-    return modal
 
 
 def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
@@ -146,7 +133,7 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
 
 
 def gallery_of(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
-    """Return a gallery of pictures and videos that are attached to the message, or nothing without files."""
+    """Return a gallery of the pictures and videos that are attached, or nothing without files."""
     items = (
         MediaGalleryItem(f"attachment://{each.filename}", description=each.description, spoiler=spoiler)
         for each in files
@@ -193,10 +180,7 @@ def button(
 
 
 def pager(current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")) -> list[Button[Any]]:
-    """Create the buttons to the pages beside the current one, disabled where there is none.
-
-    `more` says that another page follows. A list of one page needs no buttons.
-    """
+    """Create the buttons to the pages beside the current one. A list of one page needs none."""
     if not (current.page or more):
         return []
     before, after = replace(current, page=max(current.page - 1, 0)), replace(current, page=current.page + 1)
@@ -220,7 +204,6 @@ def subtext(facts: Iterable[str]) -> str:
 
 
 def bar(share: float, length: int) -> str:
-    """Return a bar of so many characters that shows a share from 0 to 1."""
     done = round(min(max(share, 0), 1) * length)
     return f"{'▰' * done}{'▱' * (length - done)}"
 
@@ -237,10 +220,7 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
-    """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes.
-
-    A file that stands for another, such as one with a link, has no `content_type`.
-    """
+    """A downloaded file that fits the upload limit. One that stands for another has no `content_type`."""
 
     path: Path
     filename: str
@@ -252,10 +232,7 @@ class PreparedFile:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message to send. A layout excludes content and view.
-
-    `mention` is the only user whom it may ping, and `role` the only role.
-    """
+    """A message to send, with a layout or with content. `mention` and `role` are whom it may ping."""
 
     layout: LayoutView | None = None
     content: str | None = None
@@ -267,10 +244,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class PreparedOutputs:
-    """A run's outputs that can be posted: files, texts, and remarks about the other outputs.
-
-    `is_gone` says that nothing is left to show, because no file could be fetched.
-    """
+    """A run's outputs that can be posted, with remarks about the others; `is_gone` if none can be fetched."""
 
     files: tuple[PreparedFile, ...] = ()
     texts: tuple[str, ...] = ()

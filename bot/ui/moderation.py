@@ -24,7 +24,6 @@ from bot.ui.message_parts import (
     GALLERY,
     INLINE_TEXT,
     LAYOUT_TEXT,
-    PROMPT_SHOWN,
     Content,
     OutgoingMessage,
     PreparedFile,
@@ -38,7 +37,7 @@ from bot.ui.message_parts import (
     run_button,
     subtext,
 )
-from bot.ui.run_facts import batch_title, block_end, moderators_reason, reason_of
+from bot.ui.run_facts import batch_title, block_end, explanation_of, input_lines, prompt_line, reason_of
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 2500
@@ -60,18 +59,14 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
         run_button(run, Action.REJECT, style=ButtonStyle.danger),
         run_button(run, Action.BLOCK),
     ]
-    if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > len(files):
+    if any(line not in text for line in input_lines(inputs, None)) or len(prepared.files) > len(files):
         row.append(run_button(run, Action.DETAILS))
     media, notes = _media(files, spoiler=run.spoiler), _notes(prepared, len(files), len(text))
     return OutgoingMessage(layout=framed(Colour.gold(), text, *media, notes, row), files=files)
 
 
 def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> str:
-    """Return the remarks as one text, preceded by the number of files that the message leaves out.
-
-    `shown` is the number of files in the message, and `used_characters` the length of its other texts. The
-    last remarks are dropped if they don't fit.
-    """
+    """Return the remarks that fit, after the number of files that the message leaves out."""
     remarks = [*prepared.remarks]
     if len(prepared.files) > shown:
         remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
@@ -89,11 +84,7 @@ def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
 def decided_card(
     run: Run, title: str, inputs: ShownInputs, files: Sequence[PreparedFile] = (), link: str | None = None
 ) -> OutgoingMessage:
-    """Build the card of a request that no longer awaits approval, without buttons.
-
-    It says who decided and when, or why there was no decision. `files` are those that the card has, and
-    `link` is the URL of the result's message, or None.
-    """
+    """Build the card of a request that no longer awaits approval: who decided, or why nobody did."""
     verdict, colour = _verdict(run)
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     text = lines(
@@ -135,10 +126,9 @@ def report_card(
 ) -> OutgoingMessage:
     """Build the card that shows a reported result to moderators, with its files and texts behind spoilers.
 
-    `link` is the URL of the result's message, or None. If `withheld` is set, the card says that an age
-    restriction hides the files.
+    If it is `withheld`, an age restriction hides the files.
     """
-    told = [_report_heading(run, title)]
+    told = [_heading(run, title, "Reported")]
     for report in reports[:_MAX_REPORTS]:
         note = f": “{escape_line(report.note, NOTE_LENGTH)}”" if report.note else ""
         told.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
@@ -158,12 +148,9 @@ def report_card(
 def pictures_card(
     batch: Sequence[Run], title: str, prepared: PreparedOutputs, *, withheld: bool
 ) -> list[OutgoingMessage]:
-    """Build the card about outputs that wait for a moderator, with files and texts behind spoilers.
-
-    If `withheld` is set, an age restriction keeps the files from the card's channel.
-    """
+    """Build the card about outputs that wait for a moderator, with files and texts behind spoilers."""
     first = batch[0]
-    told = [f"### Waiting for a moderator: **{escape_line(title, 80)}**\nMade by <@{first.requester_id}>"]
+    told = [_heading(first, title, "Waiting for a moderator")]
     for run in (each for each in batch if each.held):
         which = f"Number {run.number}" if len(batch) > 1 else "Reason"
         count = f" ({len(run.held)} of {made})" if (made := len(run.outputs)) > 1 else ""
@@ -214,36 +201,28 @@ def closed_pictures_card(
         person, at, details = decided
         by = f" by <@{person}>" if person is not None else ""
         verdict = f"{sentence_case(str(details['decision']))}{by} {format_dt(at, 'R')}"
-    heading = f"### Decided: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
-    return OutgoingMessage(layout=framed(Colour.light_grey(), lines(heading, verdict)))
-
-
-def _report_heading(run: Run, title: str) -> str:
-    return f"### Reported: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
+    text = lines(_heading(run, title, "Decided"), verdict)
+    return OutgoingMessage(layout=framed(Colour.light_grey(), text))
 
 
 def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
-    """Build the report card after a moderator has handled it. `verdict` is the sentence that says how."""
-    return OutgoingMessage(layout=framed(Colour.light_grey(), lines(_report_heading(run, title), verdict)))
+    text = lines(_heading(run, title, "Reported"), verdict)
+    return OutgoingMessage(layout=framed(Colour.light_grey(), text))
+
+
+def _heading(run: Run, title: str, about: str) -> str:
+    return f"### {about}: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
 
 
 def turned_away_letter(run: Run, title: str) -> OutgoingMessage:
-    """Build the direct message to the requester of a request that was rejected, or that a block has ended."""
-    url = channel_url(run.guild_id, run.channel_id)
-    request = f"Your request for **{batch_title(title, run.count)}**"
-    told = [f"{request} was not approved."]
-    if run.failure_code == REQUESTER_BLOCKED:
-        until, others = run.failure_params.get("until"), run.failure_params.get("others")
-        lasts = f"ends <t:{until}:f>" if until else "lasts until a moderator unblocks you"
-        which = "another" if others == 1 else f"{others} more"
-        more = f" The block also ended {which} of your requests." if others else ""
-        blocked = f"{request} was not started: a moderator has blocked you from generating there."
-        told = [f"{blocked} The block {lasts}.{more}"]
-    if run.prompt:
-        told.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
-    told += moderators_reason(run)
-    # In direct messages a channel mention is unreadable for those who can't see the channel.
-    told.append(f"-# [Open the channel]({url})")
+    """Build the direct message about a request that was rejected, or that a block has ended."""
+    told = [
+        f"Your request for **{batch_title(title, run.count)}** wasn't started.",
+        explanation_of(run),
+        prompt_line(run, only_requester=True),
+        # In direct messages a channel mention is unreadable for those who can't see the channel.
+        f"-# [Open the channel]({channel_url(run.guild_id, run.channel_id)})",
+    ]
     return OutgoingMessage(layout=framed(Colour.red(), *told, [run_button(run, Action.DISCARD)]))
 
 
@@ -262,30 +241,9 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     return lines(
         f"### {heading}: **{batch_title(title, run.count)}**",
         " · ".join(requester),
-        *_values(inputs.values),
+        *fitting(input_lines(inputs, _VALUE_LENGTH), _VALUES_LENGTH)[0],
         subtext(facts),
     )
-
-
-def _values(values: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a line per input. All values are shortened until the lines fit; if very short values still don't
-    fit, the last lines are dropped.
-    """
-    length = _VALUE_LENGTH
-    while True:
-        told = _lines(values, length)
-        while length < 20 and sum(map(len, told)) + len(told) > _VALUES_LENGTH:
-            told.pop()
-        if sum(map(len, told)) + len(told) <= _VALUES_LENGTH:
-            return told
-        length //= 2
-
-
-def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
-    return [
-        f"**{escape_line(name, 40)}** {escape_line(value, length or len(value) + 1)}"
-        for name, value in values
-    ]
 
 
 REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "reason", "duration", "note"
@@ -306,7 +264,7 @@ def reject_modal(key: str) -> Modal:
 
 
 def block_modal(key: str) -> Modal:
-    """Build the form of *Block*, with the durations that `/block` offers and none of them chosen."""
+    """Build the form of *Block*. No duration is chosen."""
     reading = "The person reads it when they try to generate."
     reason = replace(_REASON, description=reading, required=True)
     durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}

@@ -55,15 +55,11 @@ Row = Sequence[Item[LayoutView]]
 
 @dataclass(frozen=True, slots=True)
 class OfferedActions:
-    """The actions that are possible with a result now.
+    """The actions that are possible with a result now, and to the one user who sees a private view.
 
-    `vary` means that the deployment allows a batch of `VARY_COUNT`, and `usable` that the result can be the
-    picture input of a deployment. `reportable` means that the server has a review channel for reports. The
-    result can be shared in the server's gallery if it is `shareable`, and posted apart from its batch if it
-    is `postable`. `follow_ups` are those that the operator configured for the deployment.
-
-    In a view that only one user sees, `startable` means that they may start from the run, `deletable` that
-    they may delete its result, and `detailed` that they may read everything about it.
+    A batch of `VARY_COUNT` is allowed if `vary`; some deployment takes the picture if it is `usable`. It is
+    `postable` if it can be posted apart from its batch. The user may read everything about the run if it is
+    `detailed`.
     """
 
     vary: bool = False
@@ -97,7 +93,6 @@ def kind_of_file(file: AttachedFile) -> FileKind:
 
 
 def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
-    """Return the configured follow-ups that take a file of one of these kinds."""
     taking = {kind for each in kinds for kind in _TAKING[each]}
     return [
         Button(label=each.label, custom_id=DraftId(run.key, each.reference).encode())
@@ -126,10 +121,7 @@ def again(run: Run, offered: OfferedActions) -> list[Button[Any]]:
 def offered_actions(
     run: Run, deployments: Sequence[Deployment], allowed: OfferedActions | None = None
 ) -> OfferedActions:
-    """Return the actions that the current deployments offer for a run, with what is `allowed` to one user.
-
-    Only a shown result can be the input of another run.
-    """
+    """Return what the current deployments offer for a run, with what is `allowed` to one user."""
     deployment, allowed = deployment_of(run, deployments), allowed or OfferedActions()
     usable = allowed.startable and run.is_shown
     return replace(
@@ -153,8 +145,7 @@ def picked_layout(
 ) -> LayoutView:
     """Build the view behind a number, which is a run of a batch or one picture of a result with several.
 
-    `files` are those of the pressed message. If there are none, the view has the links in `linked`, whose
-    texts it has in any case.
+    `files` are those of the pressed message; without any, the view has the links in `linked`.
     """
     kinds = [(file, kind_of_file(file)) for file in files]
     media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
@@ -184,8 +175,7 @@ def more_layout(
 ) -> LayoutView:
     """Build the view behind *More* of a batch, or of a single result or failure.
 
-    `delete` is the id of *Delete*, and `pictures` are links to the pictures of the message whose *More* was
-    pressed.
+    `pictures` are links to the pictures of the message whose *More* was pressed.
     """
     first, rows = batch[0], list[Row]()
     text = lines(f"**{batch_title(title, len(batch))}**", prompt_line(first))
@@ -220,7 +210,6 @@ def more_layout(
 
 
 def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
-    """Yield the buttons behind a number; `picture` says whether the view shows a picture."""
     if not run.has_result:
         yield [*retry(run, of_all=False), run_button(run, Action.DETAILS)]
         return
@@ -253,7 +242,6 @@ def _button_if(condition: bool, run: Run, action: Action, label: str = "") -> li
 
 
 def _select(run: Run, follow_ups: Sequence[Button[Any]]) -> Row:
-    """Return a row with a select of the follow-ups that have no button, or an empty row."""
     options = [SelectOption(label=each.label or "", value=each.custom_id or "") for each in follow_ups]
     custom_id = DraftId(run.key).encode()
     return [Select(placeholder="Choose a follow-up", options=options, custom_id=custom_id)] if options else []

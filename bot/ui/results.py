@@ -104,7 +104,6 @@ class Batch:
         return [each for each, name in self.numbers if name in names and len(self.numbers) > 1]
 
     def number_of(self, run: Run) -> str:
-        """Return the numbers of a run, such as "2" or "3, 4"."""
         return ", ".join(str(each.number) for each, _ in self.numbers if each.key == run.key)
 
 
@@ -162,7 +161,6 @@ def _colour(batch: Batch) -> Colour | None:
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
-    """Yield the runs' text outputs, under headings with the runs' numbers if there are several runs."""
     for run in batch.shown:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
@@ -255,35 +253,34 @@ def _rows(
 def share_messages(
     run: Run, title: str, prepared: PreparedOutputs, link: str | None, offered: OfferedActions
 ) -> list[OutgoingMessage]:
-    """Build the messages of a result that is shared in the gallery channel. They ping nobody.
+    """Build the messages of a result in the gallery. They ping nobody.
 
-    `link` is the URL of the original message, or None if there is none. The prompt is shown if `run` has one.
+    The prompt is shown if `run` has one; `link` leads to the original message.
     """
     is_picture = any(file.kind is FileKind.IMAGE for file in prepared.files)
     use = [run_button(run, Action.USE)] if offered.usable and is_picture else []
     row = [run_button(run, Action.EDIT), *use, run_button(run, Action.MORE)]
     heading = f"**{escape_line(title, 80)}** by <@{run.requester_id}>"
+    footer = subtext([f"[Open the original]({link})"]) if link else ""
+    return _alone(run, heading, prepared, footer, row)
+
+
+def opened_messages(run: Run, title: str, prepared: PreparedOutputs) -> list[OutgoingMessage]:
+    """Build the messages that show a private result to a moderator."""
+    row = [run_button(run, Action.DETAILS), run_button(run, Action.DELETE)]
+    heading = f"**{escape_line(title, 80)}**: a private result of <@{run.requester_id}>"
+    return _alone(run, heading, prepared, subtext(facts_of(run)), row)
+
+
+def _alone(
+    run: Run, heading: str, prepared: PreparedOutputs, footer: str, row: list[Button[Any]]
+) -> list[OutgoingMessage]:
     return ResultMessages(
         run=run,
         heading=(heading, prompt_line(run)),
-        footer=[subtext([f"[Open the original]({link})"])] if link else [],
+        footer=[footer],
         blocks=text_blocks(prepared.texts, spoiler=run.spoiler),
         remarks=prepared.remarks,
         rows=lambda _: [row],
         colour=COLOURS.get(run.state),
     ).with_files(prepared.files)
-
-
-def opened_messages(run: Run, title: str, outputs: PreparedOutputs) -> Sequence[OutgoingMessage]:
-    """Build the messages that show a private result to a moderator; the first has Details and Delete."""
-    row = [run_button(run, Action.DETAILS), run_button(run, Action.DELETE)]
-    heading = f"**{escape_line(title, 80)}**: a private result of <@{run.requester_id}>"
-    return ResultMessages(
-        run=run,
-        heading=(heading, prompt_line(run, only_requester=True)),
-        footer=[subtext(facts_of(run))],
-        blocks=text_blocks(outputs.texts, spoiler=run.spoiler),
-        remarks=outputs.remarks,
-        rows=lambda _: [row],
-        colour=Colour.blurple(),
-    ).with_files(outputs.files)

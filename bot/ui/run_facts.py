@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from discord import Colour
@@ -11,6 +11,7 @@ from discord.ui import File, LayoutView
 from discord.utils import TimestampStyle, format_dt
 
 from bot.deployments.model import Deployment, ShownInputs, displayed_inputs
+from bot.domain.fair_queue import PLACES
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
@@ -43,14 +44,25 @@ def phase(state: RunState) -> str:
 
 
 def ending(run: Run) -> str:
-    """Return the string code of a run's title: usually that of its state."""
     if run.failure_code == REQUESTER_BLOCKED:
         return "title_blocked"
     return "title_partial" if run.partial else phase(run.state)
 
 
+def is_queued(run: Run) -> bool:
+    return run.queue_position is not None and run.state in (RunState.WAITING, RunState.QUEUED)
+
+
+def queue_place(run: Run, queue: str = "in the queue") -> str:
+    """Return a run's place in our queue or ComfyDeploy's, unless it is next, as the heading says."""
+    if not is_queued(run) or (place := run.queue_position or 1) == 1:
+        return ""
+    if place > PLACES and run.state is RunState.WAITING:
+        return f"behind at least {PLACES} others {queue}"
+    return f"number {place} {queue}"
+
+
 def block_end(run: Run, whom: str) -> str:
-    """Return until when the block lasts which ended a run."""
     until = run.failure_params.get("until")
     return f"until <t:{until}:f>" if until else f"until somebody unblocks {whom}"
 
@@ -65,7 +77,7 @@ def reason_of(run: Run) -> str:
         return _failure_reason(run, quoted=run.private)
     if code == REQUESTER_BLOCKED:
         others = run.failure_params.get("others")
-        blocked = f"A moderator has blocked you from generating here {block_end(run, 'you')}."
+        blocked = f"A moderator of the server has blocked you {block_end(run, 'you')}."
         if not others:
             return f"{blocked} This request ended before it started."
         more = "another" if others == 1 else f"{others} more"
@@ -79,19 +91,11 @@ def reason_of(run: Run) -> str:
     return say(code, **params)
 
 
-def moderators_reason(run: Run) -> list[str]:
-    """Return the line with the reason for which moderators turned a request away, if they gave one."""
-    reason = str(run.failure_params.get("reason") or "")
-    return [f"The moderator's reason: {escape_line(reason, 900)}"] if reason else []
-
-
 def explanation_of(run: Run) -> str:
-    """Return what Details says about a run that failed on the machine, or that moderators turned away.
-
-    Only its requester and moderators may read it. It is empty for any other run.
-    """
+    """Return why a run failed, or why moderators turned it away, for its requester and moderators alone."""
     if is_turned_away([run]):
-        return "\n".join([reason_of(run), *moderators_reason(run)])
+        reason = str(run.failure_params.get("reason") or "")
+        return lines(reason_of(run), f"The moderator's reason: {escape_line(reason, 900)}" if reason else "")
     if run.failure_code != _RUN_FAILED:
         return ""
     return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
@@ -170,9 +174,7 @@ def result_facts(run: Run) -> list[str]:
 
 
 def ending_sentence(run: Run) -> str:
-    """Return the reason why a run did not succeed. For a partial result, add that the outputs were made
-    before the run ended.
-    """
+    """Return why a run did not succeed, and of a partial result also when it was made."""
     if not run.partial:
         return say("ended_by_block") if run.failure_code == REQUESTER_BLOCKED else reason_of(run)
     # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
@@ -182,7 +184,6 @@ def ending_sentence(run: Run) -> str:
 
 
 def batch_title(title: str, size: int) -> str:
-    """Return a deployment's title, escaped, with the number of runs if it is more than one."""
     name = escape_line(title, 80)
     return name if size == 1 else f"{name} ×{size}"
 
@@ -200,17 +201,6 @@ _SHORT = 120
 _LINES = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """The content of the Details message.
-
-    `file` is None, or the full text to attach as `FILENAME` if it is too long for the message.
-    """
-
-    layout: LayoutView
-    file: str | None
-
-
 def details(
     run: Run,
     title: str,
@@ -218,8 +208,8 @@ def details(
     *,
     explained: bool = False,
     origin: str | None = None,
-) -> Details:
-    """Build the details of a run.
+) -> tuple[LayoutView, str | None]:
+    """Build the details of a run, and the full text to attach as `FILENAME` if it is too long for a message.
 
     If `explained`, they say why the run failed, with the end of its log; only the requester and moderators
     may read that. `origin` is a link to the result of the run's parent, or None.
@@ -234,15 +224,23 @@ def details(
         values = lines(*[*_values(inputs, _SHORT)][:_LINES])
         file = File[LayoutView](f"attachment://{FILENAME}")
         layout = framed(Colour.blurple(), heading, values, why, facts, told, file)
-        return Details(layout, _full_text(run.key, inputs, log))
+        links = zip(inputs.file_options, (str(each.url) for each in inputs.files), strict=True)
+        parts = [f"{name}:\n{value}" for name, value in (*inputs.values, *links)]
+        return layout, "\n\n".join([run.key, *parts, *([log] if log else [])]) + "\n"
     log_text = lines(_LOG, *text_blocks((log,), spoiler=False, space=0)) if log else ""
     erased = "The inputs were deleted." if run.erased_at is not None else ""
-    return Details(framed(Colour.blurple(), heading, values, why, facts, log_text, erased), None)
+    return framed(Colour.blurple(), heading, values, why, facts, log_text, erased), None
+
+
+def input_lines(inputs: ShownInputs, limit: int | None) -> list[str]:
+    return [
+        f"**{escape_line(name, 32)}:** {escape_line(value, limit or len(value) + 1)}"
+        for name, value in inputs.values
+    ]
 
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
-    for name, value in inputs.values:
-        yield f"**{escape_line(name, 32)}:** {escape_line(value, limit or len(value) + 1)}"
+    yield from input_lines(inputs, limit)
     for option, file in zip(inputs.file_options, inputs.files, strict=True):
         name = escape_line(shorten(file.filename or "", 60), 60)
         yield f"**{escape_line(option, 32)}:** [{name}]({file.url})"
@@ -275,12 +273,6 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool
         key = f"`{run.parent_key}`"
         names.append(f"made from [{key}]({origin})" if origin else f"made from {key}")
     yield subtext(names)
-
-
-def _full_text(key: str, inputs: ShownInputs, log: str | None) -> str:
-    parts = [f"{name}:\n{value}" for name, value in inputs.values]
-    parts += [f"{name}:\n{file.url}" for name, file in zip(inputs.file_options, inputs.files, strict=True)]
-    return "\n\n".join([key, *parts, *([log] if log else [])]) + "\n"
 
 
 def left_out(run: Run) -> Iterator[str]:

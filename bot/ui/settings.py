@@ -210,4 +210,5 @@ def _words(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     elif context.automod_away:
         yield "The AutoMod rules can't be read at the moment. Requests with text are refused until then."
     elif context.automod_unread:
-        yield f"I can't apply these AutoMod rules, or only in part: {_names(dict.fromkeys(context.automod_unread))}."
+        unread = _names(dict.fromkeys(context.automod_unread))
+        yield f"I can't apply these AutoMod rules, or only in part: {unread}."

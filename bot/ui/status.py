@@ -8,7 +8,6 @@ from datetime import datetime
 from discord import Colour
 from discord.utils import format_dt
 
-from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import answer_marker
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case, shorten
@@ -28,7 +27,16 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.run_facts import COLOURS, batch_title, facts_of, in_common, phase, prompt_line
+from bot.ui.run_facts import (
+    COLOURS,
+    batch_title,
+    facts_of,
+    in_common,
+    is_queued,
+    phase,
+    prompt_line,
+    queue_place,
+)
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
@@ -73,7 +81,6 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
 
 
 def _seen_by(first: Run, *, in_review: bool) -> str:
-    """Return who sees the request and its result, and what happens before it starts."""
     if first.private and in_review:
         return "Only you and the moderators can see this. One of them looks at it before it starts."
     if first.private:
@@ -89,7 +96,6 @@ def _asked(batch: Sequence[Run]) -> str:
 
 
 def held_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
-    """Build the status message of a batch whose whole result waits for a moderator."""
     heading = f"### Waiting for a moderator: {batch_title(title, len(batch))}"
     above = lines(heading, prompt_line(batch[0]))
     told = say("held_all_private" if batch[0].needs_interaction else "held_all")
@@ -97,7 +103,6 @@ def held_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
-    """Build the replacement for the status message of a batch whose outcome no route could show."""
     heading = f"### Couldn't be posted: {batch_title(title, len(batch))}"
     above, buttons = lines(heading, prompt_line(batch[0])), [run_button(batch[0], Action.DISCARD)]
     return OutgoingMessage(layout=framed(Colour.orange(), above, say("undelivered"), buttons))
@@ -119,7 +124,7 @@ def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
             return "title_held"
         if furthest.queue_position is None:
             return "title_submitting"
-    if _is_queued(furthest) and furthest.queue_position == 1:
+    if is_queued(furthest) and furthest.queue_position == 1:
         return "title_next"
     if state is RunState.RUNNING and not progress and len(active) == len(batch):
         return "title_machine"
@@ -142,9 +147,9 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
     if len(batch) == 1:
         run = batch[0]
         if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
-            return sentence_case(_position(run))
+            return sentence_case(queue_place(run))
         return f"{bar(run.progress, _BAR_LENGTH)} {run.progress:.0%}"
-    ended, queued = [run for run in batch if run.final], [run for run in active if _is_queued(run)]
+    ended, queued = [run for run in batch if run.final], [run for run in active if is_queued(run)]
     is_going, started = bool(ended) or any(run.progress for run in active), len(active) - len(queued)
     facts = []
     if is_going or (queued and started):
@@ -153,27 +158,12 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
         facts.append(f"{len(ended) - failed} of {len(batch)} done{not_done}")
     if queued and started:
         facts.append(f"{started} in progress")
-    if queued and queued[0].queue_position != 1:
-        first = "; the first is" if len(queued) > 1 else ","
-        facts.append(f"{len(queued)} waiting{first} {_position(queued[0])}")
+    if queued and (place := queue_place(queued[0])):
+        facts.append(f"{len(queued)} waiting, {place}")
     elif queued and facts:
         facts.append(f"{len(queued)} up next")
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
     return f"{bar(share, _BAR_LENGTH) if is_going else ''} {' · '.join(facts)}".strip()
-
-
-def _is_queued(run: Run) -> bool:
-    return run.queue_position is not None and run.state in (RunState.WAITING, RunState.QUEUED)
-
-
-def _position(run: Run) -> str:
-    """Return a run's position in our queue or ComfyDeploy's, unless it is next, as the heading says."""
-    position = run.queue_position
-    if position is None or position == 1 or not _is_queued(run):
-        return ""
-    if position > PLACES and run.state is RunState.WAITING:
-        return f"behind at least {PLACES} others in the queue"
-    return f"number {position} in the queue"
 
 
 _TEXT_LENGTH = 1500
@@ -182,10 +172,7 @@ MayLink = Callable[[str], bool]
 
 
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
-    """Build the message that replaces an age-restricted result in a channel where it may not be shown.
-
-    `postable` adds the button that posts the result after the channel has been marked as age-restricted.
-    """
+    """Build the message in place of an age-restricted result. If `postable`, a button posts it later."""
     actions = [*([Action.REDELIVER] if postable else []), Action.DETAILS, Action.DISCARD]
     above = lines(f"<@{run.requester_id}> **Your result is ready**", prompt_line(run))
     buttons = [run_button(run, action) for action in actions]
@@ -202,10 +189,9 @@ def origin_message(run: Run, *, hidden: bool = False) -> OutgoingMessage:
 
 
 def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file: int = 0) -> PreparedOutputs:
-    """Return a run's outputs with a link in place of each file, and the beginning of each text.
+    """Return a run's outputs with a link, in the sentence `code`, in place of each file.
 
-    `code` is the code of the sentence that contains the link. With the number of a `file`, the others are
-    left out.
+    Texts are shortened. With the number of a `file`, the others are left out.
     """
     found = [output.text for output in run.visible if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.count // max(1, len(found))
@@ -215,7 +201,6 @@ def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file
 
 
 def link_remark(code: str, output: Output, number: int, may_link: MayLink) -> str:
-    """Return the sentence `code` with a link to an output, or one without it if the link may not be shown."""
     name, url = escape_line(output.filename or "", 80) or f"file {number}", output.url or ""
     return say(code, name=name, url=url) if may_link(url) else say("media_forbidden", name=name)
 
@@ -223,10 +208,7 @@ def link_remark(code: str, output: Output, number: int, may_link: MayLink) -> st
 def plain_messages(
     batch: Sequence[Run], shown: Sequence[Run], may_link: MayLink | None
 ) -> list[OutgoingMessage]:
-    """Build messages with a sentence about a batch's outcome, and the links and texts of the `shown` runs.
-
-    If `may_link` is None, links and texts are left out.
-    """
+    """Build messages with a sentence about an outcome, and the `shown` runs' texts and links if allowed."""
     first = batch[0]
     made = [(run, linked_outputs(run, may_link)) for run in shown] if may_link else []
     contents = [remark for _, outputs in made for remark in outputs.remarks]

@@ -45,7 +45,7 @@ _CLOSING = ("is deleted", "loses", "is removed", "the thread", "age-restricted",
 _PRIVATE = ("Your request for", "Only you are told.", _HIDDEN)
 _DAY = 20 * 3600.0
 # The outcomes of requests that moderators turned away, and faults that may prevent a direct message.
-_TURNED_AWAY = ("didn't approve this request", "has blocked you from generating")
+_TURNED_AWAY = ("didn't approve this request", "of the server has blocked you")
 _NO_LETTER = ("direct messages", "Discord", "both", "POST", "leaves", "is removed")
 
 

@@ -118,7 +118,6 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
         "again": [custom_ids.SettingId("home", "again", "0" * 8, 9, "x" * 50), None],
         "choices": [[Option("up", said), Option("0" * 40, said)]],
         "channel_ids": [frozenset({7})],
-        "code": ["automod_spam", "keyword_empty"],
         "deployment": ["flux"],
         "deployment_id": ["d"],
         "draft": ["0123abcd"],
@@ -305,7 +304,7 @@ def start_page(page: custom_ids.HelpPage, deployments: Sequence[Deployment]) -> 
 
 
 def limits_page(page: custom_ids.HelpPage, standing: Standing, title: Callable[[str], str]) -> LayoutView:
-    return help.help_layout(page, help.rules_text(standing, title))
+    return help.help_layout(page, "\n".join(help.rules_of(standing, title)))
 
 
 def greeting(deployments: Sequence[Deployment]) -> LayoutView:
@@ -313,7 +312,7 @@ def greeting(deployments: Sequence[Deployment]) -> LayoutView:
 
 
 def detailed(run: Run, title: str, offered: Deployment | None, *, explained: bool) -> LayoutView:
-    return run_facts.details(run, title, offered, explained=explained).layout
+    return run_facts.details(run, title, offered, explained=explained)[0]
 
 
 def draft_form(title: str, said: str) -> Modal:
@@ -337,7 +336,7 @@ def settings_form(section: Section, rules: ServerRules, context: SettingsContext
 # Their arguments are finished texts, or have to match each other.
 COMPOSED = (start_page, limits_page, greeting, detailed, draft_form, settings_form)
 _INSIDE = {
-    *("framed", "layout_of", "modal_of", "remark_messages", "help_layout", "greeting_layout", "details"),
+    *("framed", "layout_of", "remark_messages", "help_layout", "greeting_layout", "details"),
     *("form_modal", "settings_modal", "origin_message"),
 }
 

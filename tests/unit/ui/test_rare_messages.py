@@ -16,9 +16,9 @@ from bot.domain.moderation import Report
 from bot.domain.policy import Standing
 from bot.domain.requests import Holder, Member
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
-from bot.domain.settings.kinds import NotApplied, ReviewChannel, SettingsContext
+from bot.domain.settings.kinds import ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.ui.help import rules_text
+from bot.ui.help import rules_of
 from bot.ui.lists import queue_layout
 from bot.ui.message_parts import PreparedOutputs, layout_of
 from bot.ui.moderation import decided_card, report_card
@@ -81,10 +81,9 @@ def limits() -> Mapping[str, Shown]:
         offered: dict[str, Any] = {"deployments": ("flux",), "age_restricted": ("flux",), "gpus": ("L4",)}
         person, asked = Member(id=42, created_at=ASKED), ServerRules.model_validate(rules)
         standing = Standing(person=person, usage=usage, rules=asked, in_server=True, **offered, **more)
-        return layout_of(rules_text(standing, str.title))
+        return layout_of("\n".join(rules_of(standing, str.title)))
 
-    budget = {"runs_a_day": 2, "gpu_seconds_a_day": 900}
-    selected = {"approval": {"mode": "selected", "deployments": ["flux"]}, "budgets": {"server": budget}}
+    selected = {"approval": {"mode": "selected", "deployments": ["flux"]}}
     house = made_preset("house *style*", holder=Holder.SERVER)
     waiting = [run(S.WAITING, queue_position=n, private=n == 2) for n in (2, 51)]
     return {
@@ -107,13 +106,6 @@ def settings() -> Mapping[str, Shown]:
         "words": {"automod": True, "blocked": ["fox*"]},
     }
     around = SettingsContext(role_ids=frozenset({5}), channel_ids=frozenset({9}), gpus=("L4", "T4"))
-    unread = (
-        "automod_preset",
-        "automod_unknown",
-        "keyword_empty",
-        "regex_unsupported",
-        "regex_ascii_classes",
-    )
     troubled = replace(
         around,
         review=ReviewChannel(missing=("View Channel",), everybody_sees=True),
@@ -121,7 +113,7 @@ def settings() -> Mapping[str, Shown]:
         gpu_not_offered=("Song", "Text"),
         gallery_lacks=("Attach Files",),
         unreadable=("spoiler",),
-        automod_unread=tuple(NotApplied(code, "*My* rule") for code in unread),
+        automod_unread=("*My* rule",) * 7,
     )
 
     def rules(**more: Any) -> ServerRules:

@@ -54,7 +54,7 @@ def test_a_duration_is_told_if_it_is_known_and_a_second_at_least(
     measured: dict[str, Any], told: list[str]
 ) -> None:
     made = run(started_at=ASKED, ended_at=ASKED + timedelta(seconds=62), **measured)
-    shown: list[OutgoingMessage | LayoutView] = [*ended(made), details(made, "Flux", None).layout]
+    shown: list[OutgoingMessage | LayoutView] = [*ended(made), details(made, "Flux", None)[0]]
     for each in shown:
         assert re.findall(r"took \d+ s|124", text(each).lower()) == told
 
@@ -96,8 +96,8 @@ def detailed(inputs: dict[str, InputValue], log: str | None = None) -> tuple[str
     images = input_of(key="i", option="image", kind=InputKind.IMAGES, max_count=2)
     offered = offering(images) if "i" in inputs else None
     made = run(S.FAILED, inputs=inputs, failure_code="run_failed", failure_log=log)
-    found = details(made, "Flux", offered, explained=True)
-    return text(found.layout), found.file
+    layout, file = details(made, "Flux", offered, explained=True)
+    return text(layout), file
 
 
 def test_details_too_long_for_a_message_are_whole_in_their_file() -> None:
