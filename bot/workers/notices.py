@@ -7,10 +7,11 @@ by `Troubles`; what can be measured is looked at here.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +23,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
-_PREFIX = "notice "
+_STORED_AS = "notices"
 _PAUSE = 120.0
 # Trouble is over if no process has seen it for this long.
 _OVER = timedelta(minutes=5)
@@ -75,8 +76,21 @@ class _State(NamedTuple):
         return f"{'on' if self.lasts else 'off'} {self.told_at.isoformat()} {self.seen_at.isoformat()}"
 
 
+def _look(
+    stored: str | None, *, seen: Collection[Trouble], now: datetime
+) -> tuple[str | None, list[tuple[Trouble, bool]]]:
+    """Return the next states of all trouble, as they are stored, and which of it the owner is to be told."""
+    states, news = json.loads(stored or "{}"), []
+    for trouble in Trouble:
+        state, is_new = _next(states.get(trouble), is_seen=trouble in seen, now=now)
+        if state is not None:
+            states[trouble] = state
+        if is_new:
+            news.append((trouble, trouble in seen))
+    return json.dumps(states) if states else None, news
+
+
 def _next(stored: str | None, *, is_seen: bool, now: datetime) -> tuple[str | None, bool]:
-    """Return a trouble's next state, as it is stored, and whether the owner is to be told."""
     state = _State.read(stored) if stored else None
     if is_seen and (state is None or not state.lasts):
         if state is not None and now < state.told_at + _AT_MOST_EVERY:
@@ -99,16 +113,16 @@ class Notices:
         self._gauge = app.metrics.gauge("trouble", "Whether this process sees it", "kind")
 
     async def claim(self, _room: int) -> Sequence[tuple[Trouble, bool]] | Later | None:
-        now, values, news = self._app.now(), self._app.store.key_values, []
+        now, values = self._app.now(), self._app.store.key_values
         seen = {trouble async for trouble in self._seen(now)}
         for trouble in Trouble:
             self._gauge.labels(trouble).set(trouble in seen)
-            change = partial(_next, is_seen=trouble in seen, now=now)
-            # Without trouble this only reads.
-            stored = await values.get(_PREFIX + trouble)
-            if change(stored)[0] != stored and await values.change(_PREFIX + trouble, change):
-                news.append((trouble, trouble in seen))
-        return news or Later(_PAUSE)
+        change = partial(_look, seen=seen, now=now)
+        stored = await values.get(_STORED_AS)
+        # Without trouble this only reads.
+        if change(stored)[0] == stored:
+            return Later(_PAUSE)
+        return await values.change(_STORED_AS, change) or Later(_PAUSE)
 
     async def _seen(self, now: datetime) -> AsyncIterator[Trouble]:
         for trouble in self._app.troubles.present(self._app.outside.monotonic()):
