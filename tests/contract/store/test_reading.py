@@ -25,7 +25,7 @@ from bot.outside import Outside
 from bot.store import Store
 from bot.store.audit import add_entries, run_entry
 from bot.store.presets import MAX_PRESETS, Usable, read_usable
-from bot.store.reading.figures import expected_seconds, successes
+from bot.store.reading.figures import SUCCESSES, expected_seconds
 from bot.store.reading.history import ExportFilter
 from bot.store.rules import read_rules
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log, selects, stored_rules, stored_run
@@ -50,10 +50,17 @@ async def test_recent_successes_of_the_deployment_and_the_gpu_are_read_newest_fi
     await ended(store, deployment="sdxl")
     await ended(store, expected_gpu="H100")
     await ended(store, 7, expected_gpu=None, started_at=None)
-    found = await store.database.read(successes, "flux", "L4", NOW)
+
+    async def successes(gpu: str) -> list[Success]:
+        values = {"of_deployment": "flux", "on_gpu": gpu, "since": NOW - WINDOW}
+        return await store.database.read(
+            lambda found: [Success(*row) for row in found.execute(SUCCESSES, values)]
+        )
+
+    found = await successes("L4")
     assert [(each.ended_at - NOW).total_seconds() for each in found] == [-5, -10, -month]
     assert found[0] == Success(at(-65), at(-45), at(-5))
-    (unknown,) = await store.database.read(successes, "flux", None, NOW)
+    (unknown,) = await successes("")
     assert unknown == Success(at(-67), None, at(-7))
 
 
