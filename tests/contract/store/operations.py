@@ -148,7 +148,8 @@ async def arrange(store: Store) -> Given:
     await _ended(store, "posting")
     posting = await take_message(store)
     assert posting is not None
-    posting = posting.changed(attempt=Attempt(NOW, part_of(posting, MessageRef(5, 0))))
+    part = part_of(posting, MessageRef(5, 0))
+    posting = posting.changed(attempt=Attempt(NOW, part), stale=(MessageRef(5, 50),))
     assert await store.messages.begin(posting, SOON)
 
     await _running(store, "single")
@@ -268,12 +269,16 @@ async def _claim_again(store: Store, given: Given, _: int) -> None:
 
 _add("hold runs of two servers", "", _hold)
 _add("requeue and claim again", "", _claim_again)
-_add("requeue", "submitting queue", lambda store, given, _: store.claims.requeue(given.submitting, SOON, NOW))
+_add(
+    "requeue",
+    "submitting queue",
+    lambda store, given, _: store.claims.requeue(given.submitting, SOON, NOW, waits_for="waits_for_backend"),
+)
 _add("confirm a claim", "submitting", lambda store, given, _: store.claims.confirm(given.submitting, SOON))
 _add(
     "number the queues",
     "queue waiting batch review",
-    lambda store, _, __: store.claims.update_queue_positions(NOW),
+    lambda store, _, __: store.claims.update_queue_positions(NOW, broken=["wan"]),
 )
 _add("hold a queue", "queue", lambda store, _, who: store.claims.hold_queues(f"reason {who}"))
 _add("pause", "queue", lambda store, _, who: store.pause.pause(f"reason {who}", by=MOD, now=NOW))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
 from bot.domain.messages.records import (
+    PER_CHANNEL,
     Claim,
     Form,
     Kind,
@@ -239,8 +240,8 @@ def part_of(claim: Claim, ref: MessageRef, **more: Any) -> Part:
 
 async def answers_due(store: Store, now: datetime) -> list[str]:
     """Return the keys of the requests whose status messages are due, and take them as edited."""
-    due = []
-    while (claim := await take_message(store, now)) is not None:
+    due, full = [], [Message(request_key="another", kind=Kind.OUTCOME, channel_id=1)] * PER_CHANNEL
+    while (claim := await take_message(store, now, busy=full)) is not None:
         assert claim.message.kind is Kind.ANSWER
         due.append(claim.message.request_key)
         await show_answer(store, claim, now)

@@ -74,18 +74,21 @@ hold runs of two servers
     answer of waiting0, answer of wan0: wanted_rev+1
     run waiting0, run wan0: waiting_code=budget_runs waiting_params={} due_at=3600s
 requeue and claim again
+claim a run; requeue and claim again
     answer of submitting0: wanted_rev+1
     run submitting0: submissions+1
 requeue
     answer of submitting0: wanted_rev+1
-    run submitting0: state=waiting submitted_at=None due_at=30s
+    run submitting0: state=waiting submitted_at=None waiting_code=waits_for_backend
+        waiting_params={'until': 1777897845} due_at=30s submissions-1
     usage of the bot +0d: seconds-20
 cancel a run without id; requeue
     answer of submitting0: wanted_rev+1 shown_rev+2
     audit outcome: new run_key=submitting0 outcome=cancelled
     outcome of submitting0: new channel_id=1094
     run submitting0: state=cancelled queue_tag=0 submitted_at=None ended_at=0s
-        failure_code=cancelled_by_moderator charged_seconds=0.0 counts_as_run=False due_at=None
+        failure_code=cancelled_by_moderator charged_seconds=0.0 counts_as_run=False
+        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None submissions-1
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
 block; requeue
@@ -94,23 +97,29 @@ block; requeue
     outcome of submitting0: new channel_id=1094
     run submitting0: state=refused queue_tag=0 submitted_at=None ended_at=0s
         failure_code=requester_blocked failure_params={'until': 0} charged_seconds=0.0 counts_as_run=False
-        due_at=None
+        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None submissions-1
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
 confirm a claim
     run submitting0: due_at=30s
 number the queues
+pause; number the queues
     answer of batch0, answer of waiting0, answer of wan0: wanted_rev+1
     run batch0: queue_position=2
     run batch1: queue_position=3
     run waiting0, run wan0: queue_position=1
 hold a queue; number the queues
-    answer of batch0, answer of waiting0, answer of wan0: wanted_rev+1
-    queue flux, queue wan: waits_for=None waits_params=None
+    answer of batch0, answer of waiting0: wanted_rev+1
+    queue flux: waits_for=None waits_params=None
 hold runs of two servers; number the queues
     answer of batch0: wanted_rev+1
     run batch0: queue_position=1
     run batch1: queue_position=2
+hold runs of two servers; change the rules; number the queues
+    answer of batch0, answer of waiting0: wanted_rev+1
+    run batch0: queue_position=2
+    run batch1: queue_position=3
+    run waiting0: queue_position=1 waiting_code=None waiting_params=None
 hold a queue
     answer of batch0, answer of waiting0, answer of wan0: wanted_rev+1
     queue flux, queue wan: waits_for=reason 0 waits_params={}
@@ -138,6 +147,9 @@ poll requests in review
 poll everything
     run checked0, run done0, run done1, run held0, run late0, run late1, run offered0, run posting0, run
         running0, run running1, run single0: due_at=1s
+poll due runs; poll everything
+    run cancelled0, run checked0, run done0, run done1, run held0, run late0, run late1, run offered0, run
+        old0, run posting0, run running0, run running1, run single0: due_at=1s checks-1
 poll due runs; stop polling
     run cancelled0: due_at=None
 a first report
@@ -461,13 +473,13 @@ store a post
     request posting0: interaction_token=None interaction_expires_at=None status_message_id=None
         lease_owner=None lease_until=None
 take over a lease; store a post
-    outcome of posting0: wanted_rev+1 stale=[51]
+    outcome of posting0: wanted_rev+1 stale=[50, 51]
 delete a result while it is posted; store a post
 fail to post
     outcome of posting0: posted=[51] attempt=None due_at=30s
     request posting0: lease_owner=None lease_until=None
 store a post without the lease
-    outcome of posting0: wanted_rev+1 stale=[52]
+    outcome of posting0: wanted_rev+1 stale=[50, 52]
 find a post; fail to post
     outcome of posting0: due_at=30s
     request posting0: lease_owner=None lease_until=None

@@ -79,6 +79,7 @@ TURNS = {
     "one turn after those served lately": (LATELY, [1, 1, 1, 2, 1, 2, 2]),
     # Otherwise a third member's run would move those who were served today to the end.
     "whatever else waits": (f"3 held {LATELY}", [1, 1, 1, 2, 1, 2, 2]),
+    "each deployment has its own": ("2@wan 1 1 1@wan 2@wan start start start start start", [2, 1, 1, 1, 2]),
 }
 
 
@@ -105,7 +106,9 @@ async def test_users_take_turns(store: Store, script: str, order: list[int]) -> 
             case "approval":
                 assert await store.reviews.approve(asked[0].key, 5, now) is None
             case user:
-                asked.append(await accepted(store, requester_id=int(user), now=now))
+                person, _, name = user.partition("@")
+                own = {"requester_id": int(person), "deployment": name or "flux"}
+                asked.append(await accepted(store, now=now, **own))
     assert [run.requester_id for run in served] == order
 
 
@@ -169,8 +172,9 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
         row = await columns(store, second.key)
         assert (row["state"], row["waiting_code"], row["due_at"]) == ("waiting", "daily_limit", due_at)
         assert row["waiting_params"] == {"until": int(MIDNIGHT.timestamp())}
-    assert (await store.messages.of_request(second.key))[Kind.ANSWER, 0].wanted_rev > shown
     run = await started(store, MIDNIGHT)
+    # The message says twice why it waits, and then that it doesn't any more.
+    assert (await store.messages.of_request(second.key))[Kind.ANSWER, 0].wanted_rev == shown + 3
     assert (run.key, run.waiting_code, run.waiting_params) == (second.key, None, None)
     assert (await store.figures.today(GUILD, PERSON.id, MIDNIGHT)).gpu_seconds_today == 60
 

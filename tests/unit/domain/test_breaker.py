@@ -16,6 +16,7 @@ NOW = 1000.0
 def breaker() -> Breaker:
     """Return a breaker that has opened at NOW."""
     made = Breaker(Random(1))
+    made.begin("earlier")  # a call that began before the outage blocks no lane after it
     made.fail(NOW, "away")
     return made
 
@@ -61,6 +62,7 @@ def test_the_pause_that_the_service_asks_for_is_kept_for_up_to_an_hour(asked: fl
 def test_after_an_answered_probe_one_call_per_lane_is_tried(breaker: Breaker) -> None:
     breaker.answered()
     assert (breaker.is_open, breaker.is_closed, breaker.probe_in(NOW + 100)) == (False, False, inf)
+    assert breaker.admits()
     breaker.begin("first", "a")
     breaker.finish("another")
     assert [breaker.admits(lane) for lane in "ab"] == [False, True]

@@ -18,10 +18,8 @@ from bot.domain.errors import (
     BackendError,
     BackendForbidden,
     BackendMachineFailed,
-    BackendMachineRefused,
     BackendRateLimited,
     BackendServerError,
-    BackendTimeout,
     BackendUnauthorized,
     BackendUnreachable,
 )
@@ -54,6 +52,7 @@ class World:
         self.health = BackendHealth(app)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        assert deployment_id
         if self.one is not None:
             raise self.one
         return DeploymentDescription(id=deployment_id)
@@ -97,16 +96,14 @@ NOTHING, MINE, EVERYTHING = (True, True), (False, True), (False, False)
 @pytest.mark.parametrize(
     ("error", "one", "all_of_them", "held", "blamed"),
     [
-        # The service or the machine has answered.
+        # The service has answered.
         (BackendForbidden(), None, (), NOTHING, BackendForbidden),
-        (BackendMachineRefused(), None, (), NOTHING, BackendMachineRefused),
         # The machine fails.
         (BackendServerError(status=500), None, (), MINE, BackendMachineFailed),
-        (BackendTimeout(), None, (), MINE, BackendTimeout),
         (BackendBadReply(), None, (), MINE, BackendBadReply),
         (BackendServerError(status=500), DOWN, ("other",), MINE, BackendMachineFailed),
         (BackendServerError(status=500), DOWN, BackendBadReply(), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), BackendCrashed(), (), MINE, BackendMachineFailed),
+        (BackendServerError(status=500), BackendCrashed(), ("mine",), MINE, BackendMachineFailed),
         # The backend fails, perhaps for one deployment only.
         (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendServerError),
         (BackendServerError(status=500), DOWN, DOWN, EVERYTHING, BackendServerError),
@@ -128,6 +125,9 @@ async def test_one_failed_queue_call_opens_a_breaker(
     assert world.admitted() == held
     assert world.health.service.is_open is (held == EVERYTHING)
     assert world.health.broken == ({"mine"} if held == MINE else frozenset())
+    world.one = None
+    await world.later(10)
+    assert world.rechecked == (blamed in (BackendServerError, BackendUnreachable))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,7 @@ async def test_one_failed_queue_call_opens_a_breaker(
         (None, (), False, NOTHING),
         (DOWN, ("other",), False, NOTHING),
         (DOWN, BackendUnauthorized(), False, NOTHING),
+        (BackendBadReply(), DOWN, False, NOTHING),
         (DOWN, ("mine",), True, MINE),
         (DOWN, DOWN, True, EVERYTHING),
     ],
@@ -157,13 +158,13 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
     assert await world.health.is_unreadable(run())
     await world.later(3600)
     assert isinstance(world.health.refuses_all(), BackendUnreachable)
-    world.one = None
+    world.all_of_them = ("mine",)  # it lists the deployment, but doesn't describe it yet
     await world.later(10)
     world.health.begin(run("a"))
     assert world.admitted() == MINE
     world.health.begin(run("b", "other"))
     assert world.admitted() == EVERYTHING
-    world.health.succeeded(run("a"))
+    await world.health.failed(run("a"), BackendForbidden())
     assert world.admitted() == NOTHING
     assert world.health.refuses_all() is None
 
@@ -171,6 +172,8 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
 async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_runs_are_told(
     world: World,
 ) -> None:
+    world.health.begin(run("old"))
+    world.seconds += 1
     for number in range(5):
         world.health.begin(run())
         assert world.admitted() == (number == 0, True)
@@ -181,6 +184,8 @@ async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_run
         assert world.admitted() == NOTHING
     assert set(world.told) == {(MACHINE, "mine")}
     assert world.rechecked == 0
+    world.health.succeeded(run("old"))
+    assert world.health.broken == {"mine"}
     world.health.begin(run())
     world.health.succeeded(run())
     assert world.health.broken == frozenset()
@@ -194,3 +199,19 @@ async def test_a_pause_that_the_backend_asks_for_is_kept_and_told_once_it_lasts(
     await world.later(2)
     assert (world.admitted(), set(world.told)) == (NOTHING, {(BUSY, None)})
     assert world.rechecked == 0
+
+
+async def test_a_probe_or_a_poll_finds_that_the_backend_is_away_and_for_how_long(world: World) -> None:
+    world.one = DOWN
+    assert await world.health.is_unreadable(run())
+    world.one = world.all_of_them = BackendRateLimited(retry_after=600)
+    await world.later(10)
+    world.one = None
+    for seconds, admitted in ((580, EVERYTHING), (30, NOTHING)):
+        await world.later(seconds)
+        assert world.admitted() == admitted
+    world.one = BackendRateLimited(retry_after=600)
+    assert await world.health.is_unreadable(run())
+    world.one = None
+    await world.later(580)
+    assert world.admitted() == EVERYTHING
