@@ -122,17 +122,20 @@ _, CANCELLED = answer("run_cancel_unknown")
 
 
 @pytest.mark.parametrize(
-    ("call", "server", "kind"),
+    ("call", "status", "body", "kind"),
     [
-        ("cancel", Server(CANCELLED, 500), errors.BackendNotCancellable),
+        ("cancel", 500, CANCELLED, errors.BackendNotCancellable),
         # A redirect is not followed.
-        ("queue", Server("", 308, Location="/api/other"), errors.BackendRedirected),
-        ("queue", Server(b"x" * 2_000_000, 403), errors.BackendForbidden),
-        ("run", Server(b" " * (MAX_REPLY + 1)), errors.BackendBadReply),
+        ("queue", 308, "", errors.BackendRedirected),
+        ("queue", 403, b"x" * 2_000_000, errors.BackendForbidden),
+        ("run", 200, b" " * (MAX_REPLY + 1), errors.BackendBadReply),
     ],
     ids=["cancel", "redirect", "endless error", "endless answer"],
 )
-async def test_an_answer_has_its_error(call: str, server: Server, kind: type[errors.BackendError]) -> None:
+async def test_an_answer_has_its_error(
+    call: str, status: int, body: object, kind: type[errors.BackendError]
+) -> None:
+    server = Server(body, status, Location="/api/other")
     error = await fault_of(server, call)
     assert type(error) is kind
     assert len(server.requests) == 1
