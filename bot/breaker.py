@@ -27,9 +27,7 @@ class Breaker:
         self.asks_for = ""
         self.reason = ""
         self._since: float | None = None
-        self._failed_at = 0.0
-        self._pause = _FIRST_PAUSE
-        self._probe_at = 0.0
+        self._failed_at = self._probe_at = self._pause = 0.0
         self._is_half_open = False
         self._trying: dict[str, str] = {}
 
@@ -84,5 +82,5 @@ class Breaker:
 
     def close(self) -> None:
         """Close, because the failure was another party's."""
-        self._since, self._is_half_open = None, False
+        self._since = None
         self._trying.clear()

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from bot.comfydeploy.wire import load
+from bot.comfydeploy.wire import load, load_list
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
 
@@ -86,10 +86,7 @@ def parse_deployment(body: bytes) -> DeploymentDescription:
 
 def parse_ids(body: bytes) -> frozenset[str]:
     """Parse the ids in the response of GET /deployments. Raises BackendBadReply if it isn't a list."""
-    entries = load(body)
-    if not isinstance(entries, list):
-        raise BackendBadReply("the list of deployments is not a list")
-    ids = (entry.get("id") for entry in entries if isinstance(entry, Mapping))
+    ids = (entry.get("id") for entry in load_list(body) if isinstance(entry, Mapping))
     return frozenset(each for each in ids if isinstance(each, str))
 
 

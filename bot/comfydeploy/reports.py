@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from bot.comfydeploy.wire import load, load_object, uuid_of
+from bot.comfydeploy.wire import load_list, load_object, uuid_of
 from bot.domain.errors import BackendBadReply
 from bot.domain.runs import Output, RunReport, RunState
 from bot.domain.text import clean_text
@@ -92,12 +92,9 @@ def parse_log(body: bytes) -> tuple[str, ...]:
 
     Lines that the machine didn't write are left out. Raises BackendBadReply if the response isn't a list.
     """
-    entries = load(body)
-    if not isinstance(entries, list):
-        raise BackendBadReply("the log is not a list")
     kept: list[str] = []
     room = _LOG_TEXT
-    for entry in entries[: -_LOG_ENTRIES - 1 : -1]:
+    for entry in load_list(body)[: -_LOG_ENTRIES - 1 : -1]:
         text = entry.get("log") if isinstance(entry, dict) else None
         if isinstance(text, str) and room > 0:
             # Half a line could begin inside a secret, which then looks harmless.

@@ -135,6 +135,14 @@ def load_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def load_list(body: bytes) -> list[Any]:
+    """Parse a JSON array, or raise BackendBadReply."""
+    value = load(body)
+    if not isinstance(value, list):
+        raise BackendBadReply("not a JSON array")
+    return value
+
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -61,8 +61,7 @@ def medians_of(successes: Sequence[Success]) -> Medians | None:
     if len(successes) < NEEDED:
         return None
     total = [(each.ended_at - each.submitted_at).total_seconds() for each in successes]
-    begun = [each.started_at or each.submitted_at for each in successes]
-    execute = [(each.ended_at - at).total_seconds() for each, at in zip(successes, begun, strict=True)]
+    execute = [(each.ended_at - (each.started_at or each.submitted_at)).total_seconds() for each in successes]
     return Medians(timedelta(seconds=median(total)), timedelta(seconds=median(execute)))
 
 

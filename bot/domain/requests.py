@@ -202,4 +202,4 @@ class ChannelDefault:
 
 def folded(name: str) -> str:
     """Strip and case-fold a preset's name for lookups, without invisible joiners and lone surrogates."""
-    return without_joiners(name).strip().encode("utf-8", "replace").decode().casefold()
+    return without_joiners(name).strip().encode(errors="replace").decode().casefold()

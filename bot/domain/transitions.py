@@ -155,7 +155,7 @@ def reported_end(run: Run) -> RunState | None:
 
 
 def _is_reported(code: str | None) -> bool:
-    return (code or "").startswith(_REPORTED)
+    return code is not None and code.startswith(_REPORTED)
 
 
 def _target(run: Run, report: RunReport) -> RunState | None:

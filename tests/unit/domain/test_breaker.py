@@ -22,7 +22,9 @@ def breaker() -> Breaker:
 
 
 def test_a_breaker_is_closed_at_first() -> None:
-    breaker = Breaker(Random(1))
+    breaker = Breaker(Random(1), "flux")
+    assert (breaker.name, breaker.reason, breaker.asks_for) == ("flux", "", "")
+    breaker.succeed(NOW)
     breaker.answered()
     assert (breaker.is_closed, breaker.is_open, breaker.admits()) == (True, False, True)
     assert (breaker.probe_in(NOW), breaker.lasts(NOW)) == (inf, 0)
@@ -30,6 +32,7 @@ def test_a_breaker_is_closed_at_first() -> None:
 
 def test_one_failure_opens_it_and_an_outage_goes_on_with_another_reason(breaker: Breaker) -> None:
     assert (breaker.is_open, breaker.admits(), breaker.reason) == (True, False, "away")
+    assert 1 < breaker.probe_in(NOW) < 2
     breaker.fail(NOW + 30, "busy")
     assert (breaker.reason, breaker.lasts(NOW + 40)) == ("busy", 40)
 
@@ -87,6 +90,7 @@ def test_another_outage_begins_with_short_pauses(breaker: Breaker) -> None:
         breaker.fail(at, "away", 3000)
     breaker.answered()
     breaker.begin("first")
+    assert not breaker.admits()
     breaker.close()
     assert breaker.is_closed
     breaker.fail(NOW + 33, "away")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -13,7 +14,9 @@ from bot.domain.budgets import (
     budget_day,
     charge_of,
     day_end,
+    has_daily_limit,
     limits_of,
+    recorded_charge,
     reported_seconds,
     weight_of,
 )
@@ -45,6 +48,8 @@ def test_a_persons_limits_after_their_roles(roles: list[int], limits: Budget) ->
     }
     rules = ServerRules.model_validate({"budgets": {"person": EVERYBODY, "roles": by_role}})
     assert limits_of(having(*roles), rules) == limits
+    assert has_daily_limit(limits) is (limits is not NO_LIMIT)
+    assert has_daily_limit(Budget(gpu_seconds_a_day=600))
 
 
 def test_a_second_on_a_gpu_counts_by_its_weight() -> None:
@@ -87,6 +92,14 @@ def charged(state: RunState, **more: Any) -> Run:
 )
 def test_a_run_costs_what_is_known_and_otherwise_its_reservation(run: Run, expected: Charge) -> None:
     assert charge_of(run) == expected
+
+
+def test_the_ledger_keeps_the_charge_of_the_row() -> None:
+    started, refunded = charged(S.RUNNING), charged(S.FAILED, counts_as_run=False)
+    assert [recorded_charge(run) for run in (started, refunded)] == [RESERVED, RESERVED._replace(runs=0)]
+    assert recorded_charge(replace(started, submitted_at=None)) == RESERVED._replace(started=0)
+    unknown = [replace(started, charged_on=None), replace(started, charged_seconds=None)]
+    assert [recorded_charge(run) for run in unknown] == [NOTHING, NOTHING]
 
 
 def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call() -> None:

@@ -53,6 +53,12 @@ def test_nobody_waits_for_more_turns_of_anybody_else_than_for_their_own(steps: s
             started[person] += 1
 
 
+def test_people_who_ask_at_once_take_turns() -> None:
+    tags = [(next_tag(FIRST_TURN, turn), person) for person in "abc" for turn in range(3)]
+    assert "".join(person for _, person in sorted(tags)) == "abcabcabc"
+    assert next_tag(FIRST_TURN, 5) == 6
+
+
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 # A minute from the queue call, of which 40 seconds once the backend has started it.
 USUAL = Medians(timedelta(seconds=60), timedelta(seconds=40))

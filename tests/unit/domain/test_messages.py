@@ -20,6 +20,8 @@ from bot.domain.messages.records import (
     Part,
     Place,
     Shows,
+    answer_marker,
+    full_channels,
     marker,
     nonce,
     result_ref,
@@ -59,6 +61,9 @@ def of_batch(*states: S, deleted: tuple[int, ...] = ()) -> tuple[Run, ...]:
 WAITS, DECIDED = made_run(S.AWAITING_APPROVAL), made_run(S.REJECTED)
 TOLD_ELSEWHERE = made_run(S.REJECTED, failure_code="requester_blocked", failure_params={"quiet": True})
 LATE = message(Kind.LATE, number=1)
+CHECKED = made_run(outputs=FILE * 2, to_check=True, verdicts={"1": ["held", "nudity"]})
+HELD = replace(CHECKED, outputs=FILE)
+HIDDEN = {"outputs": FILE, "to_check": True, "verdicts": {"1": ["hidden", "nudity"]}}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,11 @@ LATE = message(Kind.LATE, number=1)
         (claim(message(Kind.REVIEW), DECIDED), Shows.CLOSED),
         (claim(message(Kind.REPORT), made_run(report_channel_id=9)), Shows.NOTICE),
         (claim(message(Kind.REPORT)), Shows.CLOSED),
+        (claim(message(Kind.PICTURES), HELD), Shows.NOTICE),
+        (claim(message(Kind.PICTURES)), Shows.CLOSED),
+        (claim(message(), HELD), Shows.HELD),
+        (claim(message(), CHECKED), Shows.SOME),
+        (claim(message(Kind.SHARE), CHECKED), Shows.RESULT),
         # Another request's outcome tells of it, but its card is closed.
         (claim(message(), TOLD_ELSEWHERE), Shows.NOTHING),
         (claim(message(Kind.REVIEW), TOLD_ELSEWHERE), Shows.CLOSED),
@@ -118,6 +128,7 @@ def test_how_discord_comes_to_show_it(posted: tuple[Part, ...], wanted: Shows, a
     assert decide(message(Kind.OUTCOME, *posted), wanted) is act
 
 
+F, P = Form, Place
 PRIVATE = {"private": True}
 CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
 
@@ -131,12 +142,18 @@ CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
         (Kind.OUTCOME, {"state": S.REFUSED, "failure_code": "requester_blocked"}, Place.DIRECT),
         # Its requester is looking at the answer.
         (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW}, Place.IN_PLACE),
-        (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW - timedelta(minutes=3)}, Place.CHANNEL),
+        (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW - timedelta(minutes=2)}, Place.CHANNEL),
         (Kind.OUTCOME, CANCELLED, Place.IN_PLACE),
+        (Kind.OUTCOME, {**CANCELLED, "failure_code": "run_cancelled"}, Place.CHANNEL),
         # What a cancelled run had made is new to its requester.
         (Kind.OUTCOME, {**CANCELLED, "partial": True}, Place.CHANNEL),
         # A private result never has a channel.
         (Kind.OUTCOME, PRIVATE, Place.ANSWER),
+        # So is a result that the picture check has hidden, unless age-restricted results are told in public.
+        (Kind.OUTCOME, HIDDEN, Place.DIRECT),
+        (Kind.OUTCOME, {**HIDDEN, **PRIVATE}, Place.ANSWER),
+        (Kind.OUTCOME, {**HIDDEN, "age_restricted": True}, Place.CHANNEL),
+        (Kind.OUTCOME, {**HIDDEN, "outputs": FILE * 2}, Place.CHANNEL),
     ],
 )
 def test_where_a_message_is_shown_first(kind: Kind, run: dict[str, Any], place: Place) -> None:
@@ -150,10 +167,16 @@ def test_an_attempt_is_finished_where_it_began() -> None:
     assert start(message(attempt=begun, wanted_rev=3), [run], NOW) is Place.CHANNEL
     begun_in_part = message(Kind.OUTCOME, part(of=2, place=Place.DIRECT))
     assert start(begun_in_part, [run], NOW) is Place.DIRECT
+    for each in (message(), message(Kind.SHARE), message(attempt=begun), begun_in_part):
+        assert start(replace(each, place=Place.RUNS), [run], NOW) is Place.RUNS
+    # The answer shows no part of what was posted elsewhere.
+    in_place = replace(FIRST, place=P.IN_PLACE)
+    for posted, after in ((FIRST, P.DIRECT), (in_place, P.ANSWER), (part(), P.ANSWER)):
+        climbed = climb(message(Kind.OUTCOME, posted), P.CHANNEL, [run], about_message=False)
+        assert climbed.place is after
 
 
 REFUSED, CLOSED = "refused", "closed"
-F, P = Form, Place
 
 
 @pytest.mark.parametrize(
@@ -161,6 +184,7 @@ F, P = Form, Place
     [
         # A message that Discord refuses becomes simpler, and then tries the next place with all its files.
         (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
+        (Kind.OUTCOME, {}, (F.FILES, P.DIRECT), REFUSED, (F.LINKS, P.DIRECT)),
         # A place that is closed is left at once.
         (Kind.OUTCOME, {}, (F.FILES, P.IN_PLACE), CLOSED, (F.FILES, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.DIRECT)),
@@ -176,21 +200,22 @@ F, P = Form, Place
 def test_the_next_form_or_place(
     kind: Kind, run: dict[str, Any], at: tuple[Form, Place], why: str, after: tuple[Form, Place]
 ) -> None:
-    refused = message(kind, form=at[0], place=at[1])
+    refused = message(kind, form=at[0])
     climbed = climb(refused, at[1], [made_run(**run)], about_message=why is REFUSED)
     assert (climbed.form, climbed.place) == after
 
 
 def test_pauses_grow_to_ten_minutes() -> None:
-    longest = [max(pause_after(failures, Random(seed)) for seed in range(9)) for failures in (0, 10, 20, 300)]
-    assert longest == sorted(longest)
-    assert longest[0] <= timedelta(seconds=1) < longest[1]
-    assert longest[-1] <= timedelta(minutes=10)
+    pauses = [pause_after(failures, Random(1)) for failures in (0, 10, 20, 300)]
+    assert [round(pause / pauses[0]) for pause in pauses] == [1, 8, 64, 600]
+    assert timedelta(seconds=0.5) <= pauses[0] <= timedelta(seconds=1)
 
 
 def test_the_first_part_of_a_new_message_makes_the_earlier_ones_stale() -> None:
-    old = message(Kind.OUTCOME, part(1), part(2, index=1), stale=(MessageRef(HERE, 9),))
+    begun = Attempt(NOW, part(0))
+    old = message(Kind.OUTCOME, part(1), part(2, index=1), stale=(MessageRef(HERE, 9),), attempt=begun)
     new = old.with_part(part(3, of=2))
+    assert new.attempt is None
     assert (new.refs, new.stale) == ([(HERE, 3)], ((HERE, 9), (HERE, 1), (HERE, 2)))
     whole = new.with_part(part(4, index=1, of=2))
     assert (whole.refs, whole.stale, whole.is_complete) == ([(HERE, 3), (HERE, 4)], new.stale, True)
@@ -209,6 +234,14 @@ def test_each_attempt_has_its_own_marker_and_nonce() -> None:
     assert all(0 < marker(*pair) < 1 << 31 for pair in pairs)
     assert all(len(nonce("abcdefghij234567", *pair)) <= 25 for pair in pairs)
     assert marker(*pairs[0]) == marker(replace(kinds[0], wanted_rev=9), part(77))
+    assert answer_marker("k") not in {answer_marker("other"), *(marker(*pair) for pair in pairs)}
+
+
+def test_a_claim_has_each_change_of_its_message() -> None:
+    changed, expected = claim(message()).changed(failures=3), message(Kind.OUTCOME, part(), failures=3)
+    assert changed.with_part(part()) == replace(claim(expected), unstored=(part(),))
+    # Two messages at a time fill a channel.
+    assert full_channels([message(channel_id=each) for each in (HERE, HERE, 3, None, None)]) == [HERE]
 
 
 def test_a_result_is_linked_alone_before_its_batch() -> None:

@@ -124,6 +124,7 @@ CHARGED = {"charged_on": NOW.date(), "new": False, **BUDGETS}
 UNLIMITED = {"rules": {"budgets": {"person": {"runs_a_day": 3}, "roles": {ARTISTS: {"unlimited": True}}}}}
 CAPPED = {"operator": {"max_waiting_per_server": 5, "allow_direct_messages": True}}
 NO_BUDGET = {"person": Spending(runs=3, gpu_seconds=200), "server": Spending(runs=9)}
+USED, WAITING_4 = Spending(gpu_seconds=1), {"server": Spending(waiting=4)}
 TOMORROW = "until tomorrow"
 LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
 
@@ -189,6 +190,7 @@ LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
         ({**BUDGETS, "usage": {"person": Spending(runs=2, gpu_seconds=140)}}, None),
         ({**BUDGETS, "usage": {"person": Spending(runs=3)}}, Told("budget_runs", TOMORROW)),
         ({**BUDGETS, "reserved_seconds": 201}, Told("budget_gpu")),
+        ({**BUDGETS, "reserved_seconds": 200, "usage": {"person": USED}}, Told("budget_gpu", TOMORROW)),
         ({**UNLIMITED, "person": having(ARTISTS), "usage": {"person": Spending(runs=5)}}, None),
         # The runs of a batch that a moderator approves are judged together, and do not wait.
         ({**BATCH, "operator": {"max_waiting_per_server": 2}}, None),
@@ -200,6 +202,8 @@ LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
         ({**CHARGED, "usage": NO_BUDGET}, None),
         # The operator caps the waiting runs of a server.
         ({**CAPPED, "usage": {"server": Spending(waiting=5)}}, Told("server_budget_waiting")),
+        ({**CAPPED, "usage": WAITING_4, "new": False}, None),
+        ({**CAPPED, "usage": WAITING_4, "count": 2}, Told("server_budget_waiting_count")),
         ({**CAPPED, **DIRECT, "usage": {"server": Spending(waiting=9)}}, None),
     ],
 )
@@ -301,6 +305,7 @@ def test_the_mode_decides_who_waits_for_a_moderator_and_is_charged_later(
     state = RunState.AWAITING_APPROVAL if waits else RunState.WAITING
     expected = (state, 99 if waits else None, None if waits else NOW.date())
     assert (found.state, found.review_channel_id, found.charged_on) == expected
+    assert (found.charged_seconds is None) is waits
     outside = accepted(rules, *roles, expected_gpu=gpu, guild_id=None)
     assert isinstance(outside, Run)
     assert outside.review_channel_id is None

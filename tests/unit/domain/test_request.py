@@ -8,7 +8,7 @@ from random import SystemRandom
 from typing import Any
 
 from bot.deployments.inputs import AttachedFile
-from bot.domain.requests import ChannelState, batch_of, folded, new_key, press_id
+from bot.domain.requests import ChannelState, batch_of, folded, is_key, new_key, press_id
 from bot.domain.runs import RunState
 from tests.unit.factories import made_run
 
@@ -18,6 +18,9 @@ def test_keys_are_unique_and_sixteen_base32_characters() -> None:
     assert len(keys) == 2000
     # `{key}-{kind}{marker}` must fit into a nonce, of which Discord takes 25 characters.
     assert all(re.fullmatch(r"[a-z2-7]{16}", key) for key in keys)
+    assert {len(set(column)) for column in zip(*keys, strict=True)} == {32}
+    assert all(map(is_key, keys))
+    assert not any(map(is_key, ("", "a" * 15, "A" * 16)))
 
 
 def test_a_batch_differs_in_key_inputs_seed_and_index() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.run_timing import (
     DEADLINE_MARGIN,
+    SETTLE_AFTER,
     deadline_of,
     is_silent_at_end,
     next_poll,
@@ -53,6 +54,15 @@ def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancell
     assert poll(RUNNING, 60) is None
     assert poll(RUNNING, 2.5, run_timeout=60) == minutes(1) + DEADLINE_MARGIN
     assert poll(replace(RUNNING, cancel_requested_at=NOW), 1) is None
+    assert poll(replace(RUNNING, state=RunState.SUCCEEDED), 70) == minutes(71)
+
+
+def test_a_run_in_flight_is_polled_at_its_deadline() -> None:
+    polled = replace(RUNNING, run_id="r", checks=10)  # five minutes later
+    assert [next_poll(polled, 60, minutes(at), INTERVAL) for at in (0, 3)] == [minutes(3), minutes(8)]
+    assert next_poll(polled, None, minutes(58), INTERVAL) == minutes(60)
+    for other in (replace(polled, run_id=None), replace(polled, state=RunState.TIMED_OUT)):
+        assert next_poll(other, 60, NOW, INTERVAL) == minutes(5)
 
 
 def test_the_deployments_run_timeout_can_only_shorten_the_deadline() -> None:
@@ -96,10 +106,19 @@ def test_a_run_counts_as_finished_if_nothing_changed_since_its_last_node(
         (made_run(RunState.CANCELLED, ended_at=NOW), finished(run_duration=1.5, outputs=()), False),
         (made_run(RunState.RUNNING), finished(state=RunState.SUCCEEDED, outputs=()), True),
         (made_run(RunState.RUNNING), finished(state=RunState.FAILED, outputs=()), False),
+        (made_run(RunState.RUNNING), finished(state=RunState.FAILED), True),
     ],
 )
 def test_duration_and_late_outputs_are_waited_for_a_little(
     run: Run, report: RunReport, settled_at_once: bool
 ) -> None:
-    assert (next_settling(run, report, NOW + timedelta(seconds=4)) is None) is settled_at_once
+    now = NOW + timedelta(seconds=4)
+    assert next_settling(run, report, now) == (None if settled_at_once else now + SETTLE_AFTER)
     assert run.ended_at is None or next_settling(run, report, NOW + timedelta(seconds=5)) is None
+
+
+def test_a_log_that_is_not_there_yet_is_read_twice_again() -> None:
+    failed, report = made_run(RunState.FAILED, ended_at=NOW), finished(log="", state=RunState.FAILED)
+    reads = [next_settling(failed, report, NOW + timedelta(seconds=at)) for at in (9, 10, 30)]
+    assert reads == [NOW + timedelta(seconds=10), NOW + timedelta(seconds=30), None]
+    assert next_settling(made_run(RunState.RUNNING), report, NOW) == NOW + timedelta(seconds=10)

@@ -18,6 +18,7 @@ from bot.domain.transitions import (
     end,
     end_for_block,
     is_own_verdict,
+    is_progress,
     may_have_result,
     reported_end,
 )
@@ -76,6 +77,8 @@ LATE_START: dict[str, Any] = {"queue_position": None, "started_at": NOW, "durati
 MEASURED: dict[str, Any] = {"run_duration": 50.0}
 FOUND = {"outputs": [{"kind": "images", "url": "https://x/a.png", "filename": None, "text": None}]}
 PART: dict[str, Any] = {**FOUND, "partial": True}
+SILENT = {"outputs_since": NOW, "due_at": NOW + silence_at_end((PICTURE,))}
+ALL: dict[str, Any] = {**FOUND, **SILENT, "progress": 1.0}
 TOLD: dict[str, Any] = {"run_duration": 7.5, "duration_in_doubt": False, "gpu_used": "A" * 32}
 RUNNING, QUEUED = run(S.RUNNING), run(S.QUEUED, queue_position=3)
 STARTED = run(S.RUNNING, started_at=NOW - timedelta(seconds=50))
@@ -99,12 +102,16 @@ def succeeded(**columns: Any) -> Change:
         (run(S.AWAITING_APPROVAL, **NEW), webhook(S.RUNNING), None),
         (run(S.REJECTED), reply(S.SUCCEEDED, PICTURE), None),
         (run(S.TIMED_OUT, erased_at=NOW), reply(S.SUCCEEDED, PICTURE), None),
+        (run(S.FAILED, erased_at=NOW, **NEW), reply(S.FAILED, PICTURE), Change(S.FAILED, {"run_id": "r"})),
+        (run(S.REFUSED, submissions=0), reply(S.SUCCEEDED, PICTURE), None),
+        (run(S.FAILED), reply(S.RUNNING, PICTURE), None),
+        (run(S.FAILED, **NEW), reply(S.FAILED), Change(S.FAILED, {"run_id": "r"})),
         (run(S.FAILED, **NEW), webhook(S.FAILED), Change(S.FAILED, {"run_id": "r"})),
         # Only newer progress, phases and positions are kept.
         (QUEUED, webhook(S.QUEUED, queue_position=2), shown(S.QUEUED, queue_position=2)),
         (QUEUED, webhook(S.QUEUED, queue_position=3), None),
         (RUNNING, webhook(S.QUEUED, queue_position=2), None),
-        (RUNNING, webhook(S.RUNNING, **HALF), shown(S.RUNNING, **HALF)),
+        (run(S.RUNNING, **NEW), webhook(S.RUNNING, **HALF), shown(S.RUNNING, run_id="r", **HALF)),
         (run(S.RUNNING, live_status="b"), webhook(S.RUNNING, **HALF), shown(S.RUNNING, progress=0.5)),
         (run(S.RUNNING, progress=0.6), webhook(S.RUNNING, live_status="b"), None),
         # The start of the last node brings the next poll forward.
@@ -117,11 +124,13 @@ def succeeded(**columns: Any) -> Change:
         (QUEUED, webhook(S.RUNNING, progress=0.0), shown(S.RUNNING, queue_position=None, started_at=NOW)),
         (QUEUED, webhook(S.RUNNING, **HALF), shown(S.RUNNING, **LATE_START, **HALF)),
         (STARTED, webhook(S.UPLOADING), shown(S.UPLOADING, queue_position=None)),
-        # Outputs of a run in flight are kept.
+        (QUEUED, reply(S.RUNNING, PICTURE, progress=1.0), shown(S.RUNNING, **LATE_START, **ALL)),
+        # Outputs of a run in flight are kept, and of one that the bot gave up on.
         (RUNNING, reply(S.RUNNING, PICTURE), Change(S.RUNNING, FOUND)),
+        (run(S.UNCONFIRMED), reply(S.RUNNING, PICTURE), Change(S.UNCONFIRMED, FOUND)),
         # A success is believed with its outputs, or as a reply.
         (RUNNING, webhook(S.SUCCEEDED, PICTURE, gpu="A" * 40, run_duration=7.5), succeeded(**TOLD)),
-        (RUNNING, reply(S.SUCCEEDED), succeeded(outputs=[])),
+        (run(S.RUNNING, **NEW), reply(S.SUCCEEDED), succeeded(run_id="r", outputs=[])),
         (run(S.WAITING), webhook(S.SUCCEEDED), shown(S.UPLOADING, due_at=NOW, **LATE_START)),
         (run(S.UPLOADING), webhook(S.SUCCEEDED), Change(S.UPLOADING, {"due_at": NOW})),
         (run(S.FAILED), webhook(S.SUCCEEDED), None),
@@ -150,6 +159,7 @@ def succeeded(**columns: Any) -> Change:
         (run(S.RUNNING, outputs=(PICTURE,)), reply(S.FAILED), ended(S.FAILED, "run_failed", **PART)),
         # A run that made everything is a success unless it failed or was cancelled.
         (TIMED_OUT, reply(S.TIMED_OUT, PICTURE, progress=1.0), succeeded()),
+        (replace(TIMED_OUT, partial=True), reply(S.SUCCEEDED, PICTURE), succeeded(partial=False)),
         (RUNNING, reply(S.CANCELLED, PICTURE, progress=1.0), succeeded()),
         (RUNNING, reply(S.FAILED, PICTURE, progress=1.0), ended(S.FAILED, "run_failed", **PART)),
         (
@@ -199,7 +209,7 @@ def test_an_end_is_reported_only_by_a_webhook_about_a_run_in_flight() -> None:
 @pytest.mark.parametrize(
     ("before", "word", "code"),
     [
-        (run(S.CANCELLED, "cancelled_by_requester"), S.SUCCEEDED, None),
+        (run(S.CANCELLED, "cancelled_by_requester", **NEW), S.SUCCEEDED, None),
         # The promise to post a later result is replaced by how the run ended.
         (run(S.REFUSED, "comfy_forbidden"), S.FAILED, "run_failed"),
     ],
@@ -207,10 +217,11 @@ def test_an_end_is_reported_only_by_a_webhook_about_a_run_in_flight() -> None:
 def test_outputs_are_added_once_to_a_run_that_ended_without(
     before: Run, word: RunState, code: str | None
 ) -> None:
-    late = reply(word, PICTURE, progress=0.5)
-    reason = {"failure_code": code, "failure_params": {}} if code else {}
+    late = reply(word, PICTURE, progress=0.5, run_duration=7.5)
+    more = {"failure_code": code, "failure_params": {}} if code else {"run_id": "r"}
+    more |= {"due_at": None, "run_duration": 7.5, "duration_in_doubt": False}
     change = told(before, late)
-    assert change == Change(before.state, {**PART, "due_at": None, **reason}, ends_run=True, visible=True)
+    assert change == Change(before.state, {**PART, **more}, ends_run=True, visible=True)
     again = told(applied(before, change), late)
     assert again is None or not again.ends_run
 
@@ -222,6 +233,15 @@ def test_progress_after_the_end_asks_once_more() -> None:
     late = told(failed, word)
     assert late == Change(S.FAILED, {"progress": 0.9, "due_at": NOW + SETTLE_AFTER})
     assert told(applied(failed, late), word) is None
+    new = told(replace(failed, progress=None, run_id=None), word)
+    assert new == Change(S.FAILED, {**late.values, "run_id": "r"})
+
+
+def test_only_the_same_state_or_an_upload_is_progress() -> None:
+    reported = [S.QUEUED, S.RUNNING, S.UPLOADING, S.FAILED, None]
+    assert [is_progress(S.RUNNING, each) for each in reported] == [False, True, True, False, False]
+    assert not is_progress(S.QUEUED, S.UPLOADING)
+    assert not is_progress(S.FAILED, S.FAILED)
 
 
 def test_outputs_are_timed_after_the_last_node() -> None:
