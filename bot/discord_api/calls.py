@@ -28,7 +28,6 @@ _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 200
 # After so many calls in a row without an answer, Discord counts as away.
 _SILENT_CALLS = 3
-_TOO_LARGE = 40005
 # Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
 # or locked, or the interaction has used up its follow-ups.
 _CLOSED = frozenset({50008, 50083, 160005, 40094})
@@ -72,7 +71,7 @@ def mapped() -> Iterator[None]:
     except discord.RateLimited as error:
         raise Unanswered(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
-        if error.code == _TOO_LARGE or error.status == 413:
+        if error.status == 413:
             raise Refused(str(error)) from error
         if is_outage(error):
             raise Unanswered(str(error)) from error

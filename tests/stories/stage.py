@@ -311,6 +311,7 @@ class Person:
         self._stage = stage
         self.user = user
         self.where = where
+        self.size_limit: int | None = None  # of a file where the next command is sent; None: as usual
         self._last: Interaction | None = None
 
     @property
@@ -337,7 +338,9 @@ class Person:
         self._stage.tells(f"{self.user.name} in {self._place}: {command}{_typed(options)}")
         channel = self._stage.channel(self.where)
         try:
-            sent = await self._discord.slash(self.user, channel, command.removeprefix("/"), options)
+            sent = await self._discord.slash(
+                self.user, channel, command.removeprefix("/"), options, size_limit=self.size_limit
+            )
         except CannotSend as refusal:
             self._stage._note(f"Discord: {refusal}", [])
             return

@@ -22,7 +22,7 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await mona.sets("Results", spoilers=["Never"])
     await _makes(stage, alice, "a sound above the limit", {"long.wav": sound + bytes(11 * 1024**2)})
     await _makes(stage, alice, "a small picture and 11 more", {f"{n}.png": _noise(8) for n in range(12)})
-    await mona.sets("Results", gallery_channel=["#gallery"])
+    await mona.sets("Results", gallery_channel=["#gallery"], private_results="Allowed")
     await alice.presses_more("Share", beside="a small picture")
     posts, gallery = count(), stage.channel("gallery")
 
@@ -43,6 +43,13 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await _makes(stage, alice, "30 small pictures", {f"{n}.png": _noise(8) for n in range(30)})
     addresses = {"a.png": "https://minio:s3cret@storage.example/a", "b.png": "http://169.254.169.254/meta"}
     await _makes(stage, alice, "addresses in private networks", addresses | {"c.png": "ftp://10.0.0.7/a"})
+    await mona.sets("Picture check", flagged_results=["Not shown"])
+    stage.tells("The server is boosted: it takes files of 50 MiB, which direct messages don't")
+    alice.size_limit = 50 * 1024**2
+    stage.world.next_faults({"hold_at": "queued", "webhook_drop": True})
+    await alice.types("/generate picture", prompt="a large picture", private=True)
+    alice.answer_expires()
+    await stage.run_makes("alice's run is done", {"big.png": large})
 
 
 async def _makes(stage: Stage, alice: Person, what: str, files: dict[str, bytes] | dict[str, str]) -> None:

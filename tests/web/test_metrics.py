@@ -14,6 +14,7 @@ from bot.app import build, metrics_port
 from bot.config.fields import Role
 from bot.metrics import PREFIX
 from bot.outside import Outside
+from bot.web import listening
 from tests.harness import open_app
 from tests.ports import free_port
 from tests.web.service import Caller, output
@@ -63,16 +64,19 @@ async def test_a_separate_port_serves_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_only_a_process_with_the_gateway_has_its_gauges(caller: Caller, role: Role) -> None:
+async def test_only_a_process_with_the_gateway_has_its_gauges_and_needs_it(
+    caller: Caller, role: Role
+) -> None:
     """At 0 in every other process, they raised the alert GatewayAway."""
     settings = caller.runner.settings.model_copy(update={"roles": frozenset({role})})
-    async with build(settings, Outside()) as app:
-        request = make_mocked_request("GET", "/metrics").clone(remote="127.0.0.1")
-        answer = await app.metrics_page.answer(request)  # type: ignore[arg-type]
-    assert isinstance(answer.body, bytes)
-    names = set(re.findall(rb"^comfydeploy_bot_(gateway_\w+|servers|store_up) ", answer.body, re.MULTILINE))
-    gateway = {b"gateway_ready", b"gateway_latency_seconds", b"servers"}
-    assert names == {b"store_up", *(gateway if role is Role.GATEWAY else ())}
+    async with build(settings, Outside()) as app, listening(app.web, "127.0.0.1", 0) as port:
+        _, text = await read(port)
+        status, _ = await read(port, "/readyz")
+    names = set(re.findall(r"^comfydeploy_bot_(gateway_\w+|servers|store_up) ", text, re.MULTILINE))
+    gateway = {"gateway_ready", "gateway_latency_seconds", "servers"}
+    assert names == {"store_up", *(gateway if role is Role.GATEWAY else ())}
+    # The gateway isn't connected.
+    assert status == (503 if role is Role.GATEWAY else 200)
 
 
 async def test_the_figures_of_runs_and_outcomes_come_from_the_database(caller: Caller) -> None:

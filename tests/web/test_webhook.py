@@ -80,6 +80,11 @@ async def test_progress_is_stored_later_and_all_else_at_once(caller: Caller) -> 
     with_output = await caller.reports(progress=0.8, outputs=[output()])
     assert ([each.filename for each in with_output.outputs], with_output.progress) == (["a.png"], 0.8)
     assert (await caller.reports(progress=1.0)).progress == 1.0
+    assert (await caller.reports("failed")).failure_code == "run_failed"
+    # The end of a run discards what was to be stored later.
+    await caller.reports(progress=0.9)
+    await caller.reports("success", outputs=[output()])
+    assert await caller.runner.app.workers["progress"].drain() == 0
 
 
 async def test_without_the_database_the_service_is_told_to_come_again(caller: Caller) -> None:

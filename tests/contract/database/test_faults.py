@@ -14,6 +14,7 @@ from bot.database.tables import key_values
 from bot.domain.errors import CommitUnknown, RequestUnknown, StoreUnavailable
 from bot.domain.runs import RunState
 from bot.store import Store
+from bot.strings import explain
 from tests.contract.conftest import Stores
 from tests.contract.database.proxy import STATEMENT, Loss, PostgresProxy
 from tests.contract.store.changes import read_all
@@ -192,8 +193,9 @@ async def test_what_became_of_a_request_is_unknown_while_the_server_is_away(
     store, proxy = behind_proxy
     proxy.goes_away = True
     proxy.lose(loss)
-    with pytest.raises(RequestUnknown):
+    with pytest.raises(RequestUnknown) as unknown:
         await accept(store, request(key="a"))
+    assert "It may still start" in explain(unknown.value)
     proxy.heal()
     assert await run_keys(store) == ({"a"} if loss is Loss.REPLY else set())
 

@@ -93,6 +93,8 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
         ("prompt", "x" * 101, "input_too_long"),
         ("steps", 0, "input_too_small"),
         ("steps", 51, "input_too_large"),
+        ("seed", 0, "input_too_small"),
+        ("seed", 2**32, "input_too_large"),
         *(("steps", value, "input_not_integer") for value in (20.5, "twenty", math.inf, True)),
         *(("cfg", value, "input_not_number") for value in (math.nan, "1e999", "1e9999999")),
         ("hires", "maybe", "input_not_boolean"),
