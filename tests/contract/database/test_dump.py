@@ -210,9 +210,9 @@ def packed(data: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes:
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda data: data[: len(data) // 2],
+    "another row": lambda data: packed(data, lambda _, has: has.replace(b'"flux"', b'"fluX"')),
     "a flipped bit": lambda data: data[:1000] + bytes([data[1000] ^ 1]) + data[1001:],
     "no manifest": lambda data: packed(data, lambda name, has: None if name == MANIFEST else has),
-    "another row": lambda data: packed(data, lambda _, has: has.replace(b'"flux"', b'"fluX"')),
     "a later schema": lambda data: packed(
         data, lambda _, has: has.replace(b'"schema": "v', b'"schema": "v9')
     ),
