@@ -12,7 +12,7 @@ from bot.deployments.inputs import TEXT_LENGTH, AttachedFile, Input, Typed, Valu
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
 from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
-from bot.domain.errors import BotError, InputErrors, RefusedError, WrongFiles
+from bot.domain.errors import BotError, InputErrors, RefusedError
 from bot.domain.forms import FORM_LIMIT, FormField, Shape
 from bot.domain.policy import Facts
 from bot.domain.requests import press_id
@@ -67,10 +67,6 @@ class Draft:
         key, file = chosen
         return replace(self, files={self.deployment.inputs[key].option_names[0]: (file,)})
 
-    @property
-    def links(self) -> Sequence[str]:
-        return [file.url for files in self.files.values() for file in files]
-
     def fields(
         self,
         typed: Typed,
@@ -109,7 +105,8 @@ class Draft:
     def press(self, typed: Typed) -> str | None:
         if not self.action:
             return None
-        return press_id(self.action, self.origin or " ".join(map(file_behind, self.links)), typed)
+        files = " ".join(file_behind(file.url) for files in self.files.values() for file in files)
+        return press_id(self.action, self.origin or files, typed)
 
 
 def _more_field(deployment: Deployment, text: str) -> FormField:
@@ -162,10 +159,5 @@ def mistaken_options(error: BotError) -> frozenset[str]:
 
 def without_refused_files(typed: Typed, error: BotError) -> dict[str, Any]:
     options = mistaken_options(error)
-    urls = error.urls if isinstance(error, WrongFiles) else frozenset[str]()
-    kept = dict(typed)
-    for option, value in typed.items():
-        files = [each for each in (value if isinstance(value, tuple) else (value,)) if hasattr(each, "url")]
-        if files and (option in options or any(file.url in urls for file in files)):
-            del kept[option]
-    return kept
+    are_files = {name for name, value in typed.items() if isinstance(value, AttachedFile | tuple)}
+    return {name: value for name, value in typed.items() if name not in options & are_files}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
-from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE
+from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
@@ -47,100 +47,43 @@ class Stored:
         return self.is_default and self.preset is not None and self.preset.holder is Holder.SERVER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
-    """The inputs of each queue call by their keys, with its seed, and the values that the bot displays.
-
-    If `gpu` is None, ComfyDeploy chooses a GPU. `prompt` is the text that is sent or, if it was left out, the
-    input's default. `files` holds the attachments by input key. `sources` are the stored values that were
-    used, by input key, also for a prompt that was typed into a preset's. `dropped` names the stored values
-    that the deployment no longer accepts.
-    """
-
-    runs: Sequence[tuple[Values, int | None]]
-    gpu: str | None = None
-    prompt: str | None = None
-    files: Mapping[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
-    sources: Mapping[str, Stored] = field(default_factory=dict)
-    dropped: tuple[str, ...] = ()
-
-    @property
-    def inputs(self) -> Values:
-        """Return the inputs of the first run."""
-        return self.runs[0][0]
-
-
-def merge(
-    deployment: Deployment,
-    strict: Sequence[Typed],
-    lenient: Sequence[Stored] = (),
-    *,
-    draw_seed: Callable[[Input], int],
-) -> Merged:
-    """Combine layers: for each input, the first layer that has a value decides.
-
-    Every mistake in a `strict` layer is raised at once, as InputErrors. A `lenient` value that doesn't fit
-    any more is dropped. A typed prompt goes into the gaps of a preset's prompt. Omitted optional inputs are
-    not sent, since ComfyDeploy has their defaults. The exceptions are fixed values, defaults that
-    deployments.toml changes, and seeds, which are drawn (see `seed_range`). An emptied seed is drawn, too,
-    even if the file gives it a default. Several runs differ only in their seeds.
-    """
-    mistakes: list[InputError] = []
-    layers: list[Typed] = [*strict]
-    for index, layer in enumerate(strict):
-        with _noted(mistakes):
-            layers[index] = with_more(deployment, layer)
-    merging = _Merging(layers, lenient, draw_seed, dropped=_no_longer_offered(deployment, layers, lenient))
-    for item in deployment.inputs.values():
-        with _noted(mistakes):
-            merging.add(item)
-    gpu, count = None, 1
-    with _noted(mistakes):
-        gpu = merging.gpu(deployment)
-    typed = next((layer[COUNT] for layer in layers if layer.get(COUNT) is not None), "")
-    with _noted(mistakes):
-        count = int(str(deployment.count_input.parse(typed).get(COUNT, 1)))
-    if mistakes:
-        raise InputErrors(mistakes)
-    prompt = deployment.prompt
-    text = merging.inputs.get(prompt.key, prompt.default) if prompt is not None else None
-    return Merged(
-        runs=[merging.run(deployment, index) for index in range(count)],
-        gpu=gpu,
-        prompt=text if isinstance(text, str) else None,
-        files=merging.files,
-        sources=merging.sources,
-        dropped=tuple(dict.fromkeys(merging.dropped)),
-    )
-
-
 @dataclass(slots=True)
-class _Merging:
-    """What was found so far in the layers of a request."""
+class Merged:
+    """The values of a request, which `merge` finds in what was `typed` and in layers of `stored` values.
 
-    layers: Sequence[Typed]
-    lenient: Sequence[Stored]
+    `runs` are the inputs of each queue call by their keys, with its seed; `inputs` are those of the first. If
+    `gpu` is None, ComfyDeploy chooses a GPU. `prompt` is the text that is sent or, if it was left out, the
+    input's default. `files` holds the attachments by input key, each with its option. `sources` are the
+    stored values that were used, by input key, also for a prompt that was typed into a preset's. `dropped`
+    names the values that the deployment no longer accepts, and `drawn` are the keys of drawn seeds.
+    """
+
+    typed: Typed
+    stored: Sequence[Stored]
     draw_seed: Callable[[Input], int]
     dropped: list[str]
     inputs: dict[str, InputValue] = field(default_factory=dict)
-    files: dict[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
-    drawn: set[str] = field(default_factory=set)
+    runs: Sequence[tuple[Values, int | None]] = ()
+    gpu: str | None = None
+    prompt: str | None = None
+    files: dict[str, Sequence[tuple[str, AttachedFile]]] = field(default_factory=dict)
     sources: dict[str, Stored] = field(default_factory=dict)
+    drawn: set[str] = field(default_factory=set)
 
     def add(self, item: Input) -> None:
         """Add an input. Raises InputError if its value is wrong or missing."""
         if not item.offered:
             self.inputs |= {} if item.fixed is None else {item.key: item.fixed}
             return
-        entered = next((raw for layer in self.layers if (raw := item.typed(layer)) is not None), None)
-        source = next((each for each in self.lenient if item.is_prompt and item.key in each.inputs), None)
+        entered = item.typed(self.typed)
+        source = next((each for each in self.stored if item.is_prompt and item.key in each.inputs), None)
         if source is not None and source.preset is not None and GAP in str(source.inputs[item.key]):
             # The preset decides, but what was typed fills its gaps.
             self.sources[item.key] = source
             entered = _filled(item, source, entered)
         found: Values = self._stored(item) if entered is None else item.parse(entered)
         if entered is not None and item.takes_file:
-            self.files[item.key] = tuple(file for _, file in entered)
+            self.files[item.key] = entered
         if found:
             self.inputs |= found
         elif item.is_seed and (not item.send_default or (entered is not None and not item.choices)):
@@ -151,22 +94,31 @@ class _Merging:
         elif item.required:
             raise InputError("input_required", option=item.option_names[0])
 
-    def gpu(self, deployment: Deployment) -> str | None:
-        """Return the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
-        typed = next((layer[GPU] for layer in self.layers if layer.get(GPU) is not None), None)
-        if typed and (found := deployment.gpu_input().parse(typed)):
-            return str(found[GPU])
-        for layer in self.lenient if typed is None else ():
-            if layer.gpu is not None and layer.gpu in (*deployment.gpus, deployment.default_gpu):
-                self.sources[GPU] = layer
-                return layer.gpu
-            self.dropped += [GPU] if layer.gpu is not None else []
-        return deployment.default_gpu
+    def _stored(self, item: Input) -> Values:
+        for layer in self.stored:
+            try:
+                if found := item.stored(layer.inputs):
+                    self.sources[item.key] = layer
+                    return found
+            except InputError:
+                self.dropped.append(item.option)
+        return {}
 
-    def run(self, deployment: Deployment, index: int) -> tuple[Values, int | None]:
+    def choose_gpu(self, deployment: Deployment) -> None:
+        """Take the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
+        typed, self.gpu = self.typed.get(GPU), deployment.default_gpu
+        if typed and (found := deployment.gpu_input().parse(typed)):
+            self.gpu = str(found[GPU])
+        for layer in self.stored if typed is None else ():
+            if layer.gpu is not None and layer.gpu in (*deployment.gpus, deployment.default_gpu):
+                self.gpu, self.sources[GPU] = layer.gpu, layer
+                return
+            self.dropped += [GPU] if layer.gpu is not None else []
+
+    def run(self, seeds: Sequence[Input], index: int) -> tuple[Values, int | None]:
         """Return the inputs and the displayed seed of a run. Seeds are drawn again for each, or count on."""
         inputs = dict(self.inputs)
-        for item in deployment.seeds if index else ():
+        for item in seeds if index else ():
             key, seed = item.key, inputs.get(item.key)
             if not item.varies_in_batch or not isinstance(seed, int):
                 continue
@@ -177,18 +129,49 @@ class _Merging:
                 low, high = seed_range(item)
                 low, high = min(low, seed), max(high, seed)
                 inputs[key] = low + (seed - low + index) % (high - low + 1)
-        seeds = (inputs.get(item.key) for item in deployment.seeds)
-        return inputs, next((seed for seed in seeds if isinstance(seed, int)), None)
+        shown = (inputs.get(item.key) for item in seeds)
+        return inputs, next((seed for seed in shown if isinstance(seed, int)), None)
 
-    def _stored(self, item: Input) -> Values:
-        for layer in self.lenient:
-            try:
-                if found := item.stored(layer.inputs):
-                    self.sources[item.key] = layer
-                    return found
-            except InputError:
-                self.dropped.append(item.option)
-        return {}
+
+def merge(
+    deployment: Deployment,
+    typed: Typed,
+    stored: Sequence[Stored] = (),
+    *,
+    draw_seed: Callable[[Input], int],
+) -> Merged:
+    """Combine what was typed with layers of stored values: for each input, the first with a value decides.
+
+    Every mistake in what was typed is raised at once, as InputErrors. A stored value that doesn't fit any
+    more is dropped. A typed prompt goes into the gaps of a preset's prompt. Omitted optional inputs are not
+    sent, since ComfyDeploy has their defaults. The exceptions are fixed values, defaults that
+    deployments.toml changes, and seeds, which are drawn (see `seed_range`). An emptied seed is drawn, too,
+    even if the file gives it a default. Several runs differ only in their seeds.
+    """
+    mistakes: list[InputError] = []
+    with _noted(mistakes):
+        typed = with_more(deployment, typed)
+    options = RESERVED.union(*(item.option_names for item in deployment.offered))
+    dropped = [name for name in typed if name not in options]
+    dropped += [name for layer in stored for name in _no_longer_offered(deployment, layer.inputs)]
+    merged, count = Merged(typed, stored, draw_seed, dropped), 1
+    for item in deployment.inputs.values():
+        with _noted(mistakes):
+            merged.add(item)
+    with _noted(mistakes):
+        merged.choose_gpu(deployment)
+    with _noted(mistakes):
+        given = typed.get(COUNT)
+        count = int(str(deployment.count_input.parse("" if given is None else given).get(COUNT, 1)))
+    if mistakes:
+        raise InputErrors(mistakes)
+    prompt = deployment.prompt
+    text = merged.inputs.get(prompt.key, prompt.default) if prompt is not None else None
+    merged.prompt = text if isinstance(text, str) else None
+    seeds = [item for item in deployment.inputs.values() if item.is_seed]
+    merged.runs = [merged.run(seeds, index) for index in range(count)]
+    merged.dropped = [*dict.fromkeys(merged.dropped)]
+    return merged
 
 
 def _filled(item: Input, source: Stored, prompt: RawValue | None) -> str:
@@ -267,18 +250,12 @@ def _in_more(deployment: Deployment, key: str) -> Input:
     raise InputError("input_unknown", option=in_code(key, 60), choices=", ".join(near))
 
 
-def _no_longer_offered(
-    deployment: Deployment, layers: Sequence[Typed], lenient: Sequence[Stored]
-) -> list[str]:
-    """Return the names of values whose inputs are gone since a form was opened or a value was stored."""
-    dropped = [name for layer in layers for name in layer if name not in deployment.option_names]
-    for key, value in (pair for layer in lenient for pair in layer.inputs.items()):
-        item = deployment.by_backend_key.get(key)
-        if item is None:
-            dropped.append(key)
-        elif not item.offered and item.fixed != value:
-            dropped.append(item.option)
-    return dropped
+def _no_longer_offered(deployment: Deployment, inputs: Values) -> list[str]:
+    """Return the names of stored values whose inputs aren't offered any more."""
+    items = {key: item for item in deployment.inputs.values() for key in item.backend_keys}
+    gone = [key for key in inputs if key not in items]
+    changed = (item for key in inputs if (item := items.get(key)) and not item.offered)
+    return gone + [item.option for item in changed if item.fixed != inputs[item.key]]
 
 
 def seed_range(item: Input) -> tuple[int, int]:
@@ -310,7 +287,7 @@ def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
     is_free = run.gpu is None or deployment.pinned_gpu is not None
     if not is_free and run.gpu not in (*deployment.gpus, deployment.default_gpu):
         return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
-    gone = _no_longer_offered(deployment, (), [Stored(run.inputs)])
+    gone = _no_longer_offered(deployment, run.inputs)
     for item in deployment.offered:
         own = item.own(run.inputs)
         # An input that takes several files may accept fewer of them today.

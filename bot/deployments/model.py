@@ -64,19 +64,6 @@ class Deployment(DeploymentSettings):
         return tuple(item for item in self.inputs.values() if item.offered)
 
     @cached_property
-    def by_backend_key(self) -> Mapping[str, Input]:
-        return {key: item for item in self.inputs.values() for key in item.backend_keys}
-
-    @cached_property
-    def option_names(self) -> frozenset[str]:
-        """Return the names of all options, with those of the bot's own."""
-        return RESERVED.union(*(item.option_names for item in self.offered))
-
-    @cached_property
-    def seeds(self) -> tuple[Input, ...]:
-        return tuple(item for item in self.inputs.values() if item.is_seed)
-
-    @cached_property
     def prompt(self) -> Input | None:
         return next((item for item in self.offered if item.is_prompt), None)
 

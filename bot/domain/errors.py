@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -78,14 +78,6 @@ class InputErrors(InputError):
         first = errors[0]
         super().__init__(first.code, "; ".join(map(str, errors)), **first.params)
         self.errors = tuple(errors)
-
-
-class WrongFiles(InputErrors):
-    """Files are of the wrong kind; `urls` are their links."""
-
-    def __init__(self, errors: Sequence[InputError], urls: Iterable[str]) -> None:
-        super().__init__(errors)
-        self.urls = frozenset(urls)
 
 
 class RefusedError(CodedError):

@@ -13,7 +13,7 @@ from bot.deployments.inputs import RawValue, Typed, Values
 from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, deployment_of
 from bot.deployments.schema.field_types import COUNT
-from bot.domain.errors import BotError, CodedError, InputError, RefusedError, WrongFiles
+from bot.domain.errors import BotError, CodedError, InputError, RefusedError
 from bot.domain.forms import Shape
 from bot.domain.requests import Actor
 from bot.domain.runs import InputValue, Run
@@ -133,7 +133,7 @@ def can_be_edited(draft: Draft | None, typed: Typed, error: BotError) -> bool:
         return not isinstance(error, CodedError) or error.code in _PASSING
     is_rule, options = isinstance(error, RefusedError), mistaken_options(error)
     is_passing = not is_rule or error.code in _PASSING
-    if isinstance(error, WrongFiles) and not error.urls.isdisjoint(draft.links):
+    if not options.isdisjoint(draft.files):  # which its form can't change
         return False
     fields = draft.fields(typed, options)
     if is_rule and error.code == "parent_deleted":

@@ -24,11 +24,11 @@ from bot.domain import requests
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
     InputError,
+    InputErrors,
     MediaError,
     MediaTooLarge,
     RefusedError,
     StoreUnavailable,
-    WrongFiles,
 )
 from bot.domain.forms import FormField
 from bot.domain.picture_check import Flagged, Labels, Verdict
@@ -125,7 +125,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     deployment = draft.deployment
     merged = merge(
         deployment,
-        [typed, draft.files],
+        {**draft.files, **typed},
         draft.stored,
         draw_seed=lambda item: app.outside.random.randint(*seed_range(item)),
     )
@@ -211,31 +211,26 @@ async def answered(app: App, run: Run, message_id: int | None) -> None:
     app.wakeups.wake("show")
 
 
-async def check_files(app: App, deployment: Deployment, inputs: Merged) -> None:
-    """Raise WrongFiles if files are of the wrong kind. The error names each of them.
+async def check_files(app: App, deployment: Deployment, merged: Merged) -> None:
+    """Raise InputErrors, which name each file that is of the wrong kind.
 
     Only the beginning of a file is read, and only if Discord hasn't read the file itself. If the
     beginning can't be read now, an attached file is refused only if nothing else tells its type. A link
     from an earlier request or result is accepted, because its file was checked then.
     """
     checks: list[Awaitable[InputError | None]] = []
-    urls: list[str] = []
-    for item in deployment.offered:
-        attached = {file.url: file for file in inputs.files.get(item.key, ())}
-        for index, url in enumerate(links_of(inputs.inputs.get(item.key)) if item.takes_file else ()):
-            file = attached.get(url) or linked_file(url)
-            option = item.option_names[min(index, len(item.option_names) - 1)]
+    for item in filter(lambda item: item.takes_file, deployment.offered):
+        given = {file.url: (option, file) for option, file in merged.files.get(item.key, ())}
+        for url in links_of(merged.inputs.get(item.key)):
+            option, file = given.get(url) or (item.option_names[0], linked_file(url))
             if needs_content(item.kind, file):
-                checks.append(_mistake(app, item.kind, option, file, is_attached=url in attached))
-                urls.append(url)
-    found = zip(await asyncio.gather(*checks), urls, strict=True)
-    wrong = [(mistake, url) for mistake, url in found if mistake is not None]
-    if wrong:
-        raise WrongFiles([mistake for mistake, _ in wrong], [url for _, url in wrong])
+                checks.append(_mistake(app, item.kind, option, file, is_attached=url in given))
+    if wrong := [mistake for mistake in await asyncio.gather(*checks) if mistake is not None]:
+        raise InputErrors(wrong)
 
 
 async def check_pictures(
-    app: App, deployment: Deployment, inputs: Merged, run: Run, rules: ServerRules
+    app: App, deployment: Deployment, merged: Merged, run: Run, rules: ServerRules
 ) -> None:
     """Raise RefusedError if a picture or video that somebody attached is flagged, or can't be checked.
 
@@ -246,10 +241,9 @@ async def check_pictures(
         return
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
     for item in deployment.offered:
-        for index, file in enumerate(inputs.files.get(item.key, ())):
+        for option, file in merged.files.get(item.key, ()):
             labels = await _labels(app, file, run.server, deadline)
             if check.verdict(labels) is not Verdict.SHOW:
-                option = item.option_names[min(index, len(item.option_names) - 1)]
                 code = "picture_unchecked" if labels is None else "picture_refused"
                 raise RefusedError(code, option=option)
 

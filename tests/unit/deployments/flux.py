@@ -44,7 +44,7 @@ def drawn(item: Input) -> int:
 
 
 def take(made: Deployment = FLUX, /, **values: Any) -> Merged:
-    return merge(made, [{"prompt": "a red fox", **values}], draw_seed=drawn)
+    return merge(made, {"prompt": "a red fox", **values}, draw_seed=drawn)
 
 
 def refused(made: Deployment = FLUX, /, **values: Any) -> InputError:

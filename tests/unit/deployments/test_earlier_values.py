@@ -13,7 +13,7 @@ from bot.deployments.inputs import AttachedFile, FormField, Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError, InputErrors, RefusedError, WrongFiles
+from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.ui.forms import form_modal
 from tests.unit.deployments.made import but, choice, offering
 
@@ -38,7 +38,7 @@ def fields_of(
 def sent(made: Deployment, stored: dict[str, Any], typed: dict[str, Any]) -> Merged:
     """Return the inputs of a form that was opened with stored values, and sent with typed ones."""
     stored_values = [Stored(stored, "L4")]
-    return merge(made, [changed(fields_of(made, stored), typed)], stored_values, draw_seed=lambda _: 3)
+    return merge(made, changed(fields_of(made, stored), typed), stored_values, draw_seed=lambda _: 3)
 
 
 def test_a_form_shows_the_first_of_the_stored_values() -> None:
@@ -128,7 +128,5 @@ def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
 def test_only_files_that_an_error_refuses_are_left_out() -> None:
     files = {name: (AttachedFile(f"https://x/{name}", name, None, 1),) for name in ("image", "mask")}
     about_options = InputErrors([InputError("x", option="image"), InputError("x", option="prompt")])
-    about_content = WrongFiles([InputError("x", option="image_2")], ["https://x/image"])
-    for error in (about_options, about_content):
-        assert {*without_refused_files({"prompt": "a fox", **files}, error)} == {"prompt", "mask"}
+    assert {*without_refused_files({"prompt": "a fox", **files}, about_options)} == {"prompt", "mask"}
     assert without_refused_files(files, RefusedError("paused")) == files

@@ -110,12 +110,12 @@ def shown(draft: Draft) -> list[tuple[str, str]]:
 
 
 def sent(draft: Draft, **typed: str) -> Merged:
-    return merge(draft.deployment, [typed, draft.files], draft.stored, draw_seed=lambda _: 0)
+    return merge(draft.deployment, {**draft.files, **typed}, draft.stored, draw_seed=lambda _: 0)
 
 
 def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(tmp_path: Path) -> None:
     made = opened(tmp_path, f'{UPSCALE}carry = ["prompt"]\n', positive="fox " * 10)
-    assert (shown(made), sent(made).dropped) == ([], ("prompt",))
+    assert (shown(made), sent(made).dropped) == ([], ["prompt"])
     assert shown(opened(tmp_path, ANIMATE, positive="x" * 6001)) == [("words", "x" * 4000)]
 
 

@@ -43,7 +43,7 @@ def size_of(made: Deployment) -> Input:
 
 
 def kept(made: Deployment, stored: dict[str, InputValue], **typed: str) -> Merged:
-    return merge(made, [typed], [Stored({"prompt": "a fox", **stored})], draw_seed=lambda _: 1)
+    return merge(made, typed, [Stored({"prompt": "a fox", **stored})], draw_seed=lambda _: 1)
 
 
 def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:
@@ -95,9 +95,9 @@ def test_a_choice_shows_its_shape_and_sides() -> None:
 def test_any_size_within_the_limits_is_kept(width: int, height: int) -> None:
     stored = {"prompt": "a fox", "width": width, "height": height}
     found = kept(SIZED, stored)
-    assert (found.inputs, found.dropped) == (stored, ())
+    assert (found.inputs, found.dropped) == (stored, [])
     found = kept(SIZED, {**stored, "width": "wide"})
-    assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ("size",))
+    assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ["size"])
 
 
 def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:

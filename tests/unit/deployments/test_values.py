@@ -122,7 +122,7 @@ def test_a_value_that_does_not_fit_is_refused_naming_the_option(key: str, value:
 )
 def test_anything_at_all_is_taken_or_refused_with_a_code(values: dict[str, Any]) -> None:
     try:
-        found = merge(FLUX, [values], draw_seed=drawn)
+        found = merge(FLUX, values, draw_seed=drawn)
     except InputError as error:
         assert error.code.startswith("input_")  # noqa: PT017
     else:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.deployments.merge import Merged, Stored, merge
-from bot.domain.errors import MediaUnavailable, WrongFiles
+from bot.domain.errors import InputErrors, MediaUnavailable
 from bot.services.generation import check_files
 from tests.unit.deployments.flux import FLUX, drawn, file, take
 from tests.unit.factories import app_with
@@ -44,7 +44,7 @@ def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 async def options_refused(inputs: Merged) -> list[Any]:
     try:
         await check_files(app_with(fetcher=Reader()), FLUX, inputs)
-    except WrongFiles as error:
+    except InputErrors as error:
         return [each.params["option"] for each in error.errors]
     return []
 
@@ -68,4 +68,4 @@ async def test_a_file_that_can_not_be_read_counts_as_what_discord_calls_it(name:
 async def test_a_link_from_an_earlier_request_is_read_too() -> None:
     for name, refused in (("a.png", []), ("a.txt", ["image"]), ("hangs", [])):
         earlier = {"prompt": "a red fox", "image": f"https://cdn.example/{name}"}
-        assert await options_refused(merge(FLUX, [], [Stored(earlier)], draw_seed=drawn)) == refused
+        assert await options_refused(merge(FLUX, {}, [Stored(earlier)], draw_seed=drawn)) == refused
