@@ -70,6 +70,17 @@ class Database:
         with database_errors():
             return await self._server.write(lambda connection: work(connection, *args, **kwargs))
 
+    async def write_unsynced(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write like `write`, but on SQLite without waiting for the disk, which takes milliseconds.
+
+        A power failure may undo it, until the next `write` returns. So it is for what is found out again:
+        leases, and what ComfyDeploy reports.
+        """
+        with database_errors():
+            return await self._server.write(lambda connection: work(connection, *args, **kwargs), False)
+
     async def snapshot(self, work: Callable[[Connection], T]) -> T:
         """Return the result of `work` in a transaction that sees one moment, and may take any time.
 
@@ -85,7 +96,7 @@ class Database:
 
 
 class Repository:
-    """Functions that `reads` and `writes` run in transactions of a database. They raise StoreUnavailable."""
+    """Functions that decorators run in transactions of a database. They raise StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -112,5 +123,17 @@ def writes(
     @wraps(function)
     async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._database.write(partial(function, self), *args, **kwargs)
+
+    return method
+
+
+def writes_unsynced(
+    function: Callable[Concatenate[S, Connection, P], T],
+) -> Callable[Concatenate[S, P], Awaitable[T]]:
+    """Make a store's function a method that runs it by `Database.write_unsynced`."""
+
+    @wraps(function)
+    async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._database.write_unsynced(partial(function, self), *args, **kwargs)
 
     return method

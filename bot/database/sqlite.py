@@ -58,12 +58,15 @@ class Sqlite:
 
     snapshot = read
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], synced: bool = True) -> T:
         """Run a transaction. If its COMMIT fails, SQLite rolls it back, so nothing was stored."""
 
         def transaction() -> T:
             with self.engine.begin() as connection:
-                _driver(connection).execute("BEGIN IMMEDIATE")
+                driver = _driver(connection)
+                # With NORMAL, the next commit with FULL brings this one to the disk, too.
+                driver.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+                driver.execute("BEGIN IMMEDIATE")
                 return work(connection)
 
         return await self._run(transaction, writes=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, text, update
 
-from bot.database.engine import Database, Repository, reads, writes
+from bot.database.engine import Database, Repository, reads, writes, writes_unsynced
 from bot.database.key_values import read_value
 from bot.database.row_locks import lock, lock_requests, lock_rows, lock_run
 from bot.database.rows import revise, select_runs, set_columns, to_run
@@ -280,7 +280,7 @@ class ClaimStore(Repository):
         """Say what the runs of a deployment wait for, or all runs; return whether a message changes."""
         return hold_queues(connection, code, {}, deployment=deployment)
 
-    @writes
+    @writes_unsynced
     def update_queue_positions(
         self, connection: Connection, now: datetime, *, broken: Collection[str] = ()
     ) -> int:
@@ -299,7 +299,7 @@ class ClaimStore(Repository):
         due_at: datetime | None = connection.scalar(NEXT_EXPIRY if away else NEXT_CHECK, {"by": by})
         return due_at
 
-    @writes
+    @writes_unsynced
     def claim_checks(
         self,
         connection: Connection,

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.database.engine import Repository, reads, writes
+from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.row_locks import lock_requests
 from bot.database.rows import (
     FRESH,
@@ -72,7 +72,7 @@ class MessageStore(Repository):
         # A read takes no locks, and usually nothing is due.
         return _due(connection, _DUE, _values(now, busy, room=1))[1]
 
-    @writes
+    @writes_unsynced
     def turn(
         self,
         connection: Connection,
@@ -109,7 +109,7 @@ class MessageStore(Repository):
                 taken.append(claims[-1].message)
         return claims, due_at
 
-    @writes
+    @writes_unsynced
     def extend(self, connection: Connection, claim: Claim, until: datetime) -> bool:
         """Extend the lease during a long transfer; return False if it was lost."""
         return _hold(connection, claim, lease_until=until)
@@ -146,7 +146,7 @@ class MessageStore(Repository):
             ask_about_pictures(connection, claim.message.request_key, now, channel_id=channel_id)
         return True
 
-    @writes
+    @writes_unsynced
     def answered(self, connection: Connection, key: str, message_id: int | None, now: datetime) -> None:
         """End the lease of the process that has accepted a request, and store its status message.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from bot.database.engine import Repository, reads, writes
+from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
 from bot.database.rows import (
     FRESH,
@@ -70,7 +70,7 @@ class RunStore(Repository):
         query = select(runs.c.key).where(runs.c.key.in_(keys), runs.c.deleted_at.is_not(None))
         return frozenset(connection.execute(query).scalars())
 
-    @writes
+    @writes_unsynced
     def record_report(
         self,
         connection: Connection,
@@ -190,7 +190,7 @@ class RunStore(Repository):
         own = update(runs).where(runs.c.key == key, is_any(runs.c.state, IN_FLIGHT))
         connection.execute(own.values(failure_code=code))
 
-    @writes
+    @writes_unsynced
     def save_progress(
         self,
         connection: Connection,
