@@ -52,6 +52,9 @@ _AT_ONCE = 8
 _WHILE_WAITING = 20  # messages of a request that are changed while somebody waits
 _COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 _STOP_SECONDS = 1.0
+# What is changed after a message: a review card links to the result, and a batch's outcome leaves out what
+# has a message of its own.
+_FOLLOWERS = {Kind.OUTCOME: (Kind.REVIEW,), Kind.LATE: (Kind.REVIEW, Kind.OUTCOME)}
 # Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
 _FAST, _SLOW = timedelta(seconds=3), timedelta(seconds=15)
 
@@ -383,9 +386,12 @@ class Messenger:
         if message.kind in COPIES and (act is Act.EDIT or (posts and step.waits)):
             await self._app.store.copies.record(step.claim, now, None)
         withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
-        tells_card = bool(message.posted) and is_outcome and (Kind.REVIEW, 0) in step.claim.messages
+        followers = _FOLLOWERS.get(message.kind, ()) if message.posted else ()
+        changes = {
+            kind for (kind, _), each in step.claim.messages.items() if each.posted and kind in followers
+        }
         step.change(stale=tuple(left), offered=withheld)
-        self._release(step, now, shown=True, ends_answer=ends_answer, tells_card=tells_card)
+        self._release(step, now, shown=True, ends_answer=ends_answer, changes=changes)
         if posts and is_outcome:
             log.info("shown")
             self._app.metrics.shown(step.claim.run, now)

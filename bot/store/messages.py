@@ -37,7 +37,7 @@ from bot.database.rows import (
     set_columns,
     want,
 )
-from bot.database.tables import UtcDateTime, messages, requests, runs
+from bot.database.tables import UtcDateTime, is_any, messages, requests, runs
 from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import Claim, Kind, Message, Messages, Part, Release, full_channels
 from bot.domain.runs import Run
@@ -234,8 +234,8 @@ def _release(connection: Connection, release: Release) -> None:
     if held and _store(connection, message, **more):
         if release.ends_answer:
             set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
-        if release.tells_card:
-            bump(connection, message.request_key, release.due_at, messages.c.kind == Kind.REVIEW)
+        if release.changes:
+            bump(connection, message.request_key, release.due_at, is_any(messages.c.kind, release.changes))
         return
     if not held:
         lock_requests(connection, [message.request_key])

@@ -301,7 +301,7 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
 def _show_late(connection: Connection, run: Run, now: datetime) -> None:
     """Have a result shown that came after the run's end, unless its earlier, partial result was deleted.
 
-    A batch's outcome that may have been posted stays as it is, so the result has a message of its own. If
+    A batch's outcome that may have been posted isn't posted again, so the result has a message of its own. If
     other runs of the batch are still active, their outcome will show this one, too.
     """
     if run.deleted_at is not None:

@@ -55,6 +55,11 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await bob.chooses("Picture")
     await bob.fills_in(prompt="a toad at night")
     await stage.until_done()
+    stage.tells("One of the next two runs times out after its picture")
+    for faults in ({}, {"ends_as": "timeout", "made": 1}):
+        stage.world.next_faults(faults)
+    await alice.gets("picture", prompt="two owls", count=2, seed=7)
+    await stage.run_makes("It ends after all", {"owl.png": alice.picture().data or b""})
     await mona.sets("Approval", review_channel=["#reports"], who_waits_for_approval=["Everybody"])
     await bob.types("/generate picture", prompt="a heron", count=2)
     await mona.gets_by("Approve", beside="a heron")

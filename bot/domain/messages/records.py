@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -238,8 +238,8 @@ class Release:
     """What became of a claim, with its message as it is now.
 
     If it isn't `shown`, or has changed since, it is due at `due_at`. `answer_id` is that of the status
-    message, if it wasn't known. `ends_answer` drops the interaction's token. `tells_card` has the review card
-    changed, which links to the result.
+    message, if it wasn't known. `ends_answer` drops the interaction's token. `changes` are the kinds of the
+    request's messages that have to be changed, because they link to what is shown now, or show a part of it.
     """
 
     claim: Claim
@@ -247,7 +247,7 @@ class Release:
     shown: bool
     answer_id: int | None = None
     ends_answer: bool = False
-    tells_card: bool = False
+    changes: Collection[Kind] = ()
 
 
 def full_channels(in_progress: Iterable[Message]) -> list[int]:

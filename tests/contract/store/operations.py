@@ -464,7 +464,7 @@ _add("take over a lease", "posting checked", lambda store, _, who: _show(store, 
 _add("extend a lease", "posting", lambda store, given, _: store.messages.extend(given.posting, LATER))
 _add("begin a post", "posting", _begin)
 _add("begin the next part", "posting", _begin_next)
-_add("store a post", "posting", _release(shown=True, ends_answer=True, tells_card=True))
+_add("store a post", "posting", _release(shown=True, ends_answer=True, changes=[Kind.REVIEW]))
 _add("store a post without the lease", "posting", _release(shown=True, held=False))
 _add("fail to post", "posting", _release(shown=False))
 _add("find a post", "posting", _adopt)
