@@ -272,14 +272,17 @@ class Stage:
         await self.until_done()
 
     async def run_makes(self, told: str, files: Mapping[str, bytes | str]) -> None:
-        """Tell the bot, as ComfyDeploy does, that the newest run has these files (content or address)."""
+        """Tell the bot, as ComfyDeploy does, that the newest run has these files (content or address).
+
+        What is named `text` is one.
+        """
         self.tells(told)
         bucket, items = self.world.comfydeploy.world.bucket, []
         for name, made in files.items():
             if isinstance(made, bytes):
                 bucket.put(name, made, mimetypes.guess_type(name)[0] or "application/octet-stream")
             url = bucket.plain_link(name) if isinstance(made, bytes) else made
-            items.append({"url": url, "filename": name, "type": "output"})
+            items.append(made if name == "text" else {"url": url, "filename": name, "type": "output"})
         run = list(self.world.comfydeploy.runs)[-1]
         output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
         event = {"event_type": "run.updated", "run_id": run.id, "status": "success", "outputs": [output]}

@@ -40,6 +40,13 @@ async def _parts(stage: Stage, mona: Person) -> None:
     await alice.gets("several", prompt="robots", seed=7)
     await alice.presses_more("Details", beside="robots")
     await mona.gets_by("Post", beside="robots")
+    stage.world.next_faults({"hold_at": "queued", "webhook_drop": True})
+    await alice.types("/generate picture", prompt="a note")
+    teal = alice.picture().data or b""
+    await stage.run_makes(
+        "It has a text, a harmless picture and a lurid one",
+        {"text": "Two squares", "1.png": teal, "2.png": teal + b"lurid"},
+    )
 
 
 async def _others(stage: Stage, mona: Person) -> None:

@@ -64,6 +64,13 @@ async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> Non
     await alice.gets_by("Post it here")
     stage.discord_fails("Discord finds the next file too large", POST, Fault.answer(413))
     await alice.gets(prompt="a crane")
+    stage.tells("One of the next two runs times out, and ends after all while no place is open")
+    for faults in ({}, {"ends_as": "timeout"}):
+        stage.world.next_faults(faults)
+    await alice.gets(prompt="a late fox", count=2)
+    with stage.closed("pictures", "dm:alice"):
+        await stage.run_makes("It has a picture", {"late.png": alice.picture().data or b""})
+    await alice.types("/runs", state="undelivered")
     await alice.begins(prompt="an elk")
     stage.tells("The bot is removed from the server")
     stage.world.discord.remove_bot(stage.world.cast.guilds["studio"])
