@@ -18,13 +18,13 @@ from bot.deployments.command_plan import (
     CommandPlan,
     CommandSpec,
     OptionSpec,
+    suggestions,
 )
 from bot.deployments.inputs import ATTACHMENTS, OptionChoice, OptionValue, RawValue
 from bot.domain.backend import InputKind
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import rules_guild_id
 from bot.gateway.message_files import attached_file
-from bot.services import generation, presets
+from bot.services import presets
 from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
@@ -89,8 +89,8 @@ class _CompletedOption(_Option):
             user_id, guild_id = interaction.user.id, interaction.guild_id
             found = await presets.suggest(app, user_id, guild_id, typed, deployment)
         else:
-            rules_of = rules_guild_id(interaction)
-            found = await generation.suggest(app, rules_of, deployment, self.spec.name, typed)
+            offered = app.catalogue.get(deployment)
+            found = suggestions(offered, self.spec.name, typed) if offered is not None else ()
         return _choices(found)
 
 

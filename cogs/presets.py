@@ -93,7 +93,7 @@ async def _save_sent(interaction: Interaction, id: SaveId) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     typed = presets.typed_into_form(id.key, typed_values(interaction))
     try:
-        saved = await presets.save_form(app, actor, typed)
+        saved = await presets.save(app, actor, typed)
     except BotError as error:
         if error.code in _GONE:
             raise

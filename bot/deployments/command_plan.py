@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.deployments.choices import ChoiceInput, input_of
@@ -12,7 +12,6 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
 from bot.deployments.schema.field_types import (
     DESCRIPTION_LENGTH,
-    GPU,
     MORE,
     PRESET,
     PRIVATE,
@@ -50,8 +49,7 @@ def _option(item: Input, name: str = "", *, required: bool = False) -> OptionSpe
     choices: tuple[OptionChoice, ...] = ()
     autocomplete = False
     if isinstance(item, ChoiceInput):
-        # Suggestions, unlike choices, can have labels of a server, as GPUs have.
-        autocomplete = len(item.choices) > CHOICES or item.option == GPU
+        autocomplete = len(item.choices) > CHOICES
         choices = () if autocomplete else item.option_choices()
     return OptionSpec(
         name=name or item.option,
@@ -216,7 +214,7 @@ def plan_options(
     way, so they get options even beyond `limit`, up to Discord's 25. If they leave no room for the bot's own
     options, `count` and `extra` are left out. Raises StartupError if there are still too many attachments.
     """
-    gpu = [_option(deployment.gpu_input())] if len(deployment.gpus) > 1 else []
+    gpu = [_option(deployment.gpu_input)] if len(deployment.gpus) > 1 else []
     count = [_option(deployment.count_input)] if deployment.max_count > 1 else []
     bot_options = [*gpu, *count, *extra]
     if len(bot_options) + sum(item.takes_file for item in deployment.offered) >= _OPTIONS:
@@ -257,11 +255,9 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
     return tuple(item for item in deployment.offered if item.key in keys)
 
 
-def suggestions(
-    deployment: Deployment, option: str, current: str, weights: Mapping[str, float]
-) -> list[OptionChoice]:
+def suggestions(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
     """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
-    items = [deployment.gpu_input(weights), *deployment.offered]
+    items = [deployment.gpu_input, *deployment.offered]
     item = next((item for item in items if item.option == option), None)
     choices = item.option_choices() if isinstance(item, ChoiceInput) else ()
     query = current.strip().casefold()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 from bot.deployments.follow_ups import choose_file
@@ -72,14 +71,12 @@ class Draft:
         typed: Typed,
         wrong: Collection[str] = (),
         gone: Set[str] = frozenset(),
-        weights: Mapping[str, float] = MappingProxyType({}),
     ) -> Sequence[FormField]:
         """Return at most five fields, which show what was `typed` before, or else the stored values.
 
         They are for the inputs in `asked` or, if that is None, for the most important ones (see `_rank`), and
         for the number of runs and the GPU if there is space. Options in `wrong` come first. The inputs with
-        the keys `gone` need another file, and `weights` are those of GPUs. Raises RefusedError if an input
-        that needs a file has no field.
+        the keys `gone` need another file. Raises RefusedError if an input that needs a file has no field.
         """
         values, made = self.values, self.deployment
         items = [*(made.offered if self.asked is None else self.asked)]
@@ -94,7 +91,7 @@ class Draft:
             if len(made.gpus) > 1:
                 gpu = next((layer.gpu for layer in self.stored if layer.gpu), None)
                 stored = {GPU: gpu} if gpu in made.gpus else {}
-                gpu_field = made.gpu_input(weights).field(stored, typed.get(GPU))
+                gpu_field = made.gpu_input.field(stored, typed.get(GPU))
                 (needed if GPU in wrong else possible).append(gpu_field)
         items = items[: FORM_LIMIT - len(needed)]
         if not gone <= {item.key for item in items}:

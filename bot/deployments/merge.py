@@ -14,7 +14,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError
-from bot.domain.requests import NAME_LENGTH, Holder, Preset
+from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, in_code
 
@@ -41,10 +41,6 @@ class Stored:
     gpu: str | None = None
     preset: Preset | None = None
     is_default: bool = False
-
-    @property
-    def is_channel_default(self) -> bool:
-        return self.is_default and self.preset is not None and self.preset.holder is Holder.SERVER
 
 
 @dataclass(slots=True)
@@ -107,7 +103,7 @@ class Merged:
     def choose_gpu(self, deployment: Deployment) -> None:
         """Take the chosen GPU, or else the default. Raises InputError if a typed GPU isn't offered."""
         typed, self.gpu = self.typed.get(GPU), deployment.default_gpu
-        if typed and (found := deployment.gpu_input().parse(typed)):
+        if typed and (found := deployment.gpu_input.parse(typed)):
             self.gpu = str(found[GPU])
         for layer in self.stored if typed is None else ():
             if layer.gpu is not None and layer.gpu in (*deployment.gpus, deployment.default_gpu):

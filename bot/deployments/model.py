@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
 
@@ -85,9 +84,8 @@ class Deployment(DeploymentSettings):
             maximum=self.max_count,
         )
 
-    def gpu_input(self, weights: Mapping[str, float] = MappingProxyType({})) -> Input:
-        """Return the option for the GPU. `weights` are what a second on one counts in the user's server."""
-        weighted = {gpu: weight for gpu in self.gpus if (weight := weights.get(gpu, 1)) != 1}
+    @cached_property
+    def gpu_input(self) -> Input:
         return input_of(
             key=GPU,
             option=GPU,
@@ -96,7 +94,6 @@ class Deployment(DeploymentSettings):
             description="The GPU that it runs on",
             choices=tuple(Choice.model_construct(name=gpu, value=gpu) for gpu in self.gpus),
             default=self.default_gpu,
-            labels={gpu: f"{gpu} · counts ×{w:g}" for gpu, w in weighted.items()},
         )
 
     def expected_gpu(self, chosen: str | None) -> str | None:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,14 +43,15 @@ class ExportFile:
         return True
 
 
-def json_line(record: object, names: Collection[str] | None = None, **more: object) -> bytes:
+def json_line(record: Any, names: Collection[str] | None = None, **more: object) -> bytes:
     """Return a record as a line of JSON, or only the fields `names` of it, after the values in `more`.
 
     Ids are strings, because many JSON readers round large numbers.
     """
-    values = _fields(record)
-    chosen = {name: values[name] for name in names} if names is not None else values
-    text = json.dumps(_named({**more, **chosen}), ensure_ascii=False, separators=(",", ":"))
+    values = record if isinstance(record, Mapping) else asdict(record)
+    chosen = values if names is None else {name: values[name] for name in names}
+    plain = {name: _plain(value, name) for name, value in {**more, **chosen}.items()}
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     return f"{text}\n".encode(errors="replace")
 
 
@@ -68,20 +69,9 @@ def csv_line(cells: Sequence[str]) -> bytes:
     return text.getvalue().encode(errors="replace")
 
 
-def _fields(record: Any) -> Mapping[str, Any]:
-    if isinstance(record, Mapping):
-        return record
-    return {field.name: getattr(record, field.name) for field in fields(record)}
-
-
-def _named(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: str(value) if name.endswith(("_id", "_by")) and isinstance(value, int) else _plain(value)
-        for name, value in values.items()
-    }
-
-
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str = "") -> Any:
+    if isinstance(value, int) and name.endswith(("_id", "_by")):
+        return str(value)
     if isinstance(value, str):
         return _unsigned(value)
     if isinstance(value, date):
@@ -90,7 +80,7 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
-    return _named(_fields(value)) if is_dataclass(value) else value
+    return value
 
 
 def _unsigned(text: str) -> str:

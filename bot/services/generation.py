@@ -13,13 +13,12 @@ from pathlib import Path
 
 from bot.config.logs import run_context
 from bot.context import App
-from bot.deployments.command_plan import suggestions
 from bot.deployments.draft import Draft
 from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
-from bot.deployments.inputs import AttachedFile, OptionChoice, Typed, Values
-from bot.deployments.merge import GAP, Merged, Stored, free_texts, merge, seed_range
+from bot.deployments.inputs import AttachedFile, Typed, Values
+from bot.deployments.merge import Merged, Stored, free_texts, merge, seed_range
 from bot.deployments.model import Deployment
-from bot.deployments.schema.field_types import GPU, PRIVATE
+from bot.deployments.schema.field_types import PRIVATE
 from bot.domain import requests
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
@@ -42,30 +41,14 @@ from bot.media.download import temporary_folder
 from bot.media.file_types import is_visual, sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
-from bot.services.words import DefaultTexts, check_words
+from bot.services.words import check_words
 
 log = logging.getLogger(__name__)
 # How long the beginning of a file may take to arrive.
 _FILE_SECONDS = 1.0
 
 
-async def suggest(
-    app: App, guild_id: int | None, deployment: str, option: str, typed: str
-) -> Sequence[OptionChoice]:
-    """Return the choices of an option for autocomplete. GPUs are shown with the server's weights."""
-    found = app.catalogue.get(deployment)
-    if found is None:
-        return ()
-    try:
-        weights = (await app.store.rules.get(guild_id)).budgets.gpu_weights if option == GPU else {}
-    except StoreUnavailable:
-        weights = {}
-    return suggestions(found, option, typed, weights)
-
-
-async def form(
-    app: App, actor: Actor, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()
-) -> Sequence[FormField]:
+async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()) -> Sequence[FormField]:
     """Return the fields of a draft's form, which show what was typed before; it may have none.
 
     In place of a file of a deleted result, the form requires another. Raises RefusedError if it has no
@@ -75,10 +58,7 @@ async def form(
     for item in draft.deployment.offered:
         if item.takes_file and (given := item.typed({**typed, **draft.files})):
             values[item.key] = [file.url for _, file in given]
-    weights: Mapping[str, float] = {}
-    if len(draft.deployment.gpus) > 1:
-        weights = (await app.store.rules.get(actor.origin.guild_id)).budgets.gpu_weights
-    return draft.fields(typed, wrong, await _deleted_files(app, values), weights)
+    return draft.fields(typed, wrong, await _deleted_files(app, values))
 
 
 async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
@@ -87,15 +67,6 @@ async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
     keys = frozenset[str]().union(*made_by.values())
     deleted = await app.store.runs.deleted(keys) if keys else keys
     return frozenset(key for key, runs in made_by.items() if runs & deleted)
-
-
-def _of_channel(deployment: Deployment, merged: Merged) -> DefaultTexts | None:
-    """Return the texts that come from the channel's default preset, with a space for each gap."""
-    given = {key: each for key, each in merged.sources.items() if each.is_channel_default}
-    values = {key: each.inputs[key] for key, each in given.items() if key in each.inputs}
-    texts = {name: text.replace(GAP, " ") for name, text in free_texts(deployment, values).items()}
-    preset = next((each.preset for each in given.values()), None)
-    return DefaultTexts(preset.name, texts) if preset is not None else None
 
 
 def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
@@ -166,8 +137,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             to_check=is_checked,
         )
         batch = batch_of(run, merged.runs, app.outside.random)
-        of_channel = _of_channel(deployment, merged)
-        await check_words(app, actor, batch[0], facts.rules, texts, of_channel, quoted=not private)
+        await check_words(app, actor, batch[0], facts.rules, texts, quoted=not private)
         try:
             accepted = decide(batch[0], actor, facts, app.store.operator)
             # After the rules, because these files may have to be downloaded.

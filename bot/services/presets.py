@@ -129,13 +129,6 @@ def typed_into_form(key: str, sent: Mapping[str, Any]) -> Saving:
     )
 
 
-async def save_form(app: App, actor: Actor, typed: Saving) -> Saved:
-    """Save what somebody entered into the form of a run. A prompt that they left alone is the run's."""
-    fields = await form(app, actor, typed.run_key or "")
-    shown = next((field.value for field in fields if field.name == "prompt"), None)
-    return await save(app, actor, replace(typed, prompt=None) if typed.prompt == shown else typed)
-
-
 async def latest_run(app: App, user_id: int) -> str:
     entries = await app.store.history.page(user_id, limit=1)
     if not entries or entries[0].first.erased_at is not None:
@@ -266,7 +259,8 @@ def _kept_inputs(deployment: Deployment, inputs: Values, saving: Saving) -> Valu
     for item in deployment.offered:
         if item.takes_file or (item.is_seed and not saving.seed):
             continue
-        if item.is_prompt and saving.prompt is not None:
+        # A form may show only a part of the prompt, which stays as it is if that was left alone.
+        if item.is_prompt and saving.prompt not in (None, item.field(inputs).value):
             kept |= item.parse(saving.prompt) if saving.prompt else {}
         else:
             kept |= item.own(inputs)

@@ -11,27 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bot.context import App
 from bot.domain.errors import RefusedError
-from bot.domain.requests import NAME_LENGTH, Actor
+from bot.domain.requests import Actor
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import escape_line, shorten
+from bot.domain.text import shorten
 from bot.words import cache as word_rules
 
 log = logging.getLogger(__name__)
 # How many characters of a refused text the audit log keeps, and what it calls the list in `/settings`.
 _QUOTED, _OWN_LIST = 300, "The bot's own list"
-
-
-@dataclass(frozen=True, slots=True)
-class DefaultTexts:
-    """The name of the channel's default preset that a request uses, and the preset's own texts by option."""
-
-    name: str
-    texts: Mapping[str, str]
 
 
 async def check_words(
@@ -40,7 +31,6 @@ async def check_words(
     run: Run,
     rules: ServerRules,
     texts: Mapping[str, str],
-    default: DefaultTexts | None = None,
     *,
     quoted: bool = False,
 ) -> None:
@@ -48,21 +38,15 @@ async def check_words(
 
     The audit log records that, with `quoted` with the beginning of that text for the moderators. The same
     happens if required AutoMod rules can't be read, or if the check takes too long.
-
-    `default` is the channel's default preset whose texts are part of `texts`. If one of the preset's
-    texts has a hit, the code is `default_words`. Nothing is recorded then, because the user didn't
-    write that text.
     """
     guild_id = actor.origin.guild_id
     if guild_id is None:
         return
     details: dict[str, object] = {}
-    exempt = (actor.person.role_ids, actor.channel_ids)
     try:
         async with asyncio.timeout(word_rules.TIMEOUT_SECONDS):
+            exempt = (actor.person.role_ids, actor.channel_ids)
             hit = await app.words.find_hit(guild_id, rules.words, texts, *exempt)
-            own = default.texts if hit is not None and default is not None else {}
-            is_defaults = await app.words.find_hit(guild_id, rules.words, own, *exempt) is not None
         if hit is None:
             return
         details = {"rule": hit.rule or _OWN_LIST, "word": hit.keyword, "option": hit.option}
@@ -73,9 +57,6 @@ async def check_words(
         refused = RefusedError("words_unavailable", "the rules took too long")
     except RefusedError as error:
         refused = error
-    else:
-        if default is not None and is_defaults:
-            raise RefusedError("default_words", name=escape_line(default.name, NAME_LENGTH))
     log.info("refused a request of user %s: %s, rule %r", actor.id, refused.code, details.get("rule"))
     await app.store.requests.record_refusal(run, refused.code, app.now(), details)
     raise refused

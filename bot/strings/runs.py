@@ -38,7 +38,6 @@ RUNS = {
     "server_budget_waiting_count": "You requested {count}, but only {possible} more can wait; this server's limit is {limit}. Please request fewer.",
     "server_budget_runs_count": "This server has {possible} left today, and you asked for {count}. The limit resets <t:{until}:R>.",
     "server_budget_gpu_count": "You requested {count}, but this server's {limit} GPU seconds for today allow {possible}. Resets <t:{until}:R>.",
-    "default_words": "The channel's default **{name}** contains something forbidden. Choose another `preset`, or tell a moderator.",
     "words_refused": "Your **{option}** has a word that this server blocks.",
     "words_unavailable": "I can't read this server's word rules right now, so nothing was started. Please try again in a minute.",
     "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, or switch AutoMod off in `/settings`.",

@@ -110,6 +110,9 @@ def rules_of(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     closed = {name for name, allowed in rules.gpu_roles.items() if not allowed & roles}
     if names := [gpu for gpu in standing.gpus if gpu in closed]:
         yield f"- Your roles can't use these GPUs: {_names(names)}."
+    weights = rules.budgets.gpu_weights
+    if weighted := [f"{gpu} ×{weights[gpu]:g}" for gpu in standing.gpus if weights.get(gpu, 1) != 1]:
+        yield f"- GPU seconds count differently on {_names(weighted)}."
     if standing.age_restricted:
         here = "like this one" if standing.age_restricted_channel else "which this one isn't"
         marked = _names(map(title, standing.age_restricted))

@@ -164,7 +164,7 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
     made = deployment(node("animal", "Enum", choices=animals))
 
     def suggested(option: str, typed: str) -> list[str]:
-        return [str(choice.value) for choice in suggestions(made, option, typed, {})]
+        return [str(choice.value) for choice in suggestions(made, option, typed)]
 
     assert suggested("animal", "FOX") == ["fox", "foxglove", "red fox"]
     assert suggested("no such option", "a") == []
