@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import __version__
@@ -19,7 +18,6 @@ from bot.ops.restore import restore
 from bot.ops.setup import ID, OPTIONS, setup
 from bot.outside import Outside
 from bot.serve import serve
-from bot.store.reading.history import ExportFilter
 
 CONFIGURATION = 2
 UNAVAILABLE = 1
@@ -54,36 +52,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         what = name if name == ID else f"{name}, in a file; - is standard input"
         added["setup"].add_argument(option, metavar=takes, help=what)
     added["check"].add_argument("--json", action="store_true", help="print the findings as one JSON object")
-    export = added["export"]
-    export.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
-    export.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
-    export.add_argument("--guild", type=server, metavar="ID", help="from this server only")
     added["backup"].add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: in BACKUP_DIR")
     added["restore"].add_argument("file", type=Path, metavar="FILE")
     is_moved = "the bot hasn't run since this backup: its requests continue"
     added["restore"].add_argument("--moved", action="store_true", help=is_moved)
     return parser.parse_args(arguments)
-
-
-def moment(text: str) -> datetime:
-    """Parse an ISO 8601 time; without an offset it is UTC."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time like 2026-11-01 or 2026-11-01T12:00"
-        ) from None
-    try:
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except OverflowError:
-        raise argparse.ArgumentTypeError(f"{text!r} is in UTC outside of the years 1 to 9999") from None
-
-
-def server(text: str) -> int:
-    """Parse a server id, a snowflake of up to 63 bits."""
-    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a server id")
 
 
 async def main(arguments: Sequence[str], environment: Mapping[str, str], outside: Outside) -> int:
@@ -106,9 +79,8 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         level = settings.log_level if parsed.command is None else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
         if parsed.command == "export":
-            wanted = ExportFilter(since=parsed.since, until=parsed.until, guild_id=parsed.guild)
             try:
-                code = await export(settings, outside, wanted, sys.stdout)
+                code = await export(settings, outside, sys.stdout)
                 sys.stdout.flush()
             except OSError as error:
                 raise StartLater(f"The export can't be written ({error.strerror}).") from error

@@ -24,7 +24,7 @@ from bot.domain.fair_queue import (
     expected_start,
     may_be_estimated,
 )
-from bot.domain.messages.records import EDITS, Claim, MessageRef, answer_marker
+from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, component_id
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import status_message, undelivered_message
@@ -164,7 +164,7 @@ async def remove(app: App, claim: Claim) -> None:
     with suppress(Unreachable):
         if status is None:
             # A crash after the answer lost its id.
-            mark, since = answer_marker(run.request_key), run.created_at
+            mark, since = component_id(run.request_key, Kind.ANSWER), run.created_at
             status = await app.discord.search(run.channel_id, since, mark, (), but=claim.known)
         if status is not None:
             await app.discord.delete(MessageRef(run.channel_id, status))

@@ -137,7 +137,7 @@ class SizeInput(ChoiceInput):
         found: dict[str, InputValue] = {}
         for part in self.parts:
             if part.key in values:
-                found |= part.stored({part.key: str(values[part.key])})
+                found |= part.stored(values)
         defaults = {key: value for part in self.parts for key, value in part.default_values.items()}
         return {**defaults, **found} if found else {}
 
@@ -178,12 +178,17 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
     any case, and these over equal numbers (`512.0` is `512`).
     """
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
-    folded, as_number = text.casefold(), typed_number(text)
+    folded = text.casefold()
+
+    def is_equal(choice: Choice) -> bool:
+        as_number = typed_number(text)
+        return as_number is not None and typed_number(choice.value) == as_number
+
     found = chain(
         (each for each in choices if each.name == text),
         (each for each in choices if each.value == text),
         (each for each in choices if folded in (each.name.casefold(), each.value.casefold())),
-        (each for each in choices if as_number is not None and typed_number(each.value) == as_number),
+        filter(is_equal, choices),
     )
     return next(found, None)
 

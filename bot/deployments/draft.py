@@ -21,7 +21,7 @@ from bot.strings import say
 
 # Refusals that another GPU may avoid.
 _ABOUT_GPU = frozenset(
-    {"gpu_role", "gpu_role_none", "gpu_role_unknown", "budget_gpu", "server_budget_gpu", "gpu_removed"}
+    {"gpu_role", "gpu_role_none", "gpu_role_all", "budget_gpu", "server_budget_gpu", "gpu_removed"}
 )
 
 

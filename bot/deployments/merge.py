@@ -56,7 +56,7 @@ class Merged:
 
     typed: Typed
     stored: Sequence[Stored]
-    draw_seed: Callable[[Input], int]
+    draw_seed: Callable[[int, int], int]
     dropped: list[str]
     inputs: dict[str, InputValue] = field(default_factory=dict)
     runs: Sequence[tuple[Values, int | None]] = ()
@@ -84,7 +84,7 @@ class Merged:
             self.inputs |= found
         elif item.is_seed and (not item.send_default or (entered is not None and not item.choices)):
             self.drawn.add(item.key)
-            self.inputs[item.key] = self.draw_seed(item)
+            self.inputs[item.key] = self.draw_seed(*seed_range(item))
         elif item.send_default:
             self.inputs |= item.default_values
         elif item.required:
@@ -119,7 +119,7 @@ class Merged:
             if not item.varies_in_batch or not isinstance(seed, int):
                 continue
             if key in self.drawn:
-                inputs[key] = self.draw_seed(item)
+                inputs[key] = self.draw_seed(*seed_range(item))
             else:
                 # After the largest seed of the range, continue with the smallest.
                 low, high = seed_range(item)
@@ -134,7 +134,7 @@ def merge(
     typed: Typed,
     stored: Sequence[Stored] = (),
     *,
-    draw_seed: Callable[[Input], int],
+    draw_seed: Callable[[int, int], int],
 ) -> Merged:
     """Combine what was typed with layers of stored values: for each input, the first with a value decides.
 

@@ -12,7 +12,6 @@ from bot.ops.dump import require_file, require_schema
 from bot.outside import Outside
 from bot.services.exports import json_line
 from bot.store import Store
-from bot.store.reading.history import ExportFilter
 
 # The interaction token is excluded: its holder can answer as the bot.
 FIELDS: Final = (
@@ -24,8 +23,8 @@ FIELDS: Final = (
 )
 
 
-async def export(settings: Settings, outside: Outside, run_filter: ExportFilter, out: TextIO) -> int:
-    """Write a line for each run that the filter matches, and return the exit code 0.
+async def export(settings: Settings, outside: Outside, out: TextIO) -> int:
+    """Write a line for each run, and return the exit code 0.
 
     Raises StartupError if the database is missing, has another schema or doesn't answer.
     """
@@ -40,7 +39,7 @@ async def export(settings: Settings, outside: Outside, run_filter: ExportFilter,
                     f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "
                     "Start this version once, or export with the version that made it."
                 )
-            async for run in store.history.export(run_filter):
+            async for run in store.history.export():
                 out.write(json_line(replace(run, outputs=run.visible), FIELDS).decode())
     finally:
         await store.close()

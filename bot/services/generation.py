@@ -16,7 +16,7 @@ from bot.context import App
 from bot.deployments.draft import Draft
 from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
 from bot.deployments.inputs import AttachedFile, Typed, Values
-from bot.deployments.merge import Merged, Stored, free_texts, merge, seed_range
+from bot.deployments.merge import Merged, Stored, free_texts, merge
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import PRIVATE
 from bot.domain import requests
@@ -35,17 +35,19 @@ from bot.domain.policy import Facts, check_of, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, shorten
 from bot.domain.text.file_names import keys_in_links, links_in
 from bot.media.download import temporary_folder
 from bot.media.file_types import is_visual, sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
-from bot.services.words import check_words
+from bot.words.cache import TIMEOUT_SECONDS
 
 log = logging.getLogger(__name__)
 # How long the beginning of a file may take to arrive.
 _FILE_SECONDS = 1.0
+# How many characters of a refused text the audit log keeps, and what it calls the list in `/settings`.
+_QUOTED, _OWN_LIST = 300, "The bot's own list"
 
 
 async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()) -> Sequence[FormField]:
@@ -98,7 +100,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         deployment,
         {**draft.files, **typed},
         draft.stored,
-        draw_seed=lambda item: app.outside.random.randint(*seed_range(item)),
+        draw_seed=app.outside.random.randint,
     )
     with app.metrics.request(deployment.name):
         if (pressed := draft.press(typed)) is not None:
@@ -145,10 +147,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             if facts.rules.pictures.attached and is_checked:
                 await check_pictures(app, deployment, merged, accepted, facts.rules)
         except RefusedError as refused:
-            if refused.code == "gpu_role_all" and deployment.gpus:
-                refused = RefusedError("gpu_role_unknown")
             await app.store.requests.record_refusal(batch[0], refused.code, app.now())
-            raise refused from None
+            raise
     only_requester = private or accepted.review_channel_id is not None
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
 
@@ -179,6 +179,44 @@ async def answered(app: App, run: Run, message_id: int | None) -> None:
     except StoreUnavailable as error:
         log.warning("can't store the status message's id, so the message is edited again: %s", error)
     app.wakeups.wake("show")
+
+
+async def check_words(
+    app: App,
+    actor: Actor,
+    run: Run,
+    rules: ServerRules,
+    texts: Mapping[str, str],
+    *,
+    quoted: bool = False,
+) -> None:
+    """Raise RefusedError if a text of a run has a word that the server's `rules` forbid.
+
+    The audit log records that, with `quoted` with the beginning of that text for the moderators. The same
+    happens if required AutoMod rules can't be read (`words_forbidden` if the bot lacks Manage Server, else
+    `words_unavailable`), or if the check takes too long.
+    """
+    guild_id = actor.origin.guild_id
+    if guild_id is None:
+        return
+    details: dict[str, object] = {}
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            exempt = (actor.person.role_ids, actor.channel_ids)
+            hit = await app.words.find_hit(guild_id, rules.words, texts, *exempt)
+        if hit is None:
+            return
+        details = {"rule": hit.rule or _OWN_LIST, "word": hit.keyword, "option": hit.option}
+        details |= {"prompt": shorten(texts[hit.option], _QUOTED)} if quoted else {}
+        refused = RefusedError("words_refused", option=hit.option)
+    except TimeoutError:
+        log.warning("stopped a check of server %s: its word rules took too long", guild_id)
+        refused = RefusedError("words_unavailable", "the rules took too long")
+    except RefusedError as error:
+        refused = error
+    log.info("refused a request of user %s: %s, rule %r", actor.id, refused.code, details.get("rule"))
+    await app.store.requests.record_refusal(run, refused.code, app.now(), details)
+    raise refused
 
 
 async def check_files(app: App, deployment: Deployment, merged: Merged) -> None:

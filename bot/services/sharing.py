@@ -12,7 +12,7 @@ from bot.domain.results import CopyRequest, check_first_copy, offers_copy
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import copyable, restricts
-from bot.services.words import check_words
+from bot.services.generation import check_words
 
 
 async def is_offered(app: App, actor: Actor, run: Run) -> bool:

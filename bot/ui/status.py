@@ -8,7 +8,7 @@ from datetime import datetime
 from discord import Colour
 from discord.utils import format_dt
 
-from bot.domain.messages.records import answer_marker
+from bot.domain.messages.records import Kind, component_id
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case, shorten
 from bot.strings import say
@@ -76,7 +76,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
     above = lines(heading, prompt_line(first, only_requester=only_requester))
     buttons = [run_button(first, Action.CANCEL)] if any(run.is_cancellable for run in active) else []
     layout = framed(Colour.blurple(), above, below, buttons)
-    layout.children[0].id = answer_marker(first.request_key)
+    layout.children[0].id = component_id(first.request_key, Kind.ANSWER)
     return OutgoingMessage(layout=layout)
 
 

@@ -290,8 +290,6 @@ async def setup_at_a_terminal(home: BotProcess, screen: Screen) -> None:
 
 
 async def commands(home: BotProcess, screen: Screen) -> None:
-    await screen.types("export", "--since", "9999-12-31T23:59-23:00")
-    await screen.types("export", "--since", "yesterday")
     await screen.types("chekc")
 
 

@@ -268,15 +268,13 @@ def result_ref(messages: Messages, number: int) -> MessageRef | None:
 
 def marker(message: Message, part: Part) -> int:
     """Return the component id by which a search finds a part of a message. It fits into seven hex digits."""
-    name = f"{message.request_key}:{message.kind}:{message.number}"
-    return _component_id(f"{name}:{part.rev}:{part.shows}:{part.form}:{part.place}:{part.index}")
+    of_part = (part.rev, part.shows, part.form, part.place, part.index)
+    return component_id(message.request_key, message.kind, message.number, *of_part)
 
 
-def answer_marker(request_key: str) -> int:
-    return _component_id(f"{request_key}:{Kind.ANSWER}")
-
-
-def _component_id(name: str) -> int:
+def component_id(request_key: str, kind: Kind, *more: int) -> int:
+    """Return the marker of a message about a request; that of a status message has nothing `more`."""
+    name = ":".join(map(str, (request_key, kind, *more)))
     return crc32(name.encode()) & 0x7FFFFFF | 0x8000000
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
@@ -37,16 +35,6 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ExportFilter:
-    """Matches runs requested from `since` (inclusive) to `until` (exclusive). None matches everything."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    guild_id: int | None = None
-    requester_id: int | None = None
-
-
 class HistoryStore(Repository):
     """Reads lists of runs; only the export has their outputs."""
 
@@ -74,28 +62,22 @@ class HistoryStore(Repository):
         return [*_batches(connection, keys).values()]
 
     async def export(
-        self, run_filter: ExportFilter, chunk_size: int = _EXPORT_CHUNK_SIZE
+        self, requester_id: int | None = None, chunk_size: int = _EXPORT_CHUNK_SIZE
     ) -> AsyncIterator[Run]:
-        """Yield the runs that the filter matches, newest first, with outputs, so that no writer waits."""
+        """Yield all runs, or those of a user, newest first, with outputs, so that no writer waits."""
         last: Run | None = None
-        while found := await self._chunk(run_filter, last, chunk_size):
+        while found := await self._chunk(requester_id, last, chunk_size):
             for last in found:
                 yield last
 
     @reads
     def _chunk(
-        self, connection: Connection, run_filter: ExportFilter, last: Run | None, limit: int
+        self, connection: Connection, requester_id: int | None, last: Run | None, limit: int
     ) -> list[Run]:
         at = requests.c.created_at
         query = select_runs()
-        if run_filter.since is not None:
-            query = query.where(at >= run_filter.since)
-        if run_filter.until is not None:
-            query = query.where(at < run_filter.until)
-        if run_filter.guild_id is not None:
-            query = query.where(requests.c.guild_id == run_filter.guild_id)
-        if run_filter.requester_id is not None:
-            query = query.where(requests.c.requester_id == run_filter.requester_id)
+        if requester_id is not None:
+            query = query.where(requests.c.requester_id == requester_id)
         if last is not None:
             query = query.where(earlier(at, last.created_at, runs.c.key > last.key))
         found = connection.execute(query.order_by(at.desc(), runs.c.key).limit(limit))

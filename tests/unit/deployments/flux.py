@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.inputs import AttachedFile, Input
-from bot.deployments.merge import Merged, merge, seed_range
+from bot.deployments.inputs import AttachedFile
+from bot.deployments.merge import Merged, merge
 from bot.deployments.model import Deployment
 from bot.domain.errors import InputError
 from tests.unit.deployments.made import deployment, node
@@ -38,8 +38,7 @@ FLUX = deployment(
 )
 
 
-def drawn(item: Input) -> int:
-    low, high = seed_range(item)
+def drawn(low: int, high: int) -> int:
     return min(high, max(low, 4242))
 
 

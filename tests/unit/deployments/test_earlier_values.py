@@ -38,7 +38,7 @@ def fields_of(
 def sent(made: Deployment, stored: dict[str, Any], typed: dict[str, Any]) -> Merged:
     """Return the inputs of a form that was opened with stored values, and sent with typed ones."""
     stored_values = [Stored(stored, "L4")]
-    return merge(made, changed(fields_of(made, stored), typed), stored_values, draw_seed=lambda _: 3)
+    return merge(made, changed(fields_of(made, stored), typed), stored_values, draw_seed=lambda *_: 3)
 
 
 def test_a_form_shows_the_first_of_the_stored_values() -> None:

@@ -110,7 +110,7 @@ def shown(draft: Draft) -> list[tuple[str, str]]:
 
 
 def sent(draft: Draft, **typed: str) -> Merged:
-    return merge(draft.deployment, {**draft.files, **typed}, draft.stored, draw_seed=lambda _: 0)
+    return merge(draft.deployment, {**draft.files, **typed}, draft.stored, draw_seed=lambda *_: 0)
 
 
 def test_a_carried_text_that_does_not_fit_is_told_and_a_required_one_asked_for(tmp_path: Path) -> None:

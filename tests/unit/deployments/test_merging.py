@@ -73,7 +73,7 @@ NARROW = but(SEED, minimum=0.0, maximum=5.0)
 def seeds(item: Input, count: Any, **given: Any) -> list[Any]:
     numbers, made = iter(range(1000, 2000)), offering(item, gpus=GPUS, max_count=10)
     return [
-        seed for _, seed in merge(made, {**given, "count": count}, draw_seed=lambda _: next(numbers)).runs
+        seed for _, seed in merge(made, {**given, "count": count}, draw_seed=lambda *_: next(numbers)).runs
     ]
 
 
@@ -157,11 +157,11 @@ def test_only_a_seed_that_is_offered_varies() -> None:
 
 def test_each_seed_counts_by_itself() -> None:
     offered, noise = offering(SEED, but(SEED, key="t", option="noise"), max_count=10), iter((50, 60))
-    found = merge(offered, {"seed": 3, "count": 2}, draw_seed=lambda _: next(noise))
+    found = merge(offered, {"seed": 3, "count": 2}, draw_seed=lambda *_: next(noise))
     assert [inputs for inputs, _ in found.runs] == [{"s": 3, "t": 50}, {"s": 4, "t": 60}]
 
 
 def test_the_default_gpu_of_a_preset_is_kept_without_being_offered() -> None:
     for gpu, dropped in (("T4", []), ("H100", ["gpu"])):
-        found = merge(TODAY, {"mood": "calm"}, [Stored(gpu=gpu)], draw_seed=lambda _: 1)
+        found = merge(TODAY, {"mood": "calm"}, [Stored(gpu=gpu)], draw_seed=lambda *_: 1)
         assert (GPU in found.sources, found.dropped) == (not dropped, dropped)

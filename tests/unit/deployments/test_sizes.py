@@ -43,7 +43,7 @@ def size_of(made: Deployment) -> Input:
 
 
 def kept(made: Deployment, stored: dict[str, InputValue], **typed: str) -> Merged:
-    return merge(made, typed, [Stored({"prompt": "a fox", **stored})], draw_seed=lambda _: 1)
+    return merge(made, typed, [Stored({"prompt": "a fox", **stored})], draw_seed=lambda *_: 1)
 
 
 def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:

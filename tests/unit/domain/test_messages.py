@@ -20,7 +20,7 @@ from bot.domain.messages.records import (
     Part,
     Place,
     Shows,
-    answer_marker,
+    component_id,
     full_channels,
     marker,
     nonce,
@@ -234,7 +234,8 @@ def test_each_attempt_has_its_own_marker_and_nonce() -> None:
     assert all(0 < marker(*pair) < 1 << 31 for pair in pairs)
     assert all(len(nonce("abcdefghij234567", *pair)) <= 25 for pair in pairs)
     assert marker(*pairs[0]) == marker(replace(kinds[0], wanted_rev=9), part(77))
-    assert answer_marker("k") not in {answer_marker("other"), *(marker(*pair) for pair in pairs)}
+    answer, other = (component_id(key, Kind.ANSWER) for key in ("k", "other"))
+    assert answer not in {other, *(marker(*pair) for pair in pairs)}
 
 
 def test_a_claim_has_each_change_of_its_message() -> None:

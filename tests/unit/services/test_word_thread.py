@@ -16,7 +16,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.requests import Actor, ChannelState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
-from bot.services.words import check_words
+from bot.services.generation import check_words
 from bot.words.cache import WordThread
 from bot.words.rules import Steps, WordRule, WordRules
 from tests.unit.domain.policy_cases import PERSON, place
@@ -99,7 +99,7 @@ async def test_after_closing_work_that_never_ends_keeps_no_thread_alive() -> Non
 async def test_a_check_that_takes_too_long_is_refused_and_recorded(
     thread: WordThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 0.001)
+    monkeypatch.setattr("bot.services.generation.TIMEOUT_SECONDS", 0.001)
     words = SimpleNamespace(find_hit=lambda *_: thread.run(1, Endless().steps()))
     requests = AsyncMock()
     app = app_with(store=SimpleNamespace(requests=requests), words=words, outside=Outside())
