@@ -25,7 +25,7 @@ from pydantic import (
 from sqlalchemy.engine import make_url
 
 from bot.config import fields
-from bot.deployments.schema import DeploymentSettings, load_deployments_file, load_picture_labels
+from bot.deployments.schema import DeploymentSettings, load_deployments_file
 from bot.deployments.schema.field_types import Uuid, mistakes
 from bot.domain.errors import StartupError
 from bot.domain.picture_check import Label
@@ -316,11 +316,12 @@ def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]
     """Return the configured deployments. Raises StartupError with the mistakes in their file."""
     if settings.comfydeploy_deployment_id is not None:
         return (DeploymentSettings(name="default", deployment_id=settings.comfydeploy_deployment_id),)
-    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)
+    file = load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)
+    return tuple(file.deployments.values())
 
 
 def configured_labels(settings: Settings) -> Mapping[str, Label]:
     """Return the labels behind the checker's own names. Raises StartupError."""
     if settings.comfydeploy_deployment_id is not None:
         return {}
-    return load_picture_labels(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)
+    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE).picture_check.labels

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from bot.deployments.schema.field_types import (
     LARGEST,
@@ -235,64 +243,45 @@ class PictureCheckSettings(Table):
     count only if they are `explicit`, `nudity` or `suggestive`. Read at the start, not by `/reload`"""
 
 
-_MODELS = (DeploymentSettings, InputSettings, Choice, SizesSettings, FollowUpSettings)
-_NAMES = [field.alias or name for model in _MODELS for name, field in model.model_fields.items()]
+class DeploymentsFile(Table):
+    """All of the file."""
+
+    deployments: Annotated[Mapping[str, DeploymentSettings], Field(min_length=1)]
+    picture_check: PictureCheckSettings = PictureCheckSettings()
+
+    @field_validator("deployments", mode="before")
+    @classmethod
+    def _named(cls, tables: Any) -> Any:
+        """Name each deployment by the key of its table."""
+        if not isinstance(tables, dict):
+            return tables
+        found = {name: table for name, table in tables.items() if isinstance(table, dict)}
+        if told := [f".{name}.name: is not a setting" for name, table in found.items() if "name" in table]:
+            raise ValueError("\n".join(told))
+        return tables | {name: {**table, "name": name} for name, table in found.items()}
+
+    def mistakes(self) -> Iterator[str]:
+        names: dict[str, str] = {}
+        for name, each in self.deployments.items():
+            if (other := names.setdefault(each.deployment_id, name)) != name:
+                yield f"deployments.{name}: has the same deployment_id as {other}"
 
 
-def load_deployments_file(path: Path) -> tuple[DeploymentSettings, ...]:
-    """Return the deployments in file order. Raises StartupError with every mistake."""
-    configured: list[DeploymentSettings] = []
-    found: list[str] = []
-    for name, table in _tables(_read(path)).items():
-        at = f"deployments.{name}"
-        try:
-            settings = DeploymentSettings.model_validate(
-                {**table, "name": name} if isinstance(table, dict) else table
-            )
-        except ValidationError as error:
-            told = mistakes(error, at, _NAMES)
-            found += (text.replace(f"{at}.name: ", f"{at}: its name ") for text in told)
-            continue
-        same = (each.name for each in configured if each.deployment_id == settings.deployment_id)
-        found += (f"{at}: has the same deployment_id as {other}" for other in [*same][:1])
-        configured.append(settings)
-    if found:
-        raise StartupError(*found)
-    return tuple(configured)
+_MODELS = (DeploymentsFile, DeploymentSettings, InputSettings, Choice, SizesSettings, FollowUpSettings)
+_NAMES = ["labels", *(each.alias or name for model in _MODELS for name, each in model.model_fields.items())]
 
 
-def load_picture_labels(path: Path) -> Mapping[str, picture_check.Label]:
-    """Return the labels behind a checker's own names. Raises StartupError with every mistake."""
-    try:
-        return PictureCheckSettings.model_validate(_read(path).get("picture_check", {})).labels
-    except ValidationError as error:
-        raise StartupError(*mistakes(error, "picture_check", ["labels"])) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
+def load_deployments_file(path: Path) -> DeploymentsFile:
+    """Read the file. Raises StartupError with every mistake."""
     try:
         # Windows editors write a byte order mark, which TOML doesn't allow.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         # No TOML, no UTF-8, brackets that are nested too deep, or a number of more than 4,300 digits.
         raise StartupError(f"{path.name} can't be read as TOML: {error}") from None
     except OSError as error:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
-
-
-def _tables(data: dict[str, Any]) -> Mapping[str, Any]:
-    """Return the tables of the deployments. Raises StartupError."""
-    tables = data.pop("deployments", None)
-    data.pop("picture_check", None)  # that of `load_picture_labels`
-    found = [f"{key}: is not a setting; a deployment is a table [deployments.NAME]" for key in data]
-    if not isinstance(tables, dict) or not tables:
-        tables = {}
-        found.append("no deployment is described; begin with [deployments.NAME]")
-    found += (
-        f"deployments.{key}.name: is not a setting; the table's name is the deployment's"
-        for key, table in tables.items()
-        if isinstance(table, dict) and "name" in table
-    )
-    if found:
-        raise StartupError(*found)
-    return tables
+    try:
+        return DeploymentsFile.model_validate(data)
+    except ValidationError as error:
+        raise StartupError(*mistakes(error, known=_NAMES)) from None

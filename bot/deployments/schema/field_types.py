@@ -165,7 +165,8 @@ def mistakes(error: ValidationError, at: str = "", known: Collection[str] = ()) 
         for part in found["loc"]:  # entries of lists count from 1, as in `gpus[2]`
             path += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if path else part
         if found["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(found["loc"][-1]), known, n=1)
+            name = str(found["loc"][-1])  # which may be known in another table
+            near = difflib.get_close_matches(name, {*known} - {name}, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             yield f"{path}: is not a setting{hint}"
             continue

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.deployments.model import describes_itself
-from bot.deployments.schema import load_deployments_file, load_picture_labels
+from bot.deployments.schema import load_deployments_file
 from bot.domain.errors import StartupError
 from bot.domain.picture_check import Label
 from tests.unit.cases import read_cases
@@ -19,15 +19,23 @@ UUID = "98244b49-9b56-46b8-83c8-334f27412095"
 A = f'[deployments.a]\ndeployment_id = "{UUID}"\n'
 
 
-def load(folder: Path, text: str, read: Callable[[Path], Any] = load_deployments_file) -> Any:
+def load_labels(path: Path) -> Any:
+    return load_deployments_file(path).picture_check.labels
+
+
+def load_all(path: Path) -> Any:
+    return tuple(load_deployments_file(path).deployments.values())
+
+
+def load(folder: Path, text: str, read: Callable[[Path], Any] = load_all) -> Any:
     file = folder / "deployments.toml"
     file.write_text(text, encoding="utf-8")
     return read(file)
 
 
-def mistakes(folder: Path, text: str, read: Callable[[Path], Any] = load_deployments_file) -> tuple[str, ...]:
+def mistakes(folder: Path, text: str) -> tuple[str, ...]:
     with pytest.raises(StartupError) as caught:
-        load(folder, text, read)
+        load(folder, text)
     return caught.value.mistakes
 
 
@@ -42,7 +50,7 @@ def test_every_mistake_in_a_deployment_is_told(tmp_path: Path, text: str, senten
 
 
 def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> None:
-    flux, ltx = load_deployments_file(Path("deployments.example.toml"))
+    flux, ltx = load_all(Path("deployments.example.toml"))
     assert (flux.name, flux.default_gpu) == ("flux", "L40S")
     assert list(flux.inputs)[:2] == ["prompt", "steps"]
     assert not describes_itself(flux)
@@ -53,14 +61,14 @@ def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> Non
 def test_a_checkers_own_labels_are_mapped_beside_the_deployments(tmp_path: Path) -> None:
     (config,) = load(tmp_path, f'{A}[picture_check.labels]\nporn = "explicit"\n"very sexy" = "suggestive"\n')
     assert config.name == "a"
-    found = load_picture_labels(tmp_path / "deployments.toml")
+    found = load_labels(tmp_path / "deployments.toml")
     assert found == {"porn": Label.EXPLICIT, "very sexy": Label.SUGGESTIVE}
-    assert load(tmp_path, A, load_picture_labels) == {}
+    assert load(tmp_path, A, load_labels) == {}
 
 
 def test_every_mistake_in_the_labels_is_told(tmp_path: Path) -> None:
-    text = '[picture_check]\nlables.a = "nudity"\nlabels = {a = "nudity", b = "harmless"}'
-    assert mistakes(tmp_path, text, load_picture_labels) == (
+    text = A + '[picture_check]\nlables.a = "nudity"\nlabels = {a = "nudity", b = "harmless"}'
+    assert mistakes(tmp_path, text) == (
         "picture_check.labels.b: must be one of explicit, nudity, suggestive",
         "picture_check.lables: is not a setting; did you mean 'labels'?",
     )
@@ -75,7 +83,7 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "no deployment is described"),
+        ("", "deployments: is missing"),
         ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: maximum recursion depth"),
         ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: Exceeds the limit"),
         (f'{A}default_gpu = "{"x" * 101}"', "deployments.a.default_gpu: "),

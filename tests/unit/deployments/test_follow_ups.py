@@ -36,7 +36,7 @@ def loaded(folder: Path, *then: str, text: str = DEPLOYMENTS, of: str = "flux") 
     """Return the deployments of a file in which each of `then` follows a deployment."""
     file = folder / "deployments.toml"
     file.write_text("\n".join([text, *(f"[[deployments.{of}.then]]\n{each}" for each in then)]))
-    configs = load_deployments_file(file)
+    configs = tuple(load_deployments_file(file).deployments.values())
     return link_follow_ups(configs, {each.name: compile_deployment(each, None, GPUS) for each in configs})
 
 
