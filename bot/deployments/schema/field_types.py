@@ -166,7 +166,7 @@ def mistakes(error: ValidationError, at: str = "", known: Collection[str] = ()) 
             path += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if path else part
         if found["type"] == "extra_forbidden":
             name = str(found["loc"][-1])  # which may be known in another table
-            near = difflib.get_close_matches(name, {*known} - {name}, n=1)
+            near = difflib.get_close_matches(name, [each for each in known if each != name], n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             yield f"{path}: is not a setting{hint}"
             continue
