@@ -58,7 +58,6 @@ class Blocks(commands.Cog):
         user="The person to block",
         reason="The reason, which the person reads",
         duration="The length of the block; without it, until somebody unblocks them",
-        days="A number of days, instead of a duration from the list",
     )
     @app_commands.choices(duration=_CHOICES)
     @app_commands.default_permissions(manage_guild=True)
@@ -68,11 +67,10 @@ class Blocks(commands.Cog):
         user: discord.User,
         reason: Range[str, 1, 300],
         duration: str | None = None,
-        days: Range[int, 1, 3650] | None = None,
     ) -> None:
         if user.bot:
             raise RefusedError("block_bot")
-        app, actor, length = interaction.client.app, actor_of(interaction), block_duration(duration, days)
+        app, actor, length = interaction.client.app, actor_of(interaction), block_duration(duration)
         done = await moderation.block(app, actor, member_from_user(user), reason=reason, duration=length)
         await tell(interaction, block_confirmation(*done))
 

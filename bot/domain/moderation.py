@@ -59,15 +59,11 @@ BLOCK_DURATIONS: Mapping[str, timedelta | None] = {
 }
 
 
-def block_duration(choice: str | None, days: int | None = None) -> timedelta | None:
-    """Return the duration of a choice or of these days, by default until unblocked.
+def block_duration(choice: str | None) -> timedelta | None:
+    """Return the duration of a choice, by default until unblocked.
 
-    Raises RefusedError for both, and for a choice of another version, which must not block a user forever.
+    Raises RefusedError for a choice of another version, which must not block a user forever.
     """
-    if choice is not None and days is not None:
-        raise RefusedError("block_duration_twice")
-    if days is not None:
-        return timedelta(days=days)
     name = choice or UNTIL_UNBLOCKED
     if name not in BLOCK_DURATIONS:
         raise RefusedError("block_duration_unknown")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
 from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import TextIO
 from urllib.parse import urlsplit
-
-from discord.http import Route
 
 from bot import __version__
 from bot.comfydeploy.client import ComfyDeploy, open_session
@@ -24,7 +21,7 @@ from bot.config.logs import Redactor
 from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, Settings, configured_deployments
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
-from bot.domain.errors import StartupError, reason_of
+from bot.domain.errors import StartupError
 from bot.ops.check_comfydeploy import DEPLOYMENT, check_deployments, check_key
 from bot.ops.check_discord import check_discord
 from bot.ops.check_machine import check_pictures, check_public_url, inspect_database
@@ -32,9 +29,8 @@ from bot.ops.findings import Finding, Level, counted, problem, warning
 from bot.outside import Outside
 from bot.store import Store
 
-SETTINGS, NETWORK = "Settings", "Network"
+SETTINGS = "Settings"
 REMEDY = "Set it in .env or the environment; the project's docs/configuration.md explains each setting."
-_CONNECT_SECONDS = 10
 _OWN_API = "https://api.comfydeploy.com/api"
 
 
@@ -87,23 +83,6 @@ def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Find
         yield warning(SETTINGS, summary, "Set it to an address that everybody can reach.")
 
 
-async def check_network(api_url: str) -> Finding | None:
-    """Return a finding if neither Discord nor ComfyDeploy can be reached at all, so nothing else is asked."""
-    reasons = []
-    for url in (Route.BASE, api_url):
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _CONNECT_SECONDS)
-        except OSError as error:  # TimeoutError, too
-            reasons.append(f"{host}: {reason_of(error)}")
-        else:
-            with closing(writer):
-                return None
-    summary = f"neither Discord nor ComfyDeploy can be reached ({'; '.join(reasons)})."
-    return problem(NETWORK, summary, "Check this machine's network, its name server and the firewall.")
-
-
 async def check(
     settings: Settings, mistakes: Sequence[str], outside: Outside, out: TextIO, *, as_json: bool = False
 ) -> int:
@@ -147,10 +126,6 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
         session = await stack.enter_async_context(open_session())
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
         if settings.roles & CALLING_ROLES:
-            network = await check_network(settings.comfydeploy_api_url)
-            if network is not None:
-                yield network
-                return
             async for finding in _check_services(
                 settings, wrong, outside, backend, store if usable else None
             ):

@@ -50,10 +50,8 @@ def test_a_request_is_decided_once_and_not_by_its_requester() -> None:
     assert (decided.code, decided.params) == ("already_decided", {"person": RITA})
 
 
-def test_a_block_lasts_for_a_choice_or_for_days() -> None:
-    lasting = [block_duration(None), block_duration("day"), block_duration(None, 3)]
-    assert lasting == [None, timedelta(days=1), timedelta(days=3)]
-    assert code_of(block_duration, "day", 3) == "block_duration_twice"
+def test_a_block_lasts_for_a_choice_or_until_it_is_lifted() -> None:
+    assert [block_duration(None), block_duration("day")] == [None, timedelta(days=1)]
     assert code_of(block_duration, "year") == "block_duration_unknown"
 
 
