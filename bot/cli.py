@@ -15,7 +15,7 @@ from bot.ops.backups import backup
 from bot.ops.check import check
 from bot.ops.export import export
 from bot.ops.restore import restore
-from bot.ops.setup import ID, OPTIONS, setup
+from bot.ops.setup import setup
 from bot.outside import Outside
 from bot.serve import serve
 
@@ -47,10 +47,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in _ABOUT.items()}
-    for name, option in OPTIONS.items():
-        takes = "ID" if name == ID else "FILE"
-        what = name if name == ID else f"{name}, in a file; - is standard input"
-        added["setup"].add_argument(option, metavar=takes, help=what)
     added["check"].add_argument("--json", action="store_true", help="print the findings as one JSON object")
     added["backup"].add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: in BACKUP_DIR")
     added["restore"].add_argument("file", type=Path, metavar="FILE")
@@ -73,7 +69,7 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
             return await check(settings, mistakes, outside, sys.stdout, as_json=parsed.json)
         if parsed.command == "setup":
             setup_logging("CRITICAL", "text")
-            return await setup(environment, outside, vars(parsed), sys.stdout)
+            return await setup(environment, outside, sys.stdout)
         settings = load_settings(environment, NAMES if parsed.command is None else DATABASE_NAMES)
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command is None else "CRITICAL"

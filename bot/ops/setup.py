@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -23,7 +23,7 @@ from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, ENV_FILE, REQUIRED_SEC
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
-from bot.domain.errors import InputError, StartLater, StartupError, reason_of
+from bot.domain.errors import InputError, StartupError, reason_of
 from bot.ops.check import key_fault, token_fault
 from bot.ops.check_comfydeploy import KEY_REFUSED, UNKNOWN_ID, check_deployments, check_key
 from bot.ops.check_discord import CLOCK, SERVERS, TOKEN_REFUSED, check_discord
@@ -31,35 +31,30 @@ from bot.ops.findings import Finding, Level
 from bot.outside import Outside
 
 TOKEN, KEY, ID = "DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"
-# The options that give an answer; those of the secrets name a file, because `ps` shows every command line.
-OPTIONS = {TOKEN: "--discord-token", KEY: "--comfydeploy-key", ID: "--deployment-id"}
 _ABOUT = {**REQUIRED_SECRETS, ID: "Copy the deployment's id from ComfyDeploy's dashboard."}
 # With these words a service says that a value is wrong. Any other fault may be its own.
 _REFUSED = (TOKEN_REFUSED, KEY_REFUSED, UNKNOWN_ID)
 _EXAMPLE = Path(".env.example")
 
 
-async def setup(
-    environment: Mapping[str, str], outside: Outside, options: Mapping[str, Any], out: TextIO
-) -> int:
+async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -> int:
     """Ask for the three settings and write them, and return the exit code 0.
 
-    `options` are those of the command line. Raises StartupError if an answer is missing or wrong, and
-    StartLater if a service doesn't answer. Nothing is written then.
+    Raises StartupError without a terminal, and if the input ends. Nothing is written then.
     """
+    if not sys.stdin.isatty():
+        raise StartupError(f"setup needs a terminal. Without one, write {ENV_FILE} yourself, and run check.")
     settings, _ = read_settings(environment)
     answers, links = dict[str, str](), list[Finding]()
     has_file = bool(settings.deployments_file) or DEFAULT_DEPLOYMENTS_FILE.exists()
-    for name, option in OPTIONS.items():
-        given = _read(name, options[option.strip("-").replace("-", "_")])
+    for name in (TOKEN, KEY, ID):
         if name == ID and has_file:
-            if given or _value(settings, ID):
+            if _value(settings, ID):
                 out.write(f"The bot doesn't read deployments.toml while {ID} is set. Remove one of them.\n")
             else:
                 out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
-            if not given:
-                continue
-        settings, findings = await _answer(name, settings, outside, given, out)
+            continue
+        settings, findings = await _answer(name, settings, outside, out)
         answers[name] = _value(settings, name)
         links += [finding for finding in findings if finding.subject.endswith(" link")]
     if write_env_file(answers):
@@ -74,43 +69,24 @@ async def setup(
     return 0
 
 
-def _read(name: str, option: str | None) -> str:
-    """Return the value of an option: the id, or the first line of the file with a secret."""
-    if option is None or name == ID:
-        return option or ""
-    try:
-        text = sys.stdin.readline() if option == "-" else Path(option).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        # The option's value may be the secret itself, given in place of its file.
-        takes = "It takes a file's name, or - for standard input."
-        raise StartupError(f"{OPTIONS[name]} can't be read ({reason_of(error)}). {takes}") from None
-    return text.removeprefix("\ufeff").strip().partition("\n")[0].strip()
-
-
 async def _answer(
-    name: str, settings: Settings, outside: Outside, given: str, out: TextIO
+    name: str, settings: Settings, outside: Outside, out: TextIO
 ) -> tuple[Settings, Sequence[Finding]]:
     """Ask until a service accepts the answer; return the settings with it, and what the service said."""
-    is_terminal, present = sys.stdin.isatty(), _value(settings, name)
+    present = _value(settings, name)
     while True:
-        value = given or (_prompt(name, present, out) if is_terminal else "") or present
-        if not value and not is_terminal:
-            raise StartupError(f"{name} is missing. Give it with {OPTIONS[name]}, or use a terminal.")
+        value = _prompt(name, present, out) or present
         try:
             own = _with(settings, name, value)
             return own, await _ask_service(name, own, outside, out)
         except ValidationError as error:
-            fault = f"{next(mistakes(error))}."
+            out.write(f"{next(mistakes(error))}.\n")
         except InputError as error:
-            fault = error.code
-        if not is_terminal:
-            raise StartupError(f"{fault} Nothing was written.")
-        out.write(f"{fault}\n")
-        given = ""
+            out.write(f"{error.code}\n")
 
 
 async def _ask_service(name: str, settings: Settings, outside: Outside, out: TextIO) -> Sequence[Finding]:
-    """Print and return what a service says. Raises InputError if it, or somebody at the terminal, refuses."""
+    """Print and return what a service says. Raises InputError if it, or the user, refuses."""
     value = _value(settings, name)
     fault = token_fault(value) if name == TOKEN else None
     fault = key_fault(value, settings.comfydeploy_api_url) if name == KEY else fault
@@ -122,12 +98,8 @@ async def _ask_service(name: str, settings: Settings, outside: Outside, out: Tex
     bad = (Level.ERROR, Level.WARNING) if name == KEY else (Level.ERROR,)
     # The clock and the servers say nothing about the value.
     wrong = [each for each in findings if each.level in bad and each.subject not in (CLOCK, SERVERS)]
-    if wrong:
-        if not any(said in each.summary for each in wrong for said in _REFUSED):
-            if not sys.stdin.isatty():
-                raise StartLater(f"{name} couldn't be checked. Nothing was written.")
-            if _confirm("Write it anyway? [y/N] "):
-                return findings
+    is_refused = any(said in each.summary for each in wrong for said in _REFUSED)
+    if wrong and (is_refused or not _confirm("Write it anyway? [y/N] ")):
         raise InputError(f"{name} wasn't accepted.")
     return findings
 

@@ -237,41 +237,28 @@ async def starts(home: BotProcess, screen: Screen) -> None:
 
 
 async def setup(home: BotProcess, screen: Screen) -> None:
-    token, env = home.folder / "token.txt", home.folder / ".env"
-    empty = dict.fromkeys(NAMES, "")
-    options = {"--discord-token": str(token), "--comfydeploy-key": "-", "--deployment-id": PICTURE_ID}
-
-    async def types(told: str, *, text: str = home.discord.token, **settings: str) -> None:
-        token.write_text(f"{text}\n")
-        screen.monkeypatch.setattr("sys.stdin", StringIO(f"{home.comfydeploy.api_key}\n"))
-        given = [each for option in options.items() for each in option]
-        await screen.types("setup", *given, told=told, **empty | settings)
-
-    for told, text in (("a wrong token", WRONG_TOKEN), ("no token", "no token")):
-        await types(told, text=text)
-    for deployment in (PICTURE_ID.replace("0", "f"), ""):
-        options["--deployment-id"] = deployment
-        await types(f"the deployment {deployment!r}")
-    options["--deployment-id"] = PICTURE_ID
-    away = {"COMFYDEPLOY_API_URL": f"http://{NOBODY}/api"}
-    await types("ComfyDeploy is away", **away)
+    token, key = home.discord.token, home.comfydeploy.api_key
+    env, empty = home.folder / ".env", dict.fromkeys(NAMES, "")
+    screen.monkeypatch.setattr("sys.stdin", StringIO(token))
+    await screen.types("setup", told="without a terminal", **empty)
     assert not env.exists()
     before = "# mine\n\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
     env.write_text(before)
-    await types("the present .env has other settings")
+    screen.answers(token, key, PICTURE_ID.replace("0", "f"), PICTURE_ID)
+    await screen.types("setup", told="the present .env has other settings", **empty)
     assert env.read_text() == (
-        f"# mine\n\nDISCORD_TOKEN={home.discord.token}\nLOG_LEVEL=DEBUG\n"
-        f"COMFYDEPLOY_API_KEY={home.comfydeploy.api_key}\nCOMFYDEPLOY_DEPLOYMENT_ID={PICTURE_ID}\n"
+        f"# mine\n\nDISCORD_TOKEN={token}\nLOG_LEVEL=DEBUG\n"
+        f"COMFYDEPLOY_API_KEY={key}\nCOMFYDEPLOY_DEPLOYMENT_ID={PICTURE_ID}\n"
     )
     env.unlink()
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
     (home.folder / ".env.example").write_text(example)
     (home.folder / "deployments.toml").touch()
     home.discord.faults.add("GET /users/@me/guilds", Fault.answer(404), times=None)
-    await types("with the example as template", text=f"\ufeff{home.discord.token}\r")
+    screen.answers(token, key)
+    await screen.types("setup", told="with the example as template", **empty)
     changed = zip(example.splitlines(), env.read_text().splitlines(), strict=True)
-    assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES)
-    await screen.types("setup", "--discord-token", WRONG_TOKEN, told="a secret in place of its file")
+    assert [old.rstrip("=") for old, new in changed if old != new] == list(NAMES[:2])
 
 
 async def setup_at_a_terminal(home: BotProcess, screen: Screen) -> None:
