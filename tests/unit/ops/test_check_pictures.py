@@ -64,7 +64,8 @@ async def test_an_unreachable_checker_has_its_remedy() -> None:
 
 async def test_a_mistake_in_the_labels_is_told(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
-    file.write_text('picture_check.labels.porn = "very"\n', encoding="utf-8")
+    deployment = 'deployments.a.deployment_id = "98244b49-9b56-46b8-83c8-334f27412095"'
+    file.write_text(f'{deployment}\npicture_check.labels.porn = "very"\n', encoding="utf-8")
     given = {"comfydeploy_deployment_id": None, "deployments_file": file, "picture_check_url": "http://h"}
     found = await check_pictures(SETTINGS.model_copy(update=given), Outside())
     assert (found.level, found.remedy) == (ERROR, "Correct deployments.toml.")
