@@ -131,7 +131,7 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
         # The value of weights is a URL that the machine downloads, so a user must not choose it.
         "hidden": settings.hidden or (is_weights and not choices and settings.fixed is None),
         "is_prompt": is_prompt,
-        "is_negative_prompt": is_text and not is_prompt and _named(_NEGATIVE, source.names),
+        "is_negative_prompt": is_text and _named(_NEGATIVE, source.names),
         "is_seed": kind is InputKind.INTEGER
         and ((not choices and _named(_SEED, source.names)) if settings.is_seed is None else settings.is_seed),
     }
@@ -141,8 +141,7 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
     if required is None:
         has_default = default is not None or is_weights or described.has_hidden_default
         required = is_prompt or not (has_default or item.is_seed)
-    is_sent = ours is not None and (ours != theirs or type(ours) is not type(theirs))
-    fields |= {"default": default, "required": required and item.offered, "send_default": is_sent}
+    fields |= {"default": default, "required": required, "send_default": ours not in (None, theirs)}
     return input_of(**fields), [*_warnings(item, settings, refuses_default=ours is None)]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from bot.database.engine import Repository, reads, writes
 from bot.database.key_values import lock_value, write_value
 from bot.database.row_locks import lock
-from bot.database.tables import key_values, queues, server_rules
+from bot.database.tables import key_values, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.settings.fields import Change, describe_changes
@@ -124,7 +124,7 @@ class PauseStore(Repository):
             return False
         connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
         add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
-        release_queues(connection, queues.c.waits_for == PAUSED)
+        release_queues(connection)
         return True
 
 

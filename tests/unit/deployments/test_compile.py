@@ -101,12 +101,13 @@ LINE = "TextSingleLine"
         ([node("negative_prompt", "Text"), node("prompt", "Text")], "prompt"),
         ([node("a", LINE), node("b", "Text", display_name="Positive prompt")], "b"),
         ([node("style", LINE), node("neg", "Text"), node("words", "Text")], "words"),
-        ([node("title", LINE), node("my_prompt", LINE)], "my_prompt"),
+        ([node(key, LINE) for key in ("title", "no_prompt", "prompt_mood", "my_prompt")], "my_prompt"),
         ([node("negative", "Text"), node("style", LINE)], None),
     ],
 )
 def test_the_prompt_is_found_by_its_name_or_its_lines(nodes: list[Any], prompt: str | None) -> None:
-    made = deployment(*nodes)
+    inputs = {"no_prompt": {"prompt": False}, "prompt_mood": {"choices": ["calm"]}}
+    made = deployment(*nodes, inputs={each.key: inputs.get(each.key, {}) for each in nodes})
     assert next((item.key for item in made.inputs.values() if item.is_prompt), None) == prompt
 
 
@@ -165,7 +166,7 @@ def test_the_limits_of_an_integer() -> None:
 
 
 def test_choices_of_a_number_are_only_what_a_person_would_write() -> None:
-    choices = ["1", "2.0", "1_0", "nan", " 3"]
+    choices = ["1", "2.0", "1_0", "nan", " 3", str(2**53)]
     made = deployment(node("steps", "NumberInt"), inputs={"steps": {"choices": choices}}).inputs
     assert [choice.value for choice in made["steps"].choices] == ["1", "2.0", "3"]
 

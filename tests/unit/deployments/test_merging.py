@@ -46,8 +46,9 @@ def test_a_typed_prompt_fills_every_gap_of_the_first_preset_with_a_prompt() -> N
     noir = preset(prompt="{prompt}, once more: {prompt}")
     found = merged({"prompt": "a fox"}, preset(steps=3), noir, preset(prompt="{prompt} at home"))
     assert (found.inputs["prompt"], found.sources["prompt"]) == ("a fox, once more: a fox", noir)
-    # An earlier run's prompt is no preset's.
-    assert merged({"prompt": "a fox"}, Stored({"prompt": "{prompt}"})).inputs["prompt"] == "a fox"
+    # An earlier run's prompt is no preset's, and a prompt without gaps hides those of later presets.
+    for first in (Stored({"prompt": "{prompt}"}), preset(prompt="an owl")):
+        assert merged({"prompt": "a fox"}, first, noir).inputs["prompt"] == "a fox"
     fits = preset(prompt="y" * (LONGEST - 10) + "{prompt}")
     assert len(str(merged({"prompt": "x" * 10}, fits).inputs["prompt"])) == LONGEST
 
@@ -68,6 +69,7 @@ def test_a_gap_needs_a_prompt_that_fits() -> None:
 
 SEED = input_of(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
 NARROW = but(SEED, minimum=0.0, maximum=5.0)
+DEFAULT_SEED = but(SEED, default=7, send_default=True)
 
 
 def seeds(item: Input, count: Any, **given: Any) -> list[Any]:
@@ -84,14 +86,14 @@ def seeds(item: Input, count: Any, **given: Any) -> list[Any]:
         (SEED, 3, {"more": "seed=5"}, [5, 6, 7]),
         (SEED, "4", {}, [1000, 1001, 1002, 1003]),
         *((SEED, none, {"seed": 7}, [7]) for none in (None, " ", 1)),
-        # Past the end of the range it goes on at the beginning.
+        # Past the end of the range it goes on at the beginning, and below the drawn ones it goes up to them.
         (NARROW, 4, {"seed": 4}, [4, 5, 0, 1]),
+        (but(NARROW, minimum=-9), 2, {"seed": -3}, [-3, -2]),
         (but(SEED, choices=(choice("7", "7"),)), 2, {"seed": 7}, [7, 7]),
-        # Again empties the seed.
-        *(
-            (but(SEED, default=7, send_default=True), 1, *each)
-            for each in (({}, [7]), ({"seed": ""}, [1000]))
-        ),
+        (but(SEED, fixed=3), 2, {}, [3, 3]),
+        # Again empties the seed, which keeps its default if it has choices.
+        *((DEFAULT_SEED, 1, *each) for each in (({}, [7]), ({"seed": ""}, [1000]))),
+        (but(DEFAULT_SEED, choices=(choice("7", "7"),)), 1, {"seed": ""}, [7]),
     ],
 )
 def test_a_given_seed_counts_on_and_others_are_drawn(
@@ -123,7 +125,7 @@ REVERSED = TODAY.model_copy(update={"inputs": dict(reversed(TODAY.inputs.items()
     ("inputs", "code"),
     [
         ({}, None),
-        ({"style": "ink-v1", "steps": 30, "cfg": 7}, None),
+        ({"style": "INK-V1", "steps": 30, "cfg": 7}, None),
         # A size is stored as its numbers, so another name or list of choices changes nothing.
         ({"width": 640, "height": 1024}, None),
         ({"style": "neon"}, "value_removed"),
@@ -147,12 +149,6 @@ def test_a_gpu_is_refused_once_it_is_not_offered() -> None:
     assert refusal is not None
     assert refusal.code == "gpu_removed"
     assert removed_since(TODAY.model_copy(update={"pinned_gpu": "L4"}), made_run(gpu="H100")) is None
-
-
-def test_only_a_seed_that_is_offered_varies() -> None:
-    assert SEED.varies_in_batch
-    for change in ({"fixed": 3}, {"hidden": True}, {"choices": (choice("1", "1"),)}, {"is_seed": False}):
-        assert not but(SEED, **change).varies_in_batch
 
 
 def test_each_seed_counts_by_itself() -> None:

@@ -75,7 +75,7 @@ def test_a_size_that_is_left_out_is_the_default(
 
 def test_a_size_is_required_without_defaults_and_replaces_its_two_inputs() -> None:
     with pytest.raises(InputError, match="input_required"):
-        sent(sized(side={}))
+        sent(sized(side={}, inputs={"width": {"default": 512}}))
     with pytest.raises(InputError, match="input_unknown"):
         sent(more="width=512")
 

@@ -13,7 +13,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.command_plan import suggestions
 from bot.deployments.files import check_content, check_file, needs_content
 from bot.deployments.inputs import Input
-from bot.deployments.merge import merge, parse_more, seed_range
+from bot.deployments.merge import free_texts, merge, parse_more, seed_range
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
@@ -61,7 +61,10 @@ def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
     found = take()
     assert found.inputs == {"prompt": "a red fox", "seed": 4242, "quality": "best", "bare": "ours"}
     assert (found.runs[0][1], found.prompt, found.gpu) == (4242, "a red fox", None)
+    assert free_texts(FLUX, found.inputs) == {"prompt": "a red fox", "bare": "ours"}
     assert take(gpu="h100").gpu == "H100"
+    optional = deployment(node("prompt", "Text", default="a fox"), inputs={"prompt": {"required": False}})
+    assert merge(optional, {}, draw_seed=drawn).prompt == "a fox"
     urls = take(image3=file("3.png"), image1=file("1.png")).inputs["images"]
     assert [url.rpartition("/")[2] for url in urls] == ["1.png", "3.png"]
 
@@ -134,6 +137,9 @@ def test_more_fills_inputs_by_option_name_or_key_in_any_case() -> None:
     found = take(more='Steps=30, CFG = 4.5 , hires=YES, negative="ugly, \\"bad\\"", width=1024,').inputs
     typed = {"steps": 30, "cfg": 4.5, "hires": True, "negative": 'ugly, "bad"', "width": 1024}
     assert {key: found[key] for key in typed} == typed
+    # The name of one may be the key of another.
+    swapped = deployment(node("a", "NumberInt"), inputs={"b": {"kind": "integer", "option": "a"}})
+    assert take(swapped, more="a=1, a_2=2").inputs == {"b": 1, "a": 2}
     # Phones write curly quotes.
     assert parse_more("negative=“a, b”, steps=3") == [("negative", "a, b"), ("steps", "3")]
 
@@ -217,6 +223,9 @@ def test_what_discord_says_and_what_the_content_shows_decide(
 
 
 def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
-    made = deployment(node("seed", "NumberInt"), inputs={"seed": {"min": -5}})
-    assert seed_range(made.offered[0]) == (0, 2**53 - 1)
-    assert seed_range(next(item for item in FLUX.offered if item.is_seed)) == (1, 4294967295)
+    def drawn_from(**limits: int) -> tuple[int, int]:
+        (seed,) = deployment(node("seed", "NumberInt", minimum=3), inputs={"seed": limits}).offered
+        return seed_range(seed)
+
+    assert [drawn_from(), drawn_from(min=0)] == [(3, 2**53 - 1), (0, 2**53 - 1)]
+    assert [drawn_from(min=-5, max=9), drawn_from(min=-5, max=-2)] == [(0, 9), (-5, -2)]

@@ -74,6 +74,7 @@ ON, GONE = ({"mode": "everybody", "review_channel_id": channel} for channel in (
 STAFF_ONLY, CLOSED = {"gpu_roles": {"A100": [5]}}, {"gpu_roles": {"A100": []}}
 UNLIMITED = {"budgets": {"roles": {5: {"at_once": 6, "unlimited": True}}}}
 WORDS, OLD_WORD = blocking("bad", "red fox"), blocking("a*b")
+FULL = [f"w{n:03}" for n in range(500)]
 
 
 @pytest.mark.parametrize(
@@ -116,11 +117,14 @@ WORDS, OLD_WORD = blocking("bad", "red fox"), blocking("a*b")
         (STAFF_ONLY, "gpus", {"gpu_roles": []}, CLOSED),
         (CLOSED, "gpus", {"gpu_roles_all": ["yes"]}, {}),
         ({}, "gpus", {"gpu_roles_all": ["no"]}, CLOSED),
+        # A role that is gone stays until somebody cleans up.
+        ({"gpu_roles": {"A100": [5, 900]}}, "gpus", {"gpu_roles": []}, {"gpu_roles": {"A100": [900]}}),
         # Words are kept once each without spare space, and found in any case.
         ({}, "words", {"blocked_add": [" red \t fox \n\nbad\nbad\n "]}, WORDS),
         (WORDS, "words", {"blocked_remove": ["RED fox"]}, blocking("bad")),
         ({}, "words", {"blocked_add": ["क्\u200dष"]}, blocking("क्\u200dष")),
         (blocking("क्\u200dष"), "words", {"blocked_remove": ["क्ष"]}, {}),
+        (blocking(*FULL[1:]), "words", {"blocked_add": FULL[:1]}, blocking(*FULL)),
         # A word of an earlier version, which is not taken any more, can stay and go.
         (OLD_WORD, "words", {"blocked_add": ["**fox"]}, blocking("**fox", "a*b")),
         (OLD_WORD, "words", {"blocked_remove": ["a*b"]}, {}),
@@ -131,9 +135,6 @@ def test_what_a_form_changes(
 ) -> None:
     rules, expected = ServerRules.model_validate(before), ServerRules.model_validate(after)
     assert edit(rules, section, **typed) == expected
-
-
-MANY_WORDS = "\n".join(["z" * 61, *(f"w{n}" for n in range(500))])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ MANY_WORDS = "\n".join(["z" * 61, *(f"w{n}" for n in range(500))])
         (approving(review_channel_id=9), "approval", {"mode": ["everybody"]}, "needs_channel"),
         (WORDS, "words", {"blocked_remove": ["fox\nbad\nOwl"]}, "word_not_listed word_not_listed"),
         ({}, "words", {"blocked_add": ["*\na*b\n*fox*"]}, "word_only_star word_inner_star"),
-        ({}, "words", {"blocked_add": [MANY_WORDS]}, "word_too_long too_many_words"),
+        ({}, "words", {"blocked_add": ["\n".join([*FULL, "z" * 61])]}, "word_too_long too_many_words"),
     ],
 )
 def test_a_mistake_in_a_form_is_told(rules: dict[str, Any], section: str, typed: Typed, codes: str) -> None:
@@ -170,15 +171,11 @@ def test_a_mistake_in_a_form_is_told(rules: dict[str, Any], section: str, typed:
 @pytest.mark.parametrize(
     ("section", "typed", "params"),
     [
-        ("record", {"retention_days": ["3651"]}, {"value": "3651", "limit": "3650"}),
         ("record", {"retention_days": ["x" * 99]}, {"value": f"{'x' * 39}…"}),
-        ("results", {"spoiler": ["*"]}, {"value": r"\*"}),
         ("gpus", {"gpu_weights": ["-1.50"]}, {"value": r"\-1.5", "limit": "0"}),
-        ("member", {"at_once": ["0"]}, {"label": "Limits per member · Runs at once"}),
-        ("words", {"blocked_remove": ["*Owl"]}, {"word": r"\*Owl"}),
     ],
 )
-def test_a_mistake_is_told_with_its_label_value_and_limit(
+def test_a_mistake_is_told_with_its_value_and_limit(
     section: str, typed: Typed, params: dict[str, str]
 ) -> None:
     with pytest.raises(InputErrors) as caught:
@@ -252,7 +249,6 @@ def test_a_form_of_another_version_is_refused(form: Typed) -> None:
     [
         ("results", {"gallery_channel_id": ("101",)}, ("101",)),
         ("results", {"gallery_channel_id": ("999",)}, ()),
-        ("record", {"retention_days": ("4000",)}, ("4000",)),
     ],
 )
 def test_a_refused_form_comes_back_with_all_that_still_exists(
@@ -265,14 +261,15 @@ def test_a_refused_form_comes_back_with_all_that_still_exists(
 
 
 def test_a_change_of_a_long_list_is_told_by_what_came_and_went() -> None:
+    roles = ", ".join(f"<@&{number}>" for number in range(1, 6))
     words = [f"w{n:02}" for n in range(100)]
     before = ServerRules.model_validate({"words": {"blocked": words}})
     after = ServerRules.model_validate(
-        {"words": {"blocked": ["*new*", *words[1:]]}, "gpu_roles": {"A100": [2, 999]}}
+        {"words": {"blocked": ["*new*", *words[1:]]}, "gpu_roles": {"A100": [*range(1, 6), 999]}}
     )
     assert describe_changes(before, after, AROUND) == [
         ("The bot's own list", "100 entries", "100 entries: added \\*new\\*; removed w00"),
-        ("A100 · Who may use it", "everybody", "<@&2>, a deleted role (`999`)"),
+        ("A100 · Who may use it", "everybody", f"{roles}, a deleted role (`999`)"),
     ]
 
 
