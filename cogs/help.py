@@ -16,7 +16,7 @@ from discord.ui import LayoutView
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, actor_of, rules_guild_id, show_page, turning
-from bot.services.runs import standing_of
+from bot.services.runs import limits_here
 from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
 from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_of, start_texts
@@ -31,8 +31,8 @@ async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
         case HelpPage.EXAMPLES:
             text = examples_text(catalogue.all())
         case HelpPage.LIMITS:
-            standing = await standing_of(bot.app, actor_of(interaction))
-            text = "\n".join(rules_of(standing, catalogue.title))
+            actor = actor_of(interaction)
+            text = "\n".join(rules_of(actor, catalogue.all(), *await limits_here(bot.app, actor)))
         case HelpPage.COMMANDS:
             in_server = rules_guild_id(interaction) is not None
             text = commands_text(await bot.registered.mention(), in_server=in_server)

@@ -98,25 +98,6 @@ def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) ->
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What `/help` explains to a member about limits: who they are, the rules, and what is offered to them.
-
-    `deployments` and `age_restricted` are names of deployments; `gpus` are the GPUs to choose from.
-    `defaults` are the presets that apply to requests that name none.
-    """
-
-    person: Member
-    usage: Usage
-    rules: ServerRules
-    deployments: Sequence[str] = ()
-    age_restricted: Sequence[str] = ()
-    gpus: Sequence[str] = ()
-    in_server: bool
-    age_restricted_channel: bool = False
-    defaults: Sequence[Preset] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the operator offers today for a stored run.
 

@@ -227,7 +227,7 @@ async def check_files(app: App, deployment: Deployment, merged: Merged) -> None:
     from an earlier request or result is accepted, because its file was checked then.
     """
     checks: list[Awaitable[InputError | None]] = []
-    for item in filter(lambda item: item.takes_file, deployment.offered):
+    for item in [each for each in deployment.offered if each.takes_file]:
         given = {file.url: (option, file) for option, file in merged.files.get(item.key, ())}
         for url in links_of(merged.inputs.get(item.key)):
             option, file = given.get(url) or (item.option_names[0], linked_file(url))

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from bot.context import App
-from bot.domain.budgets import UsageView, limits_of
+from bot.domain.budgets import Usage, UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.policy import Standing
-from bot.domain.requests import Actor, Member, Origin
+from bot.domain.requests import Actor, Member, Origin, Preset
 from bot.domain.runs import Run
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.services.access import cancellable, own_here
 from bot.services.presets import defaults
 
@@ -81,23 +81,13 @@ async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
     )
 
 
-async def standing_of(app: App, actor: Actor) -> Standing:
-    origin = actor.origin
-    rules = await app.store.rules.get(origin.guild_id)
-    usage = await app.store.figures.today(origin.guild_id, actor.id, app.now())
+async def limits_here(app: App, actor: Actor) -> tuple[Usage, ServerRules, Sequence[Preset]]:
+    """Return what limits the user here, and the presets that apply to requests that name none."""
+    guild_id = actor.origin.guild_id
+    usage = await app.store.figures.today(guild_id, actor.id, app.now())
     presets = (await defaults(app, actor)).defaults
-    offered = app.catalogue.all()
-    return Standing(
-        person=actor.person,
-        usage=usage,
-        rules=rules,
-        deployments=[each.name for each in offered],
-        age_restricted=[each.name for each in offered if each.age_restricted],
-        gpus=list(dict.fromkeys(gpu for each in offered for gpu in each.gpus if len(each.gpus) > 1)),
-        in_server=origin.guild_id is not None,
-        age_restricted_channel=origin.channel_age_restricted,
-        defaults=[each for each in presets if app.catalogue.get(each.deployment) is not None],
-    )
+    offered = [each for each in presets if app.catalogue.get(each.deployment) is not None]
+    return usage, await app.store.rules.get(guild_id), offered
 
 
 async def redeliver(app: App, actor: Actor, run: Run) -> None:

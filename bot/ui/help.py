@@ -10,9 +10,8 @@ from discord.utils import format_dt
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment
 from bot.domain.budgets import Spending, Usage, UsageView
-from bot.domain.policy import Standing
-from bot.domain.requests import NAME_LENGTH
-from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget
+from bot.domain.requests import NAME_LENGTH, Actor, Preset
+from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, ServerRules
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
@@ -81,14 +80,21 @@ def commands_text(mention: Mention, *, in_server: bool) -> str:
     )
 
 
-def rules_of(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
-    """Yield a heading, and the rules that apply to a member."""
+def rules_of(
+    actor: Actor,
+    deployments: Sequence[Deployment],
+    usage: Usage,
+    rules: ServerRules,
+    defaults: Sequence[Preset],
+) -> Iterator[str]:
+    """Yield a heading, and the rules that apply to a member. `defaults` are presets of these deployments."""
     yield "**Your limits here**"
-    yield from (f"- {each}" for each in _restrictions(standing.usage))
-    rules, roles = standing.rules, standing.person.role_ids
+    yield from (f"- {each}" for each in _restrictions(usage))
+    roles, titles = actor.person.role_ids, {each.name: each.title for each in deployments}
+    gpus = list(dict.fromkeys(gpu for each in deployments for gpu in each.gpus if len(each.gpus) > 1))
     mode, approval = rules.approval.mode, rules.approval
-    reviewed = [title(each) for each in standing.deployments if each in approval.deployments]
-    reviewed += [gpu for gpu in standing.gpus if gpu in approval.gpus]
+    reviewed = [titles[name] for name in titles if name in approval.deployments]
+    reviewed += [gpu for gpu in gpus if gpu in approval.gpus]
     is_exempt = mode is ApprovalMode.WITHOUT_ROLES and roles & approval.exempt_roles
     if mode in (ApprovalMode.EVERYBODY, ApprovalMode.WITHOUT_ROLES) and not is_exempt:
         yield "- A moderator looks at each request of yours before it starts."
@@ -97,26 +103,26 @@ def rules_of(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     else:
         yield "- Your requests start without a moderator's approval."
     yield "- `/usage` shows what you have used today, and what is left."
-    for default in standing.defaults[:_DEFAULTS]:
+    for default in defaults[:_DEFAULTS]:
         name = escape_line(default.name, NAME_LENGTH)
-        yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
-    if len(standing.defaults) > _DEFAULTS:
-        yield f"- And {len(standing.defaults) - _DEFAULTS} more."
-    if standing.in_server and rules.private_results:
+        title = escape_line(titles.get(default.deployment, default.deployment), 60)
+        yield say("help_rules_default", name=name, title=title)
+    if len(defaults) > _DEFAULTS:
+        yield f"- And {len(defaults) - _DEFAULTS} more."
+    if actor.origin.guild_id is not None and rules.private_results:
         yield "- With `private`, only you and the moderators can see a result."
     closed = {name for name, allowed in rules.deployment_roles.items() if not allowed & roles}
-    if names := [title(each) for each in standing.deployments if each in closed]:
+    if names := [titles[name] for name in titles if name in closed]:
         yield f"- Your roles can't use {_names(names)}."
     closed = {name for name, allowed in rules.gpu_roles.items() if not allowed & roles}
-    if names := [gpu for gpu in standing.gpus if gpu in closed]:
+    if names := [gpu for gpu in gpus if gpu in closed]:
         yield f"- Your roles can't use these GPUs: {_names(names)}."
     weights = rules.budgets.gpu_weights
-    if weighted := [f"{gpu} ×{weights[gpu]:g}" for gpu in standing.gpus if weights.get(gpu, 1) != 1]:
-        yield f"- GPU seconds count differently on {_names(weighted)}."
-    if standing.age_restricted:
-        here = "like this one" if standing.age_restricted_channel else "which this one isn't"
-        marked = _names(map(title, standing.age_restricted))
-        yield f"- {marked}: only in channels marked as age-restricted, {here}."
+    if names := [f"{gpu} ×{weights[gpu]:g}" for gpu in gpus if weights.get(gpu, 1) != 1]:
+        yield f"- GPU seconds count differently on {_names(names)}."
+    if names := [each.title for each in deployments if each.age_restricted]:
+        here = "like this one" if actor.origin.channel_age_restricted else "which this one isn't"
+        yield f"- {_names(names)}: only in channels marked as age-restricted, {here}."
 
 
 def _names(names: Iterable[str]) -> str:

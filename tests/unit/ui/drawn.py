@@ -31,9 +31,10 @@ from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
 from bot.domain.backend import InputKind
+from bot.domain.budgets import Usage
 from bot.domain.forms import Option
 from bot.domain.moderation import OUTCOMES, Report
-from bot.domain.policy import Standing
+from bot.domain.requests import Actor, Preset
 from bot.domain.runs import FINAL, Deletions, Run, RunState
 from bot.domain.settings.fields import SECTIONS, Key, form_of, keys_of
 from bot.domain.settings.kinds import Names, Section, SettingsContext
@@ -303,8 +304,15 @@ def start_page(page: custom_ids.HelpPage, deployments: Sequence[Deployment]) -> 
     return help.help_layout(page, *help.start_texts(deployments, plan_commands(deployments), mention))
 
 
-def limits_page(page: custom_ids.HelpPage, standing: Standing, title: Callable[[str], str]) -> LayoutView:
-    return help.help_layout(page, "\n".join(help.rules_of(standing, title)))
+def limits_page(
+    page: custom_ids.HelpPage,
+    actor: Actor,
+    deployments: Sequence[Deployment],
+    usage: Usage,
+    rules: ServerRules,
+    defaults: Sequence[Preset],
+) -> LayoutView:
+    return help.help_layout(page, "\n".join(help.rules_of(actor, deployments, usage, rules, defaults)))
 
 
 def greeting(deployments: Sequence[Deployment]) -> LayoutView:

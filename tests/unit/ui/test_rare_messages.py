@@ -13,8 +13,7 @@ import pytest
 
 from bot.domain.budgets import Spending, Usage
 from bot.domain.moderation import Report
-from bot.domain.policy import Standing
-from bot.domain.requests import Holder, Member
+from bot.domain.requests import Holder, Member, Preset
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.settings.kinds import ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -77,19 +76,22 @@ def limits() -> Mapping[str, Shown]:
     usage = Usage(now=ASKED, person=spent, server=spent)
     closed = replace(usage, block=made_block("spam *again*", None), paused="maintenance")
 
-    def page(rules: Mapping[str, Any], usage: Usage, **more: Any) -> Shown:
-        offered: dict[str, Any] = {"deployments": ("flux",), "age_restricted": ("flux",), "gpus": ("L4",)}
-        person, asked = Member(id=42, created_at=ASKED), ServerRules.model_validate(rules)
-        standing = Standing(person=person, usage=usage, rules=asked, in_server=True, **offered, **more)
-        return layout_of("\n".join(rules_of(standing, str.title)))
+    flux: Any = SimpleNamespace(name="flux", title="Flux", age_restricted=True, gpus=("L4", "T4"))
+    person = Member(id=42, created_at=ASKED)
+
+    def page(rules: Mapping[str, Any], usage: Usage, *defaults: Preset, restricted: bool = False) -> Shown:
+        origin = SimpleNamespace(guild_id=1, channel_age_restricted=restricted)
+        actor: Any = SimpleNamespace(person=person, origin=origin)
+        told = rules_of(actor, [flux], usage, ServerRules.model_validate(rules), defaults)
+        return layout_of("\n".join(told))
 
     selected = {"approval": {"mode": "selected", "deployments": ["flux"]}}
     house = made_preset("house *style*", holder=Holder.SERVER)
     waiting = [run(S.WAITING, queue_position=n, private=n == 2) for n in (2, 51)]
     return {
         "closed": page({"approval": {"mode": "everybody"}, "gpu_roles": {"L4": [5]}}, closed),
-        "selected": page(selected, usage, age_restricted_channel=True),
-        "free": page({"private_results": True}, usage, defaults=[house] * 7),
+        "selected": page(selected, usage, restricted=True),
+        "free": page({"private_results": True}, usage, *[house] * 7),
         "queue": queue_layout(
             [[each] for each in waiting], 0, more=False, viewer_id=7, title=str.title, ends={}
         ),
