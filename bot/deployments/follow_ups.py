@@ -6,7 +6,6 @@ warning, and everything else is offered.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -57,9 +56,7 @@ def _target(name: str, names: Sequence[str], deployments: Mapping[str, Deploymen
         return deployments[name]
     if name in names:
         raise _Unfit(f"deployment '{name}' is not offered")
-    matches = difflib.get_close_matches(name, names, n=1)
-    rest = f"did you mean '{matches[0]}'?" if matches else f"it can be {', '.join(deployments)}"
-    raise _Unfit(f"there is no deployment '{name}'; {rest}")
+    raise _Unfit(f"there is no deployment '{name}'; it can be {', '.join(deployments)}")
 
 
 def _linked(settings: FollowUpSettings, source: Deployment, target: Deployment) -> FollowUp:

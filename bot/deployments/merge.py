@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
-from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue, Run
@@ -265,15 +264,6 @@ def seed_range(item: Input) -> tuple[int, int]:
     return (low, high) if low <= high else (int(item.minimum or high), high)
 
 
-def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
-    """Return the free texts among the inputs of a request or preset, by option name, for the word filter."""
-    return {
-        item.option: value
-        for item in deployment.offered
-        if item.kind is InputKind.TEXT and isinstance(value := inputs.get(item.key), str)
-    }
-
-
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
     """Return the refusal if a run asks for a GPU or a value that its deployment no longer takes.
 
@@ -285,8 +275,10 @@ def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
         return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
     gone = _no_longer_offered(deployment, run.inputs)
     for item in deployment.offered:
-        own = item.own(run.inputs)
+        own, taken = item.own(run.inputs), None
+        with suppress(InputError):
+            taken = item.stored(own)
         # An input that takes several files may accept fewer of them today.
-        if own and not (item.fits(own) and (not item.takes_file or item.stored(own) == own)):
+        if own and (not taken or (item.takes_file and taken != own)):
             gone.append(item.option)
     return RefusedError("value_removed", option=in_code(gone[0], 60)) if gone else None
