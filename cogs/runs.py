@@ -111,8 +111,9 @@ class Runs(commands.Cog):
     @app_commands.describe(person="For moderators: somebody else's usage")
     async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
         target = member_from_user(person) if person is not None else None
-        view = await runs.usage(interaction.client.app, actor_of(interaction), target)
-        await interaction.response.send_message(view=usage_layout(view), ephemeral=True)
+        found = await runs.usage(interaction.client.app, actor_of(interaction), target)
+        other = None if target is None or target.id == interaction.user.id else target.id
+        await interaction.response.send_message(view=usage_layout(other, *found), ephemeral=True)
 
 
 _LISTED = 3

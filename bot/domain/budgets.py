@@ -127,22 +127,6 @@ class Usage:
         return day_end(self.now)
 
 
-@dataclass(frozen=True, slots=True)
-class UsageView:
-    """The figures that `/usage` shows. `own` is True if the reader asked about themselves.
-
-    `running` is how many runs the user and the whole server have in flight, or those outside servers.
-    `server` holds the server's limits, or None if the reader isn't a moderator.
-    """
-
-    user_id: int
-    own: bool
-    usage: Usage
-    running: tuple[int, int]
-    limits: Budget
-    server: Budget | None
-
-
 def budget_day(now: datetime) -> date:
     """Return the day whose budgets count, in UTC."""
     return now.astimezone(UTC).date()

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from bot.context import App
-from bot.domain.budgets import Usage, UsageView, limits_of
+from bot.domain.budgets import Usage, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
 from bot.domain.requests import Actor, Member, Origin, Preset
 from bot.domain.runs import Run
-from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.services.access import cancellable, own_here
 from bot.services.presets import defaults
 
@@ -60,8 +60,11 @@ async def message_kinds(
     return frozenset(known)
 
 
-async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
-    """Return the usage of `target`, or the user's own if it is None.
+async def usage(
+    app: App, actor: Actor, target: Member | None
+) -> tuple[Usage, tuple[int, int], Budget, Budget | None]:
+    """Return the usage of `target`, or the user's own if it is None, with how many runs they and the whole
+    server have in flight (or those outside servers), and the limits of both.
 
     Only moderators get the server's limits and the usage of other members. Raises RefusedError for
     anybody else who asks about another member. The default rules apply outside servers.
@@ -71,14 +74,9 @@ async def usage(app: App, actor: Actor, target: Member | None) -> UsageView:
     moderator = guild_id is not None and actor.person.is_moderator(rules)
     if person.id != actor.id and not moderator:
         raise RefusedError("not_a_moderator")
-    return UsageView(
-        user_id=person.id,
-        own=person.id == actor.id,
-        usage=await app.store.figures.today(guild_id, person.id, app.now()),
-        running=await app.store.figures.running(guild_id, person.id),
-        limits=limits_of(person, rules),
-        server=rules.budgets.server if moderator else None,
-    )
+    today = await app.store.figures.today(guild_id, person.id, app.now())
+    running = await app.store.figures.running(guild_id, person.id)
+    return today, running, limits_of(person, rules), rules.budgets.server if moderator else None
 
 
 async def limits_here(app: App, actor: Actor) -> tuple[Usage, ServerRules, Sequence[Preset]]:

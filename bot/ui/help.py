@@ -9,7 +9,7 @@ from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment
-from bot.domain.budgets import Spending, Usage, UsageView
+from bot.domain.budgets import Spending, Usage
 from bot.domain.requests import NAME_LENGTH, Actor, Preset
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, ServerRules
 from bot.domain.text import escape_line, shorten
@@ -129,12 +129,14 @@ def _names(names: Iterable[str]) -> str:
     return escape_line(", ".join(names), _NAMES)
 
 
-def usage_layout(view: UsageView) -> LayoutView:
-    usage, server, (running, running_there) = view.usage, "", view.running
-    heading = "### Your usage today" if view.own else f"### Usage of <@{view.user_id}> today"
-    above = lines(heading, *_used(usage.person, running, view.limits), *_restrictions(usage))
-    if view.server is not None:
-        server = lines("### The whole server today", *_used(usage.server, running_there, view.server))
+def usage_layout(
+    other: int | None, usage: Usage, running: tuple[int, int], limits: Budget, of_server: Budget | None
+) -> LayoutView:
+    """Show the reader's usage, or that of another user, and with `of_server` also the server's."""
+    heading = "### Your usage today" if other is None else f"### Usage of <@{other}> today"
+    above, server = lines(heading, *_used(usage.person, running[0], limits), *_restrictions(usage)), ""
+    if of_server is not None:
+        server = lines("### The whole server today", *_used(usage.server, running[1], of_server))
     resets = f"-# Resets {format_dt(usage.day_end, 'R')}. The GPU seconds of unfinished runs are estimates."
     return layout_of(above, server, resets)
 
