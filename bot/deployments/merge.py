@@ -12,6 +12,7 @@ from typing import Any
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, GPU, LARGEST, MORE, RESERVED
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue, Run
@@ -262,6 +263,12 @@ def seed_range(item: Input) -> tuple[int, int]:
     low = max(0, int(item.minimum or 0))
     high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))
     return (low, high) if low <= high else (int(item.minimum or high), high)
+
+
+def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
+    """Return the free texts among the inputs of a request, by option name, for the word filter."""
+    items = [item for item in deployment.offered if item.kind is InputKind.TEXT]
+    return {item.option: str(inputs[item.key]) for item in items if item.key in inputs}
 
 
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
