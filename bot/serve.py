@@ -59,7 +59,7 @@ async def serve(settings: Settings, outside: Outside) -> None:
         # Errors of an interrupted startup, such as a cancelled migration, are not failures.
         if not stopping.is_set():
             raise
-        log.debug("interrupted: %s", type(error).__name__)
+        log.debug("interrupted", exc_info=error)
     log.info("stopped")
 
 
