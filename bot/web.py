@@ -107,9 +107,7 @@ class MetricsPage:
             gauge("servers", "Servers that the bot is on").set_function(lambda: len(gateway.guilds))
             latency = gauge("gateway_latency_seconds", "Discord's last heartbeat")
             # Before the first heartbeat it is NaN or infinite.
-            latency.set_function(
-                lambda: gateway.latency if gateway.is_ready() and gateway.latency < 3600 else 0
-            )
+            latency.set_function(lambda: gateway.latency if gateway.latency < 3600 else 0)
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get(METRICS_PATH, self.answer)
@@ -151,5 +149,5 @@ class MetricsPage:
         self._pending.set(values.pending)
         self._undelivered.set(values.undelivered)
         oldest = values.oldest_pending_at
-        self._oldest.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+        self._oldest.set(0 if oldest is None else (now - oldest).total_seconds())
         self._used.set(values.gpu_seconds_today)

@@ -134,8 +134,6 @@ class MediaFetcher:
                 head = b""
                 while chunk := await response.content.read(SNIFF_BYTES - len(head)):
                     head += chunk
-        if not head:
-            raise MediaUnavailable(f"{_shown(url)}: empty")
         return head
 
     async def _download(self, url: str, limit: int, into: IO[bytes]) -> tuple[int, bytes]:

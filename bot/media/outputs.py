@@ -209,7 +209,7 @@ class OutputPreparer:
                 media = await self.fetch(url, path, ceiling, server=run.server, filename=output.filename)
                 if media.size <= target.limit:
                     return [_prepared(run, number, path, f".{media.suffix}", media.content_type)]
-                if kind_of(media.content_type) is FileKind.IMAGE and await self._shrink(target, path):
+                if await self._shrink(target, path):
                     told = say("media_recompressed", name=_name(output, number))
                     return [_prepared(run, number, path, ".webp", "image/webp"), told]
         except TimeoutError:

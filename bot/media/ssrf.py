@@ -43,7 +43,7 @@ def is_public(address: IPAddress) -> bool:
             return is_public(inner)
         if address not in _UNICAST:
             return False
-    special = address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL)
+    special = address.is_multicast or any(address in network for network in _SPECIAL)
     return address.is_global and not special
 
 
@@ -53,9 +53,6 @@ def public_or_in(networks: Iterable[IPNetwork]) -> AddressRule:
 
     def allows(address: IPAddress) -> bool:
         if isinstance(address, IPv6Address):
-            if address.scope_id is not None:
-                # `fd00:ec2::254%1` is the same host as without the zone, but is in no network.
-                return False
             address = _embedded(address) or address
         listed = any(address in network for network in private) and not _is_metadata(address)
         return listed or is_public(address)

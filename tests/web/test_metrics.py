@@ -72,7 +72,7 @@ async def test_only_a_process_with_the_gateway_has_its_gauges_and_needs_it(
     async with build(settings, Outside()) as app, listening(app.web, "127.0.0.1", 0) as port:
         _, text = await read(port)
         status, _ = await read(port, "/readyz")
-    names = set(re.findall(r"^comfydeploy_bot_(gateway_\w+|servers|store_up) ", text, re.MULTILINE))
+    names = set(re.findall(r"^comfydeploy_bot_(gateway_\w+|servers|store_up) [01].0$", text, re.MULTILINE))
     gateway = {"gateway_ready", "gateway_latency_seconds", "servers"}
     assert names == {"store_up", *(gateway if role is Role.GATEWAY else ())}
     # The gateway isn't connected.

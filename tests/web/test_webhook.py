@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bot.domain.runs import RunState
 from tests.web.service import Caller, output
 
@@ -51,23 +49,6 @@ async def test_what_cannot_be_recorded_is_refused_and_changes_nothing(caller: Ca
     counted = {"unreadable": len(UNREADABLE), "too_large": 1, "another_run": 1, "unknown_run": 1}
     assert await caller.counted() == counted
     assert await caller.run() == before
-
-
-async def test_an_event_of_a_single_output_does_not_end_the_run(caller: Caller) -> None:
-    """Such an event has the run's status of its moment, which may already be `success`."""
-    early = await caller.reports("success", outputs=[output()], event_type="run.output")
-    assert early.state is RunState.UPLOADING
-    ended = await caller.reports("success", outputs=[output(), output("https://files.example/b.png")])
-    assert (ended.state, len(ended.outputs)) == (RunState.SUCCEEDED, 2)
-
-
-@pytest.mark.parametrize("status", ["success", "completed"])
-async def test_events_after_the_end_change_nothing(caller: Caller, status: str) -> None:
-    ended = await caller.reports(status, outputs=[output()])
-    assert ended.state is RunState.SUCCEEDED
-    assert [each.filename for each in ended.outputs] == ["a.png"]
-    for late in ("running", "failed", "cancelled", "queued", status):
-        assert await caller.reports(late) == ended
 
 
 async def test_progress_is_stored_later_and_all_else_at_once(caller: Caller) -> None:

@@ -40,8 +40,9 @@ def test_what_is_no_output_is_left_out(odd: Any) -> None:
 
 def test_outputs_are_kept_once_up_to_their_limits() -> None:
     assert parse_outputs([entry(images=[{"url": LONGEST}])]) == (Output("images", url=LONGEST),)
-    assert parse_outputs([entry(text=["a\n\tb\x00\x1b c"])])[0].text == "a\n\tb c"
-    assert len(parse_outputs([entry(images=[file("a.png")], files=[file("a.png")], text=["x", "x"])])) == 2
+    assert parse_outputs([entry(text="a\n\tb\x00\x1b c")])[0].text == "a\n\tb c"
+    twice = parse_outputs([entry(images=[file("a.png")], files=[file("a.png")], text=["x", "x"])])
+    assert [output.kind for output in twice] == ["images", "text"]
     assert len(parse_outputs([entry(text=[*["x"] * 5000, "too late"])])) == 1
     assert len(parse_outputs([entry(images=[file(f"{n}.png") for n in range(5000)])])) == MAX_OUTPUTS
     texts = [letter * (MAX_TEXT + 1) for letter in "abcdef"]

@@ -60,6 +60,8 @@ def endless(status: int = 200) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=status)
         await response.prepare(request)
+        await response.write(bytes(100))
+        await asyncio.sleep(0.01)  # so that one read doesn't get more
         while True:
             await response.write(bytes(64 * 1024))
 

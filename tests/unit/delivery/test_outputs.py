@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from bot.domain.errors import BackendError, BackendUnreachable, MediaUnavailable
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.media.download import MediaFetcher
-from bot.media.outputs import OutputPreparer
+from bot.media.outputs import MAX_FILES, OutputPreparer
 from bot.outside import Outside
-from bot.ui.message_parts import PreparedOutputs
-from tests.unit.delivery.sites import PNG, Site, outside_only
+from bot.ui.message_parts import CONTENT_TEXT, INLINE_TEXT, PreparedOutputs
+from tests.unit.delivery.sites import PNG, Site, announcing, outside_only
 from tests.unit.factories import made_run
 
 LIMIT = 10_000
@@ -61,10 +62,12 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 
 
 @asynccontextmanager
-async def preparer(folder: Path, renewed: Sequence[Output] = ()) -> AsyncIterator[Prepare]:
+async def preparer(folder: Path, renewed: Sequence[Output] | BackendError = ()) -> AsyncIterator[Prepare]:
     """Yield `OutputPreparer.prepare` with this folder and a limit, by default not for the last try."""
 
     async def get_run(run_id: str) -> RunReport:
+        if isinstance(renewed, BackendError):
+            raise renewed
         return RunReport(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed))
 
     backend: Any = SimpleNamespace(get_run=get_run)
@@ -72,7 +75,9 @@ async def preparer(folder: Path, renewed: Sequence[Output] = ()) -> AsyncIterato
         outputs = OutputPreparer(fetcher, backend, Outside().executor("pictures", 1))
         usual = {"limit": LIMIT, "folder": folder, "last_try": False}
 
-        async def prepare(run: Run, **options: Any) -> PreparedOutputs:
+        async def prepare(run: Run, *, copy: bool = False, **options: Any) -> PreparedOutputs:
+            if copy:
+                return await outputs.prepare_copy(run, LIMIT, folder, options["deadline"])
             return await outputs.prepare(run, **{"deadline": later(60), **usual, **options})
 
         yield prepare
@@ -83,13 +88,72 @@ def later(seconds: float) -> float:
 
 
 async def test_when_the_time_is_over_the_rest_is_linked_to(storage: Storage, tmp_path: Path) -> None:
-    run = storage.run("good-1", "held-2", "good-3")
-    async with preparer(tmp_path) as prepare:
+    run = storage.run("good-1", "held-2", "good-3", "gone-4", run_id="7")
+    async with preparer(tmp_path, renewed=BackendUnreachable()) as prepare:
         prepared = await prepare(run, deadline=later(0.3))
+        with pytest.raises(MediaUnavailable):
+            await prepare(storage.run("held-1"), copy=True, deadline=later(0))
     assert [file.filename for file in prepared.files] == [f"flux-{run.key}-{number}.png" for number in (1, 3)]
-    (remark,) = prepared.remarks
-    assert "held-2" in remark
-    assert storage.site.url("/held-2") in remark
+    for remark, name in zip(prepared.remarks, ("held-2", "gone-4"), strict=True):
+        assert name in remark
+        assert storage.site.url(f"/{name}") in remark
+
+
+async def test_what_is_too_large_is_linked_and_not_read(storage: Storage, tmp_path: Path) -> None:
+    run, longest = storage.run("good-1"), storage.site.url("/").ljust(CONTENT_TEXT, "a")
+    async with preparer(tmp_path) as prepare:
+        assert len((await prepare(run, limit=len(PNG))).files) == 1
+        assert (await prepare(run, limit=0)).files == ()
+        assert storage.asked == ["/good-1"]
+        # A link that a message can't hold is in a file.
+        linked = await prepare(replace(run, outputs=(Output("images", longest, "a.png"),)), limit=0)
+        assert (len(linked.files), len(linked.remarks)) == (1, 1)
+        many = (*run.outputs * MAX_FILES, Output("text", text="a caption"))
+        assert len((await prepare(replace(run, outputs=many), limit=0)).remarks) == MAX_FILES
+        # Only a picture could be made to fit.
+        storage.site.handler = announcing(LIMIT + 1, PNG)
+        video = replace(run, outputs=(Output("files", storage.site.url(), "a.mp4"),))
+        assert "too large" in (await prepare(video, deadline=later(5))).remarks[0]
+
+
+async def test_texts_beyond_their_share_of_a_message_are_one_file(tmp_path: Path) -> None:
+    run = made_run(outputs=(Output("text", text="x" * INLINE_TEXT),))
+    async with preparer(tmp_path) as prepare:
+        for count, files, texts in ((1, 0, 1), (2, 1, 0)):
+            prepared = await prepare(replace(run, count=count))
+            assert (len(prepared.files), len(prepared.texts)) == (files, texts)
+        posted = [file.filename for file in prepared.files]
+        assert (await prepare(replace(run, count=2), posted=posted)).files == ()
+
+
+@pytest.mark.parametrize(
+    ("paths", "caption", "renewed", "files", "is_gone"),
+    [
+        (("good-1", "gone-2", "gone-3"), "a caption", (), 1, False),
+        (("good-1", "gone-2", "gone-3"), "", ("gone-2",), 2, False),
+        (("broken-1",), "", ("broken-1",), 1, False),
+        (("gone-1",), "", (), 0, True),
+        (("gone-1",), "a caption", (), 0, False),
+    ],
+    ids=range(5),
+)
+async def test_the_last_try_renews_what_it_can_and_a_result_is_gone_if_nothing_is_left(
+    storage: Storage,
+    tmp_path: Path,
+    *,
+    paths: tuple[str, ...],
+    caption: str,
+    renewed: tuple[str, ...],
+    files: int,
+    is_gone: bool,
+) -> None:
+    run, texts = storage.run(*paths, run_id="7"), (Output("text", text=caption),) * bool(caption)
+    fresh = [Output("images", storage.site.url("/good-again"), f"{path}.png") for path in renewed]
+    async with preparer(tmp_path, renewed=fresh) as prepare:
+        prepared = await prepare(replace(run, outputs=(*run.outputs, *texts)), last_try=True)
+    assert (len(prepared.files), len(prepared.remarks)) == (files, len(paths) - files)
+    assert (prepared.texts, prepared.is_gone) == (tuple(each.text for each in texts), is_gone)
+    assert storage.asked.count("/good-1") == ("good-1" in paths)
 
 
 async def test_each_of_several_files_of_the_same_name_gets_its_own_new_link(
@@ -100,18 +164,6 @@ async def test_each_of_several_files_of_the_same_name_gets_its_own_new_link(
     async with preparer(tmp_path, renewed=renewed) as prepare:
         await prepare(made_run(outputs=gone, run_id="7"))
     assert {"/good-1", "/good-2"} < {*storage.asked}
-
-
-async def test_an_answer_with_fewer_outputs_only_renews_links(storage: Storage, tmp_path: Path) -> None:
-    run = storage.run("good-1", "gone-2", "gone-3", run_id="7")
-    run = replace(run, outputs=(*run.outputs, Output("text", text="a caption")))
-    again = replace(run.outputs[1], url=storage.site.url("/good-again"))
-    for renewed, files in (((), 1), ((again,), 2)):
-        async with preparer(tmp_path, renewed=renewed) as prepare:
-            prepared = await prepare(run, last_try=True)
-        assert (len(prepared.files), len(prepared.remarks)) == (files, 3 - files)
-        assert prepared.texts == ("a caption",)
-    assert storage.asked.count("/good-1") == 2
 
 
 async def test_a_held_file_of_the_same_name_is_never_fetched_in_place_of_another(

@@ -167,6 +167,9 @@ def test_an_attempt_is_finished_where_it_began() -> None:
     assert start(message(attempt=begun, wanted_rev=3), [run], NOW) is Place.CHANNEL
     begun_in_part = message(Kind.OUTCOME, part(of=2, place=Place.DIRECT))
     assert start(begun_in_part, [run], NOW) is Place.DIRECT
+    assert start(message(Kind.OUTCOME, part(place=Place.DIRECT)), [run], NOW) is Place.CHANNEL
+    # A batch of which one run was cancelled still pings.
+    assert start(message(), [run, made_run(**CANCELLED)], NOW) is Place.CHANNEL
     for each in (message(), message(Kind.SHARE), message(attempt=begun), begun_in_part):
         assert start(replace(each, place=Place.RUNS), [run], NOW) is Place.RUNS
     # The answer shows no part of what was posted elsewhere.
@@ -194,6 +197,7 @@ REFUSED, CLOSED = "refused", "closed"
         (Kind.REVIEW, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.FILES, P.RUNS)),
         # What moderators turned away is told in public only if its requester takes no direct messages.
         (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.DIRECT), REFUSED, (F.FILES, P.CHANNEL)),
+        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
         (Kind.OUTCOME, {"state": S.REJECTED, **PRIVATE}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.RUNS)),
     ],
 )
@@ -217,6 +221,7 @@ def test_the_first_part_of_a_new_message_makes_the_earlier_ones_stale() -> None:
     new = old.with_part(part(3, of=2))
     assert new.attempt is None
     assert (new.refs, new.stale) == ([(HERE, 3)], ((HERE, 9), (HERE, 1), (HERE, 2)))
+    assert claim(new).known == {3, 9, 1, 2, 0}
     whole = new.with_part(part(4, index=1, of=2))
     assert (whole.refs, whole.stale, whole.is_complete) == ([(HERE, 3), (HERE, 4)], new.stale, True)
     # An edited answer keeps its id.

@@ -134,6 +134,7 @@ def succeeded(**columns: Any) -> Change:
         (run(S.WAITING), webhook(S.SUCCEEDED), shown(S.UPLOADING, due_at=NOW, **LATE_START)),
         (run(S.UPLOADING), webhook(S.SUCCEEDED), Change(S.UPLOADING, {"due_at": NOW})),
         (run(S.FAILED), webhook(S.SUCCEEDED), None),
+        (run(S.SUCCEEDED), webhook(S.FAILED), None),
         # A duration is measured, and in doubt if the end is seen late.
         (STARTED, webhook(S.SUCCEEDED, PICTURE), succeeded(**MEASURED)),
         (STARTED, reply(S.SUCCEEDED, PICTURE), succeeded(**MEASURED, duration_in_doubt=True)),
