@@ -14,7 +14,7 @@ from discord.ui import Modal
 
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
-from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.errors import RefusedError
 from bot.domain.forms import YES
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.picture_check import Verdict
@@ -132,15 +132,13 @@ async def _delete(interaction: Interaction, key: str) -> None:
 async def _confirm_deletion(
     interaction: Interaction, run: Run, only_copy: bool, more: discord.Interaction | None = None
 ) -> None:
-    """Remove what was deleted from Discord, and then say so in the private message with the button."""
+    """Wait until what was deleted is gone, and then say so in the private message with the button."""
     is_public = interaction.message is None or not interaction.message.flags.ephemeral
     await interaction.response.defer(ephemeral=True, thinking=is_public)
     if more is not None:
         with suppress(discord.HTTPException):
             await more.delete_original_response()
-    is_done = False
-    with suppress(StoreUnavailable):
-        is_done = await interaction.client.messenger.show_now(run.request_key)
+    is_done = await moderation.is_removed(interaction.client.app, run)
     code = f"{'delete_done' if is_done else 'delete_noted'}{'_copy' if only_copy else ''}"
     await interaction.edit_original_response(view=layout_of(say(code)), attachments=[])
 

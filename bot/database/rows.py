@@ -173,7 +173,7 @@ _ANSWER_OF = update(messages).where(
 )
 _REVISE = _ANSWER_OF.values(wanted_rev=messages.c.wanted_rev + 1)
 # Stops the edits of a status message, because the outcome takes over.
-SETTLE_ANSWER = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev, farewell_at=None)
+SETTLE_ANSWER = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev)
 
 
 def revise(connection: Connection, keys: Collection[str]) -> None:

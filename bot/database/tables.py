@@ -268,14 +268,11 @@ messages = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("due_at", UtcDateTime, nullable=False),  # when it may be changed, if it is out of date
     Column("since", UtcDateTime, nullable=False),  # when the last revision was wanted
-    # when an answer that only its interaction can edit is edited for the last time
-    Column("farewell_at", UtcDateTime),
     Column("channel_id", BigInteger),
     Column("with_prompt", Boolean, nullable=False, server_default=false()),  # a share shows the prompt
     Column("offered", Boolean, nullable=False, server_default=false()),
     Column("deleted_by", BigInteger),
     _partial("messages_due", "due_at", where="wanted_rev > shown_rev"),
-    _partial("messages_farewell", "farewell_at", where="farewell_at IS NOT NULL"),
     _partial("messages_offered", "request_key", where="offered"),
 )
 # What each person used on each day (UTC) on each server. Server 0 is everything outside

@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 WIDTH = 100
 # How many messages one transaction claims, so that other writers don't wait long.
 _AT_ONCE = 8
-_WHILE_WAITING = 20  # messages of a request that are changed while somebody waits
 _COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 _STOP_SECONDS = 1.0
 # What is changed after a message: a review card links to the result, and a batch's outcome leaves out what
@@ -93,14 +92,12 @@ class Messenger:
     def _busy(self) -> list[Message]:
         return [step.claim.message for step in self._active.values()]
 
-    async def _turn(self, room: int, only: str | None = None) -> tuple[list[Step], datetime | None]:
+    async def _turn(self, room: int) -> tuple[list[Step], datetime | None]:
         now = self._app.now()
         leases = [self._app.outside.random.randbytes(8).hex() for _ in range(room)]
         released, self._released = self._released, []
         try:
-            claims, due_at = await self._messages.turn(
-                released, leases, self._busy(), now, now + LEASE, only=only
-            )
+            claims, due_at = await self._messages.turn(released, leases, self._busy(), now, now + LEASE)
         except (StoreUnavailable, asyncio.CancelledError):
             # Releasing a claim twice does no harm.
             self._released = [*released, *self._released]
@@ -136,23 +133,6 @@ class Messenger:
         async with self._working(step):
             result = await self._attempt(step)
         self._app.metrics.attempts.labels(step.claim.message.kind, result).inc()
-
-    async def show_now(self, request_key: str) -> bool:
-        """Show what has changed in a request while somebody waits for it.
-
-        Returns whether nothing is left to do. Otherwise a messenger does it later. Raises StoreUnavailable.
-        """
-        try:
-            for _ in range(_WHILE_WAITING):
-                steps = [] if self._health.pause() else (await self._turn(1, only=request_key))[0]
-                if not steps:
-                    break
-                await self.handle(steps[0])
-            await self._store_releases()
-        finally:
-            self._app.wakeups.wake("show")
-        found = (await self._messages.of_request(request_key)).values()
-        return not any(each.is_pending and each.kind is not Kind.ANSWER for each in found)
 
     async def copy(self, copy: CopyRequest) -> str:
         """Post a copy of a result while its requester waits, and return its URL.
@@ -280,8 +260,8 @@ class Messenger:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
             await self._health.not_heard()
-        farewell, now = first.farewell_at, self._app.now()
-        step.change(farewell_at=farewell if farewell is not None and farewell > now else None, failures=0)
+        now = self._app.now()
+        step.change(failures=0)
         has_token = first.interaction_token_at(now) is not None
         pause = _FAST if has_token and first.status_message_id is not None else _SLOW
         # As long as the requester may see "thinking…", it is tried again.

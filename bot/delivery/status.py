@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.context import App
@@ -115,8 +114,6 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     runs, first = claim.runs, claim.first
     if all(run.final for run in runs):
         return first.status_message_id
-    if first.farewell_at is not None and app.now() >= first.farewell_at:
-        runs = [replace(first, status_note="answer_ends"), *runs[1:]]
     end = (await estimator.expected_ends([runs])).get(first.request_key)
     try:
         return await _edit(app, claim, status_message(runs, app.catalogue.title(first.deployment), end))

@@ -13,8 +13,6 @@ from bot.domain.text.file_names import keys_in_links
 
 # An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)
-# The last edit through an interaction is made this long before it ends. It says what happens next.
-FAREWELL = timedelta(seconds=60)
 # Discord's limit for the size of a file in a direct message, in bytes.
 DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
 InputValue = str | int | float | bool | list[str]
@@ -244,12 +242,6 @@ class Run:
     def needs_interaction(self) -> bool:
         """Return whether only interactions can show the run's messages in the channel of the request."""
         return self.user_install or self.private
-
-    @property
-    def farewell_at(self) -> datetime | None:
-        """Return when the answer is edited for the last time, if only the interaction can edit it."""
-        ends = self.interaction_expires_at if self.needs_interaction else None
-        return ends - FAREWELL if ends is not None else None
 
     @property
     def hidden_from_channel(self) -> bool:

@@ -217,7 +217,7 @@ def _keep_quiet(connection: Connection, key: str, erased: Collection[int]) -> No
         if message.is_pending and (posts or is_erased) and not is_told:
             which = {"request_key": key, "kind": message.kind, "number": message.number}
             offered = message.offered or (message.kind in OUTCOMES and shows > Shows.NOTICE)
-            quiet = {"shown_rev": message.wanted_rev, "attempt": None, "farewell_at": None}
+            quiet = {"shown_rev": message.wanted_rev, "attempt": None}
             set_columns(connection, messages, which, {**quiet, "offered": offered})
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from bot.context import App
 from bot.discord_api.channels import channel_state, requester_now
-from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.errors import RefusedError, RefusedForNow, StoreUnavailable
 from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.moderation import (
     NOTE_LENGTH,
@@ -32,6 +34,8 @@ from bot.strings import explain, say
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
+# How often, and after how many seconds each, to look whether the messenger has removed something.
+_LOOKS, _LOOK_PAUSE = 20, 0.25
 
 
 async def approve(app: App, actor: Actor, key: str) -> None:
@@ -146,7 +150,7 @@ async def delete_shown(
     """Delete the copy of a result that `message` shows, or else the result, with `whole` of the whole batch.
 
     If there is no result, delete the message about that. `message` is None if only the user sees it. Returns
-    the run, and whether only a copy was deleted. The caller lets the messenger remove it from Discord.
+    the run, and whether only a copy was deleted. The messenger removes it from Discord.
     """
     run, now = await stored(app, key), app.now()
     kinds = await message_kinds(app, key, message, None, ()) if message is not None else None
@@ -163,6 +167,18 @@ async def delete_shown(
     else:
         await app.store.reviews.discard(key, actor.id, now)
     return run, False
+
+
+async def is_removed(app: App, run: Run) -> bool:
+    """Wait until a request shows nothing that was deleted; return False if that takes some seconds."""
+    app.wakeups.wake("show")
+    for _ in range(_LOOKS):
+        await asyncio.sleep(_LOOK_PAUSE)
+        with suppress(StoreUnavailable):
+            found = (await app.store.messages.of_request(run.request_key)).values()
+            if not any(each.is_pending and each.kind is not Kind.ANSWER for each in found):
+                return True
+    return False
 
 
 async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:

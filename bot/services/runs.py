@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from bot.context import App
 from bot.domain.budgets import Usage, limits_of
@@ -38,8 +37,7 @@ async def message_kinds(
 
     A status message counts as an outcome, which it becomes. `interaction_id` is the interaction that the
     message answers, since the id of a status message is stored only after users see it. A message whose
-    post isn't confirmed yet is known by the `ids` of its components, and its own id is stored. Returns
-    None if there is no such run.
+    post isn't confirmed yet is known by the `ids` of its components. Returns None if there is no such run.
     """
     found = await app.store.history.request_of(key)
     if found is None:
@@ -47,17 +45,12 @@ async def message_kinds(
     messages, answer_id, answered = found
     if message.message_id == answer_id or (answered is not None and answered == interaction_id):
         return frozenset({Kind.OUTCOME})
-    known = [
+    return frozenset(
         each.kind
         for each in messages.values()
         if any(ref.message_id == message.message_id for ref in (*each.refs, *each.stale))
-    ]
-    for each in messages.values() if not known else ():
-        if each.attempt is not None and marker(each, each.attempt.part) in ids:
-            posted = replace(each.attempt.part, message_id=message.message_id)
-            await app.store.messages.adopt(each.request_key, each.kind, each.number, posted)
-            known.append(each.kind)
-    return frozenset(known)
+        or (each.attempt is not None and marker(each, each.attempt.part) in ids)
+    )
 
 
 async def usage(

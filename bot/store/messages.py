@@ -6,17 +6,15 @@ locked in the order request, runs, messages.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Select,
-    and_,
     bindparam,
     case,
     func,
@@ -39,7 +37,7 @@ from bot.database.rows import (
 )
 from bot.database.tables import UtcDateTime, is_any, messages, requests, runs
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import Claim, Kind, Message, Messages, Part, Release, full_channels
+from bot.domain.messages.records import Claim, Kind, Message, Messages, Release, full_channels
 from bot.domain.runs import Run
 
 # How soon to look again for a message that is due, but whose request is under a lease.
@@ -48,7 +46,6 @@ _LOOK_AGAIN = timedelta(seconds=1)
 ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
 _NOW = bindparam("now", type_=UtcDateTime())
-_IS_FREE = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
 
 
 def lease(
@@ -70,7 +67,7 @@ class MessageStore(Repository):
     def next_due(self, connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
         """Return when `turn` finds a message, or None if only another change can make one due."""
         # A read takes no locks, and usually nothing is due.
-        return _due(connection, _DUE, _values(now, busy, room=1))[1]
+        return _due(connection, _DUE, now, busy, room=1)[1]
 
     @writes_unsynced
     def turn(
@@ -81,28 +78,21 @@ class MessageStore(Repository):
         busy: Sequence[Message],
         now: datetime,
         until: datetime,
-        *,
-        only: str | None = None,
     ) -> tuple[Sequence[Claim], datetime | None]:
         """Release claims, and claim pending messages under the new `leases`, the longest overdue first.
 
         Messages to full channels are skipped, and those of requests under another lease or with a message in
         `busy`, which this process is showing. Status messages come last. If there is none, return also when
-        the next one is due. With `only`, what has changed in this request is claimed, apart from its status
-        message, in full channels, too.
+        the next one is due.
         """
         for release in sorted(released, key=lambda each: each.claim.message.request_key):
             _release(connection, release)
         if not leases:
             return (), None
-        if only:
-            values = {**_values(now, busy, room=1), "full": [], "request": only}
-            rows, due_at = connection.execute(_OF_REQUEST, values).all(), None
-        else:
-            rows, due_at = _due(connection, _DUE_LOCKED, _values(now, busy, room=len(leases)))
+        rows, due_at = _due(connection, _DUE_LOCKED, now, busy, room=len(leases))
         claims, taken = list[Claim](), [*busy]
         for row in rows:
-            is_full = not only and row.channel_id in full_channels(taken)
+            is_full = row.channel_id in full_channels(taken)
             if not is_full and row.request_key not in {each.request_key for each in taken}:
                 owner, kind = leases[len(claims)], Kind(row.kind)
                 claims.append(lease(connection, row.request_key, kind, row.number, owner, until))
@@ -158,15 +148,6 @@ class MessageStore(Repository):
             answer = {**message_key(key, Kind.ANSWER, 0), "wanted_rev": 1}
             set_columns(connection, messages, answer, {"shown_rev": 1, "due_at": now})
 
-    @writes
-    def adopt(self, connection: Connection, request_key: str, kind: Kind, number: int, part: Part) -> None:
-        """Store a part whose attempt wasn't confirmed, because somebody has pressed its button."""
-        lock_requests(connection, [request_key])
-        message = messages_of(connection, request_key).get((kind, number))
-        if message is not None and message.attempt is not None and part.ref not in message.refs:
-            # The release of the claim that made the attempt must not put back what it had.
-            _store_parts(connection, message.with_part(part), {}, {"wanted_rev": 1})
-
     async def release_leases(self) -> None:
         """Release every lease. Call this only if no other process sends messages.
 
@@ -214,7 +195,7 @@ def ask_about_pictures(connection: Connection, key: str, now: datetime, **channe
 
 
 # What a claim may change of its message.
-_OF_CLAIM = ("posted", "stale", "attempt", "form", "place", "failures", "offered", "farewell_at")
+_OF_CLAIM = ("posted", "stale", "attempt", "form", "place", "failures", "offered")
 
 
 def _store(connection: Connection, message: Message, **more: object) -> bool:
@@ -244,62 +225,35 @@ def _release(connection: Connection, release: Release) -> None:
     if held:
         for part in lost:
             message = message.with_part(part)
-        _store_parts(connection, message, {"due_at": release.due_at})
+        found = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
+        set_columns(connection, messages, _key_of(message), {**found, "due_at": release.due_at})
     elif lost:
         # Without the lease, what was posted is to be deleted, unless somebody else has found it.
         stale = (*message.stale, *(part.ref for part in lost))
         set_columns(connection, messages, _key_of(message), {"stale": stale}, {"wanted_rev": 1})
 
 
-def _store_parts(
-    connection: Connection, message: Message, more: Mapping[str, object], add: Mapping[str, float] = {}
-) -> None:
-    stored = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
-    set_columns(connection, messages, _key_of(message), {**stored, **more}, add)
-
-
-def _values(now: datetime, busy: Sequence[Message], room: int) -> dict[str, object]:
-    keys = [each.request_key for each in busy]
-    return {"now": now, "full": full_channels(busy), "busy": keys, "room": room}
-
-
 def _due(
-    connection: Connection, queries: Sequence[Select[Any]], values: Mapping[str, Any]
+    connection: Connection, query: Select[Any], now: datetime, busy: Sequence[Message], *, room: int
 ) -> tuple[Sequence[Row[Any]], datetime | None]:
     """Return the keys of the messages that are due, and when the first one is."""
-    overdue, ending = queries
-    rows, now = connection.execute(overdue, values).all(), values["now"]
-    if rows:
-        return rows, now
-    due_at, farewell_at = connection.execute(_NEXT_DUE).one()
-    if farewell_at is not None and farewell_at <= now:
-        rows = connection.execute(ending, values).all()
-    first = min(filter(None, (due_at, farewell_at)), default=None)
-    return rows, now if rows else max(first, now + _LOOK_AGAIN) if first is not None else None
+    keys = [each.request_key for each in busy]
+    values = {"now": now, "full": full_channels(busy), "busy": keys, "room": room}
+    rows = connection.execute(query, values).all()
+    first = now if rows else connection.scalar(_NEXT_DUE)
+    return rows, first if rows or first is None else max(first, now + _LOOK_AGAIN)
 
 
-def _first_due(is_due: ColumnElement[bool], *order: ColumnElement[Any]) -> Select[Any]:
-    full = messages.c.channel_id.in_(bindparam("full", expanding=True))
-    return (
-        select(messages.c.request_key, messages.c.kind, messages.c.number, messages.c.channel_id)
-        .join(requests, requests.c.key == messages.c.request_key)
-        .where(is_due, _IS_FREE, or_(messages.c.channel_id.is_(None), ~full))
-        .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
-        .order_by(*order)
-        .limit(bindparam("room"))
-    )
-
-
-_LAST = case((messages.c.kind == Kind.ANSWER, 1), else_=0)
-_IS_DUE, _IS_ENDING = and_(is_pending, messages.c.due_at <= _NOW), messages.c.farewell_at <= _NOW
-# What is out of date, and then the answers that are soon out of reach.
-_DUE = (_first_due(_IS_DUE, _LAST, messages.c.due_at), _first_due(_IS_ENDING, messages.c.farewell_at))
-_DUE_LOCKED = [query.with_for_update(skip_locked=True, of=requests) for query in _DUE]
-_OF_REQUEST = _DUE_LOCKED[0].where(
-    messages.c.request_key == bindparam("request"), messages.c.kind != Kind.ANSWER
+_is_free = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
+_is_full = messages.c.channel_id.in_(bindparam("full", expanding=True))
+_DUE = (
+    select(messages.c.request_key, messages.c.kind, messages.c.number, messages.c.channel_id)
+    .join(requests, requests.c.key == messages.c.request_key)
+    .where(is_pending, messages.c.due_at <= _NOW, _is_free)
+    .where(or_(messages.c.channel_id.is_(None), ~_is_full))
+    .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
+    .order_by(case((messages.c.kind == Kind.ANSWER, 1), else_=0), messages.c.due_at)
+    .limit(bindparam("room"))
 )
-# When the first message is due, or soon out of reach.
-_NEXT_DUE = select(
-    select(func.min(messages.c.due_at)).where(is_pending).scalar_subquery(),
-    select(func.min(messages.c.farewell_at)).where(messages.c.farewell_at.is_not(None)).scalar_subquery(),
-)
+_DUE_LOCKED = _DUE.with_for_update(skip_locked=True, of=requests)
+_NEXT_DUE = select(func.min(messages.c.due_at)).where(is_pending)

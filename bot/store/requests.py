@@ -225,7 +225,7 @@ def _store(
         for row in rows:
             row["due_at"] = now + timedelta(hours=rules.approval.hours) if row["index"] == 0 else None
     insert_rows(connection, rows)
-    want(connection, accepted.request_key, Kind.ANSWER, 0, now, {"farewell_at": accepted.farewell_at})
+    want(connection, accepted.request_key, Kind.ANSWER, 0, now)
     if in_review:
         channel = {"channel_id": accepted.review_channel_id}
         want(connection, accepted.request_key, Kind.REVIEW, 0, now, channel)

@@ -116,8 +116,7 @@ class Message:
     `posted` are the Discord messages that show it, and `stale` those to be deleted. `channel_id` is the
     channel to post in. `failures` counts the attempts since the last success, with the present one. `/runs`
     offers the result of an `offered` outcome. `deleted_by` is the user who deleted this message, while its
-    result may still be shown elsewhere. At `farewell_at`, an answer that only its interaction can edit is
-    edited for the last time.
+    result may still be shown elsewhere.
     """
 
     request_key: str
@@ -134,7 +133,6 @@ class Message:
     channel_id: int | None = None
     with_prompt: bool = False
     offered: bool = False
-    farewell_at: datetime | None = None
     deleted_by: int | None = None
 
     @property

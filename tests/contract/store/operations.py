@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from bot.database.tables import audit, requests
 from bot.domain.errors import RefusedForNow
-from bot.domain.messages.records import Attempt, Claim, Kind, MessageRef, Part
+from bot.domain.messages.records import Attempt, Claim, Kind, MessageRef
 from bot.domain.moderation import Report
 from bot.domain.picture_check import NOBODY_DECIDED, Verdict, decision_by
 from bot.domain.requests import Actor, ChannelState, Holder, Preset, Press
@@ -453,11 +453,6 @@ async def _begin_next(store: Store, given: Given, _: int) -> bool:
     return await store.messages.begin(claim, LATER)
 
 
-def _adopt(store: Store, given: Given, _: int) -> Any:
-    part: Part = part_of(given.posting, MessageRef(5, 51))
-    return store.messages.adopt("posting0", Kind.OUTCOME, 0, part)
-
-
 _add("show messages", EVERYTHING, lambda store, _, who: _show(store, who, NOW, SOON))
 _add("show one message", "", lambda store, _, __: store.messages.turn([], ["messenger"], (), NOW, SOON))
 _add("take over a lease", "posting checked", lambda store, _, who: _show(store, who, LATER, at(180)))
@@ -467,7 +462,6 @@ _add("begin the next part", "posting", _begin_next)
 _add("store a post", "posting", _release(shown=True, ends_answer=True, changes=[Kind.REVIEW]))
 _add("store a post without the lease", "posting", _release(shown=True, held=False))
 _add("fail to post", "posting", _release(shown=False))
-_add("find a post", "posting", _adopt)
 _add("make messages due", "posting offered", lambda store, _, __: store.messages.make_due(at(1)))
 _add("release all leases", "", lambda store, _, __: store.messages.release_leases())
 _add("show the answer", "queue", lambda store, _, __: store.messages.answered("new00", 78, NOW))
@@ -587,7 +581,6 @@ APART = [
     ("poll due runs", "poll due runs"),
     ("a cancelled run ends", "withdraw a cancellation"),
     ("show messages", "show messages"),
-    ("store a post", "find a post"),
     ("share a result", "erase a person"),
     ("share a result", "remove what has expired"),
     ("change the rules", "change the rules"),

@@ -218,9 +218,8 @@ async def release(store: Store, claim: Claim, due_at: datetime, *, shown: bool, 
 
 
 async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
-    """Take a status message as edited, for the last time if only its end made it due."""
-    edited = claim if claim.message.is_pending else claim.changed(farewell_at=None)
-    await release(store, edited, now, shown=True)
+    """Take a status message as edited."""
+    await release(store, claim, now, shown=True)
 
 
 async def claimed(store: Store, now: datetime = NOW) -> Claim:

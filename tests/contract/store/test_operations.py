@@ -480,12 +480,6 @@ fail to post
     request posting0: lease_owner=None lease_until=None
 store a post without the lease
     outcome of posting0: wanted_rev+1 stale=[50, 52]
-find a post; fail to post
-    outcome of posting0: due_at=30s
-    request posting0: lease_owner=None lease_until=None
-find a post
-begin a post; find a post
-    outcome of posting0: wanted_rev+1 posted=[51] attempt=None
 fail to post; make messages due
     outcome of posting0: due_at=1s
 release all leases
@@ -613,8 +607,6 @@ damage the rules; approve
 reject; approve; reject
 report a result; report a result; report a result
 copy one result; share a result
-find a post; find a post
-store a post; find a post
 make messages due
 show the answer
 erase a person; erase a person

@@ -144,7 +144,7 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
         "role_ids": [frozenset(ROLES)],
         "saved": [[(escaped[:40], escaped, escaped)] * many, [], None],
         "sentence": [escaped * 20],
-        "status_note": ["answer_ends", "not_cancellable", None],
+        "status_note": ["not_cancellable", None],
         "texts": [(said[: INLINE_TEXT // 150],) * 150, (said[:INLINE_TEXT],), ()],
         "turn": [1 << 30],
         "unreadable": [("budgets.roles.1",) * many, ()],
