@@ -32,15 +32,11 @@ _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"'})
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The values of an earlier run or a preset, by the backend's keys, and its GPU.
-
-    `is_default` means that nobody named the preset: it is the user's default or the channel's.
-    """
+    """The values of an earlier run or a preset, by the backend's keys, and its GPU."""
 
     inputs: Values = field(default_factory=dict)
     gpu: str | None = None
     preset: Preset | None = None
-    is_default: bool = False
 
 
 @dataclass(slots=True)

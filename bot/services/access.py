@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.context import App
-from bot.deployments.model import deployment_of
+from bot.deployments.model import Deployment, deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind
@@ -59,6 +59,17 @@ async def source(app: App, actor: Actor, key: str) -> Run:
         if run.deleted_at is not None or is_hidden_here(app, actor, run):
             raise RefusedError("run_gone")
     return shown or run
+
+
+async def source_inputs(app: App, actor: Actor, key: str) -> tuple[Run, Deployment]:
+    """Return a run from which the user may start, with all of its inputs, and its deployment.
+
+    The deployment may have been renamed. Without erased inputs, its defaults would make something else.
+    """
+    run = await source(app, actor, key)
+    if run.erased_at is not None:
+        raise RefusedError("run_erased")
+    return run, deployment_of(run, app.catalogue.all()) or app.catalogue.require(run.deployment)
 
 
 async def _copied_here(app: App, actor: Actor, run: Run) -> Run | None:

@@ -18,6 +18,7 @@ from bot.domain.forms import Shape
 from bot.domain.requests import Actor
 from bot.domain.runs import InputValue, Run
 from bot.services.access import source as source_run
+from bot.services.access import source_inputs
 from bot.strings import say
 
 # A picture was made from another at most so many times before its prompt is looked up.
@@ -166,12 +167,7 @@ def keep(
 
 
 async def _of_run(app: App, actor: Actor, key: str) -> tuple[Run, Draft]:
-    """Return a run, and the draft of its deployment, even if that was renamed."""
-    run = await source_run(app, actor, key)
-    if run.erased_at is not None:
-        # Without the erased inputs, the defaults would make another picture.
-        raise RefusedError("run_erased")
-    deployment = deployment_of(run, app.catalogue.all()) or app.catalogue.require(run.deployment)
+    run, deployment = await source_inputs(app, actor, key)
     draft = Draft(
         deployment=deployment,
         title=say("edit_title", title=deployment.title),

@@ -77,9 +77,10 @@ def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
     for layer in layers:
         if not any(layer is each for each in merged.sources.values()):
             continue
-        if layer.preset is not None and layer.preset.holder is Holder.SERVER:
-            notes.append(f"preset: {escape_line(layer.preset.name, NAME_LENGTH)}")
-        elif layer.is_default:
+        preset = layer.preset
+        if preset is not None and preset.holder is Holder.SERVER:
+            notes.append(f"preset: {escape_line(preset.name, NAME_LENGTH)}")
+        elif preset is not None and preset.is_default:
             notes.append("your default")
     return " · ".join(notes) or None
 

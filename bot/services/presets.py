@@ -12,7 +12,7 @@ from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft
 from bot.deployments.inputs import Input, OptionChoice, Values
 from bot.deployments.merge import Stored
-from bot.deployments.model import Deployment, deployment_of
+from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
@@ -20,7 +20,7 @@ from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, folded, is_k
 from bot.domain.results import PAGE_SIZE, first_page
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
-from bot.services.access import source
+from bot.services.access import source_inputs
 from bot.services.generation import facts_of
 from bot.store.presets import Usable, read_usable
 from bot.strings import say
@@ -160,7 +160,7 @@ async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Dr
     found = app.catalogue.require(deployment)
     with app.metrics.request(deployment):
         facts = await facts_of(app, actor, found, name or "")
-    stored: list[Stored] = []
+    used: list[Preset] = []
     if name is not None:
         shown = escape_line(name, NAME_LENGTH)
         if not facts.named:
@@ -171,9 +171,9 @@ async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Dr
             title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path(other)
             code = "preset_elsewhere" if app.catalogue.get(other) is not None else "default_gone"
             raise RefusedError(code, name=shown, title=title, path=path)
-        stored = [Stored(fitting[0].inputs, fitting[0].gpu, fitting[0])]
-    unnamed = [each for each in facts.defaults if each.deployment == deployment]
-    stored += (Stored(each.inputs, each.gpu, each, is_default=True) for each in unnamed)
+        used = fitting[:1]
+    used += (each for each in facts.defaults if each.deployment == deployment)
+    stored = [Stored(each.inputs, each.gpu, each) for each in used]
     title = say("edit_title", title=found.title)
     return Draft(deployment=found, title=title, stored=stored, facts=facts)
 
@@ -276,13 +276,9 @@ def _prompt_of(deployment: Deployment) -> Input:
 
 
 async def _source(app: App, actor: Actor, key: str) -> tuple[Run, Deployment]:
-    """Return a run that the user may start from, and its deployment, even if that was renamed."""
     if not is_key(key):
         raise RefusedError("preset_run_unknown")
-    run = await source(app, actor, key)
-    if run.erased_at is not None:
-        raise RefusedError("run_erased")
-    return run, deployment_of(run, app.catalogue.all()) or app.catalogue.require(run.deployment)
+    return await source_inputs(app, actor, key)
 
 
 async def _named(app: App, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
