@@ -73,7 +73,7 @@ async def open_draft(interaction: Interaction, id: DraftId) -> None:
     app, actor, kept = interaction.client.app, actor_of(interaction), _kept(interaction, id)
     draft = await _draft(interaction, id, kept, actor)
     typed = {**draft.typed, **kept.typed}
-    fields = await generation.form(app, draft, typed, kept.wrong)
+    fields = await drafts.form(app, draft, typed, kept.wrong)
     if fields:
         await interaction.response.send_modal(form_modal(id.encode(), draft.title, fields))
     else:

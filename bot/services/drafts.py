@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,11 +14,12 @@ from bot.deployments.merge import Stored, with_more
 from bot.deployments.model import Deployment, FollowUp, deployment_of
 from bot.deployments.schema.field_types import COUNT
 from bot.domain.errors import BotError, CodedError, InputError, RefusedError
-from bot.domain.forms import Shape
+from bot.domain.forms import FormField, Shape
 from bot.domain.requests import Actor
 from bot.domain.runs import InputValue, Run
 from bot.services.access import source as source_run
 from bot.services.access import source_inputs
+from bot.services.generation import deleted_files
 from bot.strings import say
 
 # A picture was made from another at most so many times before its prompt is looked up.
@@ -123,6 +124,19 @@ async def follow_up(app: App, actor: Actor, key: str, ref: str, *, of_result: bo
         action=f"then {ref}",
     )
     return _made_from(draft, key, made_by, source)
+
+
+async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()) -> Sequence[FormField]:
+    """Return the fields of a draft's form, which show what was typed before; it may have none.
+
+    In place of a file of a deleted result, the form requires another. Raises RefusedError if it has no
+    field for one. The options in `wrong` come first.
+    """
+    values: dict[str, InputValue] = dict(draft.values)
+    for item in draft.deployment.offered:
+        if item.takes_file and (given := item.typed({**typed, **draft.files})):
+            values[item.key] = [file.url for _, file in given]
+    return draft.fields(typed, wrong, await deleted_files(app, values))
 
 
 def can_be_edited(draft: Draft | None, typed: Typed, error: BotError) -> bool:

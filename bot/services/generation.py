@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
-from bot.domain.forms import FormField
 from bot.domain.picture_check import Flagged, Labels, Verdict
 from bot.domain.policy import Facts, check_of, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batch_of
@@ -50,20 +49,7 @@ _FILE_SECONDS = 1.0
 _QUOTED, _OWN_LIST = 300, "The bot's own list"
 
 
-async def form(app: App, draft: Draft, typed: Typed, wrong: Set[str] = frozenset()) -> Sequence[FormField]:
-    """Return the fields of a draft's form, which show what was typed before; it may have none.
-
-    In place of a file of a deleted result, the form requires another. Raises RefusedError if it has no
-    field for one. The options in `wrong` come first.
-    """
-    values: dict[str, InputValue] = dict(draft.values)
-    for item in draft.deployment.offered:
-        if item.takes_file and (given := item.typed({**typed, **draft.files})):
-            values[item.key] = [file.url for _, file in given]
-    return draft.fields(typed, wrong, await _deleted_files(app, values))
-
-
-async def _deleted_files(app: App, inputs: Values) -> frozenset[str]:
+async def deleted_files(app: App, inputs: Values) -> frozenset[str]:
     """Return the keys of those inputs that take a file of a deleted result."""
     made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
     keys = frozenset[str]().union(*made_by.values())
@@ -113,7 +99,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         is_direct = actor.origin.guild_id is None and not actor.origin.user_install
         private = (draft.private or bool(typed.get(PRIVATE))) and not is_direct
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
-        if await _deleted_files(app, merged.inputs):
+        if await deleted_files(app, merged.inputs):
             raise RefusedError("parent_deleted")
         facts = draft.facts or await facts_of(app, actor, deployment)
         is_checked = app.pictures is not None and (not private or app.settings.picture_check_private)
