@@ -179,7 +179,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
     fits, one in any message of the result.
 
     The button may be behind *More* or a number, or the file in another message. If the message with the
-    button shows one picture, no other is taken. A user install can't read other messages.
+    button shows one picture, no other is taken.
     """
     app, message = interaction.client.app, interaction.message
     if message is None:
@@ -191,7 +191,7 @@ async def _with_file(interaction: Interaction, draft: Draft, key: str, actor: Ac
         return len(shown) != 1 or not is_kind(InputKind.IMAGE, file) or file_behind(file.url) in shown
 
     found = draft.taking([*filter(is_meant, run_files(message, key, linked=run.needs_interaction))])
-    if found is not None or run.user_install:
+    if found is not None:
         return found
     posted = result_refs(await app.store.messages.of_request(run.request_key), run.index)
     files = await fetch_run_files(interaction.client, posted, key)

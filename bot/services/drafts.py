@@ -153,8 +153,7 @@ def can_be_edited(draft: Draft | None, typed: Typed, error: BotError) -> bool:
     fields = draft.fields(typed, options)
     if is_rule and error.code == "parent_deleted":
         return any(field.shape is Shape.FILES for field in fields)
-    names = {field.name for field in fields}
-    return bool(names) and (is_passing or not options.isdisjoint(names))
+    return is_passing or not options.isdisjoint(field.name for field in fields)
 
 
 def keep(
@@ -210,11 +209,11 @@ async def _maker(app: App, actor: Actor, key: str) -> tuple[Run | None, Run | No
 async def _with_ancestors(app: App, actor: Actor, run: Run | None) -> AsyncIterator[tuple[Run, Deployment]]:
     """Yield a run, and those that it was made from, with their deployments.
 
-    This ends at a run that the user may not start from, that was erased, or whose deployment is gone.
+    This ends at a run that the user may not start from, or whose deployment is gone.
     """
     for _ in range(_GENERATIONS):
         deployment = deployment_of(run, app.catalogue.all()) if run is not None else None
-        if run is None or deployment is None or run.erased_at is not None:
+        if run is None or deployment is None:
             return
         yield run, deployment
         parent_key, run = run.parent_key, None

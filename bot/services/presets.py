@@ -131,7 +131,7 @@ def typed_into_form(key: str, sent: Mapping[str, Any]) -> Saving:
 
 async def latest_run(app: App, user_id: int) -> str:
     entries = await app.store.history.page(user_id, limit=1)
-    if not entries or entries[0].first.erased_at is not None:
+    if not entries:
         raise RefusedError("preset_no_run")
     return entries[0].first.key
 

@@ -35,3 +35,4 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await mona.sets("Results", private_results="Not allowed")
     await alice.chooses("Upscale")
     await alice.fills_in()
+    await alice.presses("Again", beside="a slower secret")

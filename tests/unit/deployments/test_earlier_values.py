@@ -116,10 +116,14 @@ def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, ki
 
 
 def test_a_form_requires_another_file_in_place_of_a_deleted_one() -> None:
-    made, stored = offering(PROMPT, IMAGE), {"p": "a fox", "i": "https://x/a.png"}
+    made = offering(PROMPT, but(IMAGE, display_name="Prompt"))
+    stored = {"p": "a fox", "i": "https://x/a.png"}
     assert not any(field.required for field in fields_of(made, stored))
     prompt, image = fields_of(made, stored, gone={"i"})
     assert (prompt.required, image.required) == (False, True)
+    text, upload = form_modal("x", "t", [prompt, image]).to_dict()["components"]
+    assert upload["component"]["min_values"] == 1
+    assert (text["label"], upload["label"]) == ("prompt", "image"), "both are called Prompt"
     assert image.description == "The earlier file was deleted. Please attach another."
     with pytest.raises(RefusedError, match="parent_deleted"):
         Draft(deployment=made, stored=[Stored(stored)], asked=[PROMPT]).fields({}, gone={"i"})

@@ -82,10 +82,6 @@ def test_a_button_finds_its_follow_up_under_other_names(tmp_path: Path) -> None:
 
 def test_a_button_never_starts_another_follow_up(tmp_path: Path) -> None:
     ref = linked(tmp_path, UPSCALE).reference
-    for count in (1, 2):
-        others = (f'deployment = "up"\nlabel = "{n}×"\ninputs.scale = {n}\n' for n in range(2, 2 + count))
-        now = loaded(tmp_path, *others)
-        assert find_follow_up([*now.values()], now["flux"], ref) is None
     now = loaded(tmp_path, ANIMATE.replace("Animate", "Upscale"))
     assert find_follow_up([*now.values()], now["flux"], ref) is None
 

@@ -118,12 +118,7 @@ def test_the_sides_choices_are_limits_too() -> None:
 
 W = node("w", "NumberInt", display_name="width", default=512, maximum=1536)
 HEIGHT = node("height", "NumberInt", default=512)
-SIZE, SEED = node("size", "Text"), node("seed", "NumberInt")
-
-
-def test_an_input_named_like_the_option_gives_way() -> None:
-    made = deployment(W, HEIGHT, SIZE, sizes={"choices": CHOICES})
-    assert {item.key: item.option for item in made.offered} == {"w, height": "size", "size": "size_2"}
+SEED = node("seed", "NumberInt")
 
 
 @pytest.mark.parametrize(

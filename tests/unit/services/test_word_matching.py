@@ -21,21 +21,15 @@ def found(
     return hit.keyword if hit else None
 
 
-# The tables of "Keyword Matching Strategies" in Discord's documentation, and texts that don't match.
+# From the tables of "Keyword Matching Strategies" in Discord's documentation, and texts that don't match.
 @pytest.mark.parametrize(
     ("keyword", "hits", "misses"),
     [
         ("cat*", "catch, Catapult, CAttLE", "wildcat, location"),
-        ("tra*", "train, trade, TRAditional", "extra"),
         ("the mat*", "the matrix", "breathe matter"),
         ("*cat", "wildcat, copyCat", "catch, location"),
-        ("*tra", "extra, ultra, orchesTRA", "train"),
-        ("*the mat", "breathe mat", "the matter"),
         ("*cat*", "location, eduCation", "act"),
-        ("*tra*", "abstracted, outrage", "art"),
-        ("*the mat*", "breathe matter", "the best mat"),
         ("cat", "cat, CAT, Cat", "catch, wildcat, location"),
-        ("train", "train", "trains"),
         ("the mat", "the mat", "breathe mat, the matrix, the best mat"),
     ],
 )
@@ -85,18 +79,13 @@ def test_an_exempt_role_or_channel_leaves_the_rule_out_but_not_the_bots_own_list
     exempt = WordRule(
         name="r", keywords=("cat",), exempt_roles=frozenset({1}), exempt_channels=frozenset({2})
     )
-    texts = {"prompt": "cat"}
-    assert first_hit(compiled([exempt]), texts, {5}, {6}) == Hit("r", "prompt", "cat")
+    texts = {"prompt": "a fox", "negative": "cat"}
+    hit = first_hit(compiled([exempt]), texts, {5}, {6})
+    assert hit == Hit("r", "negative", "cat")
+    assert "cat" not in repr(hit), "logs show it"
     assert first_hit(compiled([exempt]), texts, {5, 1}, {6}) is None
     assert first_hit(compiled([exempt]), texts, {5}, {6, 2}) is None
-    assert first_hit(compiled([exempt], blocked=("cat",)), texts, {1}, {2}) == Hit(None, "prompt", "cat")
-
-
-def test_a_hit_names_the_rule_and_the_option_but_does_not_show_the_word() -> None:
-    rules = compiled([WordRule(name="one", keywords=("dog",)), WordRule(name="two", keywords=("cat",))])
-    hit = first_hit(rules, {"prompt": "a fox", "negative": "cat"})
-    assert hit == Hit("two", "negative", "cat")
-    assert "cat" not in repr(hit)
+    assert first_hit(compiled([exempt], blocked=("cat",)), texts, {1}, {2}) == Hit(None, "negative", "cat")
 
 
 def test_a_keyword_without_anything_visible_is_reported_and_matches_nothing() -> None:
@@ -126,7 +115,6 @@ TRICKS = {
     "*fuck*": ("fuск",),
     "dick": ("dІck", "d1ck"),
     "sex": ("ѕех", "ЅЕХ", "s3x", "5ex", "$ex", "the\u00a0\u2003sex", "sex猫"),
-    "bad": ("what a b a d dog",),
     "hell": ("he11",),
     "сука": ("СУКА", "сукa", "cyка"),
     "хуй": ("хyй", "х у й", "Хуй"),
