@@ -324,8 +324,8 @@ class ClaimStore(Repository):
 
     @writes
     def make_checks_due(self, connection: Connection, now: datetime) -> None:
-        """Make all runs due for a check that the backend got before `now` and that are still polled."""
-        later = (_IS_FOLLOWED, runs.c.run_id.is_not(None), runs.c.submitted_at < now, runs.c.due_at > now)
+        """Make all runs due for a check that the backend has and that are still polled."""
+        later = (_IS_FOLLOWED, runs.c.run_id.is_not(None), runs.c.due_at > now)
         owners = select(runs.c.request_key).where(*later)
         if keys := lock_rows(connection, requests.c.key, requests.c.key.in_(owners)):
             due = update(runs).where(runs.c.request_key.in_(keys), *later)

@@ -5,21 +5,7 @@ from __future__ import annotations
 from bot.domain.runs import RunState
 from tests.web.service import Caller, output
 
-UNREADABLE = (
-    b"",
-    b"not json",
-    b"[]",
-    b"null",
-    b'"text"',
-    b"{}",
-    b'{"run_id": 7, "status": "running"}',
-    b'{"run_id": "x", "status": ["failed"]}',
-    b'{"run_id": "x", "status": "running", "progress": NaN}',
-    b"\xff\xfe\x00",
-    b'{"run_id": "\xc3\x28", "status": "failed"}',
-    b"[" * 100_000,
-    b'{"a":' * 50_000,
-)
+UNREADABLE = (b"", b"null", b"\xff\xfe\x00", b"[" * 100_000)
 MEBIBYTE = 1024 * 1024
 
 

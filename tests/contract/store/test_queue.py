@@ -171,6 +171,7 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
         assert await take(store, now) is None
         row = await columns(store, second.key)
         assert (row["state"], row["waiting_code"], row["due_at"]) == ("waiting", "daily_limit", due_at)
+        assert await store.claims.waiting_since(now, now) == []
         assert row["waiting_params"] == {"until": int(MIDNIGHT.timestamp())}
     run = await started(store, MIDNIGHT)
     # The message says twice why it waits, and then that it doesn't any more.
@@ -254,15 +255,16 @@ async def test_an_answer_is_due_once_nobody_is_showing_it(store: Store) -> None:
 
 @pytest.mark.sqlite_only
 async def test_the_requests_of_user_installs_end_with_their_tokens(store: Store) -> None:
-    """The token of `request` ends after 900 seconds. The answer is edited once before, for the last time."""
+    """The token of `request` ends after 900 seconds."""
     run = await accept(store, request(user_install=True))
     await store.messages.answered(run.key, 77, NOW)
     await started(store)
     await store.runs.record_report(run.key, report(), at(1), at(30))
-    due = [(at(3), [run.key]), (at(839), []), (at(840), [run.key]), (at(1000), [])]
+    due = [(at(3), [run.key]), (at(1000), [])]
     assert [(now, await answers_due(store, now)) for now, _ in due] == due
     # Only one that waits becomes too late to start.
     waiting = await accept(store, request(user_install=True))
     await accept(store, request())
     assert await store.claims.too_late_to_start(at(899)) == []
     assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]
+    assert (await store.claims.waiting(at(901), at(901))).next_end is None

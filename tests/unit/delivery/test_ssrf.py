@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
@@ -11,8 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from bot.domain.errors import MediaForbidden
-from bot.media.ssrf import GuardedResolver, check_url, is_public, public_or_in
-from tests.unit.delivery.sites import Names
+from bot.media.ssrf import check_url, is_public, public_or_in
 
 PUBLIC = [
     "8.8.8.8",
@@ -120,11 +118,3 @@ def test_a_private_or_malformed_url_is_not_opened(url: str) -> None:
 )  # fmt: skip
 def test_a_public_http_url_is_opened(url: str) -> None:
     check_url(URL(url), is_public)
-
-
-async def test_a_name_is_resolved_to_both_families_unless_one_is_given() -> None:
-    inner = Names(cdn=[("8.8.8.8", "2606:4700::1")])
-    locked = GuardedResolver(inner, is_public)
-    assert [found["host"] for found in await locked.resolve("cdn.test")] == ["8.8.8.8", "2606:4700::1"]
-    await locked.resolve("cdn.test", 443, socket.AF_INET6)
-    assert inner.asked == [("cdn.test", 0, socket.AF_UNSPEC), ("cdn.test", 443, socket.AF_INET6)]

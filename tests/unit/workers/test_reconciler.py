@@ -1,16 +1,20 @@
-"""The pace at which the reconciler asks about runs."""
+"""When and at which pace the reconciler asks about runs."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from bot.config.fields import Role
+from bot.domain.runs import RunReport, RunState
+from bot.domain.transitions import Change
 from bot.outside import Outside
 from bot.workers.reconciler import Reconciler
-from tests.unit.factories import app_with, made_run
+from bot.workers.reports import ReportRecorder
+from tests.unit.factories import SETTINGS, app_with, made_run
 
 
 async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
@@ -36,3 +40,13 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
     reconciler = Reconciler(app, health, recorder, submitter)
     claimed = [await reconciler.claim(room=100) for _ in range(3)]
     assert ([len(runs) for runs in claimed], waits) == ([10, 10, 10], [0.0, 1.0, 1.0])
+
+
+async def test_a_process_asks_what_a_success_costs_if_a_webhook_told_it() -> None:
+    success = AsyncMock(return_value=Change(RunState.SUCCEEDED, ends_run=True))
+    parts: Any = {"store": AsyncMock(runs=AsyncMock(record_report=success)), "wakeups": Mock()}
+    for role, asked, kept in ((Role.RECONCILE, False, 1), (Role.RECONCILE, True, 0), (Role.WEB, False, 0)):
+        settings = SETTINGS.model_copy(update={"roles": frozenset({role})})
+        recorder = ReportRecorder(app_with(**parts, outside=Outside(), settings=settings))
+        await recorder.record("k", RunReport(run_id="r"), asked=asked)
+        assert len(recorder.unsettled) == kept
