@@ -102,35 +102,27 @@ class Troubles:
 
 
 class FormDrafts:
-    """A cache of each user's newest drafts, in memory. After a restart, forms open without their drafts.
+    """A cache of the newest drafts, in memory. After a restart, forms open without their drafts."""
 
-    It holds at most `per_user` drafts of each type of a user, and the drafts of the `users` who kept one most
-    recently.
-    """
-
-    def __init__(self, random: Random, per_user: int = 5, users: int = 500) -> None:
-        self._random, self._per_user, self._users = random, per_user, users
-        self._kept: OrderedDict[int, dict[str, object]] = OrderedDict()
+    def __init__(self, random: Random, most: int = 2500) -> None:
+        self._random, self._most = random, most
+        self._kept: OrderedDict[tuple[int, str], object] = OrderedDict()
 
     def keep(self, user_id: int, draft: object) -> str:
         name = self._random.randbytes(4).hex()
-        drafts = self._kept.setdefault(user_id, {})
-        self._kept.move_to_end(user_id)
-        drafts[name] = draft
-        alike = [each for each, other in drafts.items() if type(other) is type(draft)]
-        if len(alike) > self._per_user:
-            del drafts[alike[0]]
-        if len(self._kept) > self._users:
+        self._kept[user_id, name] = draft
+        if len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return name
 
     def get(self, name: str, user_id: int, kind: type[T]) -> T | None:
         """Return a draft, or None if it is no longer kept or belongs to another user."""
-        draft = self._kept.get(user_id, {}).get(name)
+        draft = self._kept.get((user_id, name))
         return draft if isinstance(draft, kind) else None
 
     def forget(self, user_id: int) -> None:
-        self._kept.pop(user_id, None)
+        for key in [key for key in self._kept if key[0] == user_id]:
+            del self._kept[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
@@ -23,9 +23,7 @@ from bot.database.rows import (
     read_runs,
     revise,
     runs_of,
-    select_runs,
     set_columns,
-    to_run,
     want,
 )
 from bot.database.tables import is_any, messages, requests, runs
@@ -43,8 +41,6 @@ from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
 from bot.store.rules import read_rules
 
-_BY_KEY = select_runs().where(runs.c.key == bindparam("wanted"))
-
 
 class ForeignRunReport(BotError):
     """A report has a run's key, but the id of another run of ComfyDeploy."""
@@ -53,8 +49,7 @@ class ForeignRunReport(BotError):
 class RunStore(Repository):
     @reads
     def get(self, connection: Connection, key: str) -> Run | None:
-        row = connection.execute(_BY_KEY, {"wanted": key}).first()
-        return to_run(row) if row is not None else None
+        return next(iter(read_runs(connection, [key])), None)
 
     @reads
     def batch(self, connection: Connection, run: Run) -> Sequence[Run]:

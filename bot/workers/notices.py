@@ -16,18 +16,16 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from bot.context import App, Trouble
 from bot.domain.errors import StoreUnavailable
 from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
-_STORED_AS = "notices"
+_STORED_AS = "trouble"
 _PAUSE = 120.0
-# Trouble is over if no process has seen it for this long.
-_OVER = timedelta(minutes=5)
-_AT_MOST_EVERY = timedelta(hours=1)
+# Trouble is over if no process has seen it for this long, so one that comes and goes isn't told each time.
+_OVER = timedelta(minutes=30)
 _LATE = timedelta(hours=1)
 # Little space is left below this share of a disk, or below so many bytes if that is less.
 _SHARE, _BYTES = 0.05, 500 * 1000 * 1000
@@ -60,49 +58,26 @@ SENTENCES: Mapping[Trouble, tuple[str, str]] = {
 }
 
 
-class _State(NamedTuple):
-    """What is stored about a trouble: whether it lasts, and when the owner was told and it was last seen."""
-
-    lasts: bool
-    told_at: datetime
-    seen_at: datetime
-
-    @classmethod
-    def read(cls, stored: str) -> _State:
-        lasts, told_at, seen_at = stored.split()
-        return cls(lasts == "on", datetime.fromisoformat(told_at), datetime.fromisoformat(seen_at))
-
-    def __str__(self) -> str:
-        return f"{'on' if self.lasts else 'off'} {self.told_at.isoformat()} {self.seen_at.isoformat()}"
-
-
-def _look(
+def look(
     stored: str | None, *, seen: Collection[Trouble], now: datetime
 ) -> tuple[str | None, list[tuple[Trouble, bool]]]:
-    """Return the next states of all trouble, as they are stored, and which of it the owner is to be told."""
-    states, news = json.loads(stored or "{}"), []
+    """Return what to store about the trouble that lasts, and what the owner is to be told.
+
+    For each trouble that lasts, this stores when it was last seen, to within half of `_OVER`.
+    """
+    seen_at: dict[str, str] = json.loads(stored or "{}")
+    news = list[tuple[Trouble, bool]]()
     for trouble in Trouble:
-        state, is_new = _next(states.get(trouble), is_seen=trouble in seen, now=now)
-        if state is not None:
-            states[trouble] = state
-        if is_new:
-            news.append((trouble, trouble in seen))
-    return json.dumps(states) if states else None, news
-
-
-def _next(stored: str | None, *, is_seen: bool, now: datetime) -> tuple[str | None, bool]:
-    state = _State.read(stored) if stored else None
-    if is_seen and (state is None or not state.lasts):
-        if state is not None and now < state.told_at + _AT_MOST_EVERY:
-            return stored, False
-        return str(_State(True, now, now)), True
-    if state is None or not state.lasts:
-        return stored, False
-    if is_seen:
-        is_old = now >= state.seen_at + _OVER / 2
-        return str(state._replace(seen_at=now)) if is_old else stored, False
-    is_over = now >= state.seen_at + _OVER
-    return str(state._replace(lasts=False)) if is_over else stored, is_over
+        last = datetime.fromisoformat(seen_at[trouble]) if trouble in seen_at else None
+        if trouble in seen:
+            if last is None:
+                news.append((trouble, True))
+            if last is None or now >= last + _OVER / 2:
+                seen_at[trouble] = now.isoformat()
+        elif last is not None and now >= last + _OVER:
+            news.append((trouble, False))
+            del seen_at[trouble]
+    return json.dumps(seen_at) if stored or seen_at else None, news
 
 
 class Notices:
@@ -117,7 +92,7 @@ class Notices:
         seen = {trouble async for trouble in self._seen(now)}
         for trouble in Trouble:
             self._gauge.labels(trouble).set(trouble in seen)
-        change = partial(_look, seen=seen, now=now)
+        change = partial(look, seen=seen, now=now)
         stored = await values.get(_STORED_AS)
         # Without trouble this only reads.
         if change(stored)[0] == stored:

@@ -56,13 +56,13 @@ def test_only_its_user_gets_a_draft_and_only_of_its_type() -> None:
     assert drafts.get(name, ALICE, int) is None
 
 
-def test_a_users_oldest_drafts_go_first_and_then_those_of_the_users_who_wrote_long_ago() -> None:
-    drafts = FormDrafts(Random(1), per_user=3, users=2)
-    users = [ALICE, BOB, *[ALICE] * 4]
+def test_the_oldest_drafts_go_first_and_a_users_can_be_forgotten() -> None:
+    drafts = FormDrafts(Random(1), most=3)
+    users = [ALICE, BOB, ALICE, BOB]
     names = [(drafts.keep(user, number), user) for number, user in enumerate(users)]
-    assert [drafts.get(name, user, int) for name, user in names] == [None, 1, None, 3, 4, 5]
-    names.append((drafts.keep(3, 6), 3))
-    assert [drafts.get(name, user, int) for name, user in names] == [None, None, None, 3, 4, 5, 6]
+    assert [drafts.get(name, user, int) for name, user in names] == [None, 1, 2, 3]
+    drafts.forget(BOB)
+    assert [drafts.get(name, user, int) for name, user in names] == [None, None, 2, None]
 
 
 async def test_a_request_with_an_answer_waits_for_those_that_have_none() -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.workers.notices import _next
+from bot.context import Trouble
+from bot.workers.notices import look
 
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -17,19 +18,19 @@ START = datetime(2026, 5, 4, 12, tzinfo=UTC)
         # Minutes at which a trouble is looked at and seen (+) or not (-), and at which the owner is told.
         ("-0 -1 -9", ""),
         ("+0 +1 +30 +90", "0"),
-        ("+0 -1 -4 -6 -20", "0 6"),
-        # Another process still sees it.
-        ("+0 -1 +2 -3 +4 -6 +8 -10", "0"),
-        # At most once an hour, but the end is always told.
-        ("+0 -6 +10 -11 -20 +59", "0 6"),
-        ("+0 -6 +61 -70", "0 6 61 70"),
+        ("+0 -1 -29 -30 -60", "0 30"),
+        # Another process still sees it, or it comes and goes.
+        ("+0 -1 +16 -45", "0"),
+        ("+0 -1 +15 -31 -45", "0 45"),
+        ("+0 -31 +32 -70", "0 31 32 70"),
     ],
 )
 def test_the_owner_is_told_once_and_when_it_is_over(seen: str, told: str) -> None:
     stored: str | None = None
     minutes = []
-    for look in seen.split():
-        now = START + timedelta(minutes=int(look[1:]))
-        stored, tells = _next(stored, is_seen=look[0] == "+", now=now)
-        minutes += [look[1:]] if tells else []
+    for one in seen.split():
+        now = START + timedelta(minutes=int(one[1:]))
+        stored, news = look(stored, seen={Trouble.DISK} if one[0] == "+" else set(), now=now)
+        assert news in ([], [(Trouble.DISK, one[0] == "+")])
+        minutes += [one[1:]] if news else []
     assert minutes == told.split()
