@@ -100,8 +100,9 @@ async def _open(
         secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
         settings.public_url,
     )
-    session = await stack.enter_async_context(open_session(metrics.comfydeploy_trace()))
-    backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
+    session = await stack.enter_async_context(open_session())
+    url, key = settings.comfydeploy_api_url, settings.comfydeploy_api_key
+    backend = ComfyDeploy(session, url, key, signer, metrics.comfydeploy_called)
     catalogue = Catalogue(configs, backend, store.key_values.get, store.key_values.put)
     allows = public_or_in(settings.allow_private_media_networks)
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))

@@ -140,42 +140,24 @@ class Metrics:
     def discord_trace(self) -> aiohttp.TraceConfig:
         """Return a trace that counts the requests of discord.py's session, including retries."""
 
-        def ended(_call: Any, params: Any, result: str, _seconds: float) -> None:
-            self._discord.labels(params.method, result).inc()
-            if result == "429":
-                self._limited.labels(params.response.headers.get("X-RateLimit-Scope", "unknown")[:20]).inc()
+        async def answered(_: Any, __: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
+            response = params.response
+            self._discord.labels(params.method, str(response.status)).inc()
+            if response.status == 429:
+                self._limited.labels(response.headers.get("X-RateLimit-Scope", "unknown")[:20]).inc()
 
-        return self._trace(ended)
-
-    def comfydeploy_trace(self) -> aiohttp.TraceConfig:
-        """Return a trace that counts and times calls to ComfyDeploy by the names that the caller passes."""
-
-        def ended(call: Any, _params: Any, result: str, seconds: float) -> None:
-            self._calls.labels(call, result).inc()
-            self._call.labels(call).observe(seconds)
-
-        return self._trace(ended)
-
-    def _trace(self, ended: Callable[[Any, Any, str, float], None]) -> aiohttp.TraceConfig:
-        """Return a trace that passes each call's name, parameters, result and seconds to `ended`."""
-
-        async def started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
-            context.began = self._monotonic()
-
-        async def answered(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
-            seconds = self._monotonic() - context.began
-            ended(context.trace_request_ctx, params, str(params.response.status), seconds)
-
-        async def silent(
-            _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
-        ) -> None:
-            ended(context.trace_request_ctx, params, "no_answer", self._monotonic() - context.began)
+        async def silent(_: Any, __: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams) -> None:
+            self._discord.labels(params.method, "no_answer").inc()
 
         trace = aiohttp.TraceConfig()
-        trace.on_request_start.append(started)
         trace.on_request_end.append(answered)
         trace.on_request_exception.append(silent)
         return trace
+
+    def comfydeploy_called(self, call: str, result: str, seconds: float) -> None:
+        """Count and time a call to ComfyDeploy. `result` is the status, or `no_answer`."""
+        self._calls.labels(call, result).inc()
+        self._call.labels(call).observe(seconds)
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", about, labels, registry=self.registry)

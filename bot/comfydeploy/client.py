@@ -6,8 +6,9 @@ Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says wh
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
@@ -62,7 +63,7 @@ _BEFORE_THE_REQUEST = (
 )
 
 
-def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
+def open_session() -> aiohttp.ClientSession:
     """Open a session without keep-alive, so that no queue call uses a connection that has just been closed.
 
     On a reused connection, a disconnect does not tell whether the request was read, so each such race would
@@ -72,14 +73,13 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
         connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"comfydeploy-bot/{__version__}"},
-        trace_configs=[trace] if trace is not None else None,
     )
 
 
 class ComfyDeploy:
     """A client for ComfyDeploy's API at `base_url`. It implements `bot.domain.backend.Backend`.
 
-    Pass a session from `open_session`.
+    Pass a session from `open_session`. `called` gets each call's name, status or `no_answer`, and seconds.
     """
 
     gpus = GPUS
@@ -92,11 +92,13 @@ class ComfyDeploy:
         base_url: str,
         api_key: SecretStr | str,
         signer: WebhookSigner,
+        called: Callable[[str, str, float], None] = lambda *_: None,
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
         self._signer = signer
+        self._called = called
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Describe a deployment.
@@ -188,28 +190,33 @@ class ComfyDeploy:
 
         `call` is the name of the call in the metrics.
         """
-        key = self._api_key.get_secret_value()
-        with _as_backend_errors(f"{method} {path}", key):
-            async with self._session.request(
-                method,
-                self._base_url + path,
-                headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
-                timeout=TIMEOUTS.get(call, _TIMEOUT),
-                allow_redirects=False,
-                trace_request_ctx=call,
-                **kwargs,
-            ) as response:
-                if 200 <= response.status < 300:
-                    body = await _read(response, max_reply)
-                    if len(body) > max_reply:
-                        raise BackendBadReply(f"{response.status}: a body of more than {max_reply} bytes")
-                    return body
-                body = b""
-                # The status is known, so as much of the body as arrives is enough.
-                with suppress(aiohttp.ClientError, TimeoutError):
-                    body = await _read(response, MAX_ERROR_REPLY)
-                status, headers = response.status, response.headers
-                raise error_from_http(status, headers, body, call=call, secrets=(key,))
+        key, result = self._api_key.get_secret_value(), "no_answer"
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            with _as_backend_errors(f"{method} {path}", key):
+                async with self._session.request(
+                    method,
+                    self._base_url + path,
+                    headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
+                    timeout=TIMEOUTS.get(call, _TIMEOUT),
+                    allow_redirects=False,
+                    **kwargs,
+                ) as response:
+                    result = str(response.status)
+                    if 200 <= response.status < 300:
+                        body = await _read(response, max_reply)
+                        if len(body) > max_reply:
+                            raise BackendBadReply(f"{response.status}: a body of more than {max_reply} bytes")
+                        return body
+                    body = b""
+                    # The status is known, so as much of the body as arrives is enough.
+                    with suppress(aiohttp.ClientError, TimeoutError):
+                        body = await _read(response, MAX_ERROR_REPLY)
+                    status, headers = response.status, response.headers
+                    raise error_from_http(status, headers, body, call=call, secrets=(key,))
+        finally:
+            self._called(call, result, clock() - began)
 
 
 @contextmanager
