@@ -77,8 +77,7 @@ async def _delete_pressed(interaction: Interaction, id: DeleteId) -> None:
         if more is None or more.expires_at - app.now() < _LEFT:
             raise RefusedError("delete_stale")
     message = MessageRef(interaction.channel_id or 0, id.message) if more is None else None
-    deleted = await moderation.delete_shown(app, actor_of(interaction), id.key, message, whole=id.whole)
-    await _confirm_deletion(interaction, *deleted, more)
+    await _delete(interaction, id.key, message, whole=id.whole, more=more)
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
@@ -123,22 +122,26 @@ def _asking(check: Callable[..., Awaitable[object]], form: Callable[[str], Modal
     return press
 
 
-async def _delete(interaction: Interaction, key: str) -> None:
-    """Delete the result of a single run, under a number or for a moderator who has opened it."""
-    deleted = await moderation.delete_shown(interaction.client.app, actor_of(interaction), key)
-    await _confirm_deletion(interaction, *deleted)
-
-
-async def _confirm_deletion(
-    interaction: Interaction, run: Run, only_copy: bool, more: discord.Interaction | None = None
+async def _delete(
+    interaction: Interaction,
+    key: str,
+    message: MessageRef | None = None,
+    *,
+    whole: bool = False,
+    more: discord.Interaction | None = None,
 ) -> None:
-    """Wait until what was deleted is gone, and then say so in the private message with the button."""
+    """Delete a result, wait until it is gone, and say so in the private message with the button.
+
+    By default, it is the result of a single run, under a number or for a moderator who has opened it.
+    """
+    app, actor = interaction.client.app, actor_of(interaction)
+    run, only_copy = await moderation.delete_shown(app, actor, key, message, whole=whole)
     is_public = interaction.message is None or not interaction.message.flags.ephemeral
     await interaction.response.defer(ephemeral=True, thinking=is_public)
     if more is not None:
         with suppress(discord.HTTPException):
             await more.delete_original_response()
-    is_done = await moderation.is_removed(interaction.client.app, run)
+    is_done = await moderation.is_removed(app, run)
     code = f"{'delete_done' if is_done else 'delete_noted'}{'_copy' if only_copy else ''}"
     await interaction.edit_original_response(view=layout_of(say(code)), attachments=[])
 

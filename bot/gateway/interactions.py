@@ -26,15 +26,31 @@ _TOKEN_LIFETIME = timedelta(minutes=15)
 
 def actor_of(interaction: Interaction) -> Actor:
     """Return the user as the services know them. Raises RefusedForNow as `member_of` does."""
-    channel = interaction.channel
+    channel, guild = interaction.channel, interaction.guild
+    user_install = is_user_install_only(interaction)
     # In a server without the bot, a thread's parent isn't cached, so the category is left out.
     parent = channel.parent if isinstance(channel, discord.Thread) else channel
     sources = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
+    # `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers to the
+    # interaction.
+    limit = guild.filesize_limit if guild is not None else DIRECT_UPLOAD_LIMIT
+    origin = Origin(
+        guild_id=rules_guild_id(interaction),
+        channel_id=interaction.channel_id or 0,
+        application_id=interaction.application_id,
+        interaction_id=interaction.id,
+        interaction_token=interaction.token,
+        # By our clock, which may differ from Discord's.
+        interaction_expires_at=interaction.client.app.now() + _TOKEN_LIFETIME,
+        channel_age_restricted=_is_age_restricted(channel),
+        upload_limit=interaction.filesize_limit if user_install else limit,
+        user_install=user_install,
+    )
     return Actor(
         person=member_of(interaction),
-        origin=_origin(interaction),
+        origin=origin,
         channel_ids=frozenset(filter(None, (getattr(source, name, None) for source, name in sources))),
-        channel_state=partial(_state_of, interaction.guild),
+        channel_state=partial(_state_of, guild),
         guild_id=interaction.guild_id,
         manages_messages=moderated_channel(interaction) is not None,
     )
@@ -92,25 +108,6 @@ async def check_overrides(interaction: Interaction) -> None:
         return
     member, registered = member_of(interaction), interaction.client.registered
     await registered.check_overrides(guild, member.id, member.role_ids, settings_channel_id(interaction))
-
-
-def _origin(interaction: Interaction) -> Origin:
-    guild, user_install = interaction.guild, is_user_install_only(interaction)
-    # `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers to the
-    # interaction.
-    limit = guild.filesize_limit if guild is not None else DIRECT_UPLOAD_LIMIT
-    return Origin(
-        guild_id=rules_guild_id(interaction),
-        channel_id=interaction.channel_id or 0,
-        application_id=interaction.application_id,
-        interaction_id=interaction.id,
-        interaction_token=interaction.token,
-        # By our clock, which may differ from Discord's.
-        interaction_expires_at=interaction.client.app.now() + _TOKEN_LIFETIME,
-        channel_age_restricted=_is_age_restricted(interaction.channel),
-        upload_limit=interaction.filesize_limit if user_install else limit,
-        user_install=user_install,
-    )
 
 
 def rules_guild_id(interaction: Interaction) -> int | None:

@@ -110,7 +110,7 @@ RUNS = {
     "title_waiting": "Waiting for a free slot",
     "title_next": "Up next",
     "title_held": "Not started yet",
-    "title_approval": "Waiting for approval",
+    "title_awaiting_approval": "Waiting for approval",
     "title_submitting": "Starting",
     "title_machine": "Starting the machine",
     "title_queued": "In the queue",

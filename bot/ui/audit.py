@@ -24,7 +24,6 @@ from bot.domain.text import (
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import OpenId, PageId, Part
 from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
-from bot.ui.run_facts import phase
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 40, 200, 60
 _FILE_PROMPT_LENGTH = 300
@@ -155,7 +154,7 @@ def outcome_text(outcome: str) -> str:
     """Return an outcome as text: a title, or a short name for why a request or a copy was refused."""
     titles = {REQUESTER_BLOCKED: "title_blocked", PARTIAL: "title_partial"}
     if outcome in titles or outcome in set(RunState):
-        return say(titles.get(outcome) or phase(RunState(outcome)))
+        return say(titles.get(outcome, f"title_{outcome}"))
     # A rule may have several sentences.
     rule = f"rule_{outcome.removesuffix('_count').removesuffix('_none')}"
     return say(rule) if rule in SENTENCES else escape_line(outcome.replace("_", " "), 40)

@@ -134,15 +134,8 @@ def report_card(
         told.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
     if len(reports) > _MAX_REPORTS:
         told.append(f"… and {len(reports) - _MAX_REPORTS} more reports, in `/audit`")
-    if withheld:
-        told.append("It is age-restricted, so it is not shown here.")
-    if link:
-        told.append(f"[Open it]({link})")
-    if run.prompt:
-        # Last, because some clients extend a quote to the end of the text.
-        told.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
     row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
-    return _spoiler_card("\n".join(told), prepared, Colour.orange(), row)
+    return _spoiler_card(run, told, prepared, Colour.orange(), row, withheld=withheld, link=link)
 
 
 def pictures_card(
@@ -155,10 +148,6 @@ def pictures_card(
         which = f"Number {run.number}" if len(batch) > 1 else "Reason"
         count = f" ({len(run.held)} of {made})" if (made := len(run.outputs)) > 1 else ""
         told.append(f"{which}: {', '.join(labels_of(run.verdicts, run.held))}{count}")
-    if withheld:
-        told.append("It is age-restricted, so it is not shown here.")
-    if first.prompt:
-        told.append(f"> {escape_line(first.prompt, _VALUE_LENGTH)}")
     row = [
         run_button(first, Action.SHOW, style=ButtonStyle.success),
         run_button(first, Action.VEIL),
@@ -170,7 +159,7 @@ def pictures_card(
     named = [_named(files) for files in further]
     more = [OutgoingMessage(layout=layout_of(*_media(each, spoiler=True)), files=each) for each in named]
     fitting_ones = replace(prepared, files=tuple(first_files))
-    return [_spoiler_card("\n".join(told), fitting_ones, Colour.gold(), row), *more]
+    return [_spoiler_card(first, told, fitting_ones, Colour.gold(), row, withheld=withheld), *more]
 
 
 def _named(files: Sequence[PreparedFile]) -> tuple[PreparedFile, ...]:
@@ -178,11 +167,25 @@ def _named(files: Sequence[PreparedFile]) -> tuple[PreparedFile, ...]:
 
 
 def _spoiler_card(
-    about: str, prepared: PreparedOutputs, colour: Colour, row: list[Button[Any]]
+    run: Run,
+    told: Sequence[str],
+    prepared: PreparedOutputs,
+    colour: Colour,
+    row: list[Button[Any]],
+    *,
+    withheld: bool,
+    link: str | None = None,
 ) -> OutgoingMessage:
     """Build a card whose files get names that differ from the result's, because a search recognizes the
     result's messages by their file names.
     """
+    about = lines(
+        *told,
+        "It is age-restricted, so it is not shown here." if withheld else "",
+        f"[Open it]({link})" if link else "",
+        # Last, because some clients extend a quote to the end of the text.
+        f"> {escape_line(run.prompt, _VALUE_LENGTH)}" if run.prompt else "",
+    )
     files = _named(next(iter(chunks(prepared.files)), ()))
     texts = [f"||{escape_line(text, INLINE_TEXT)}||" for text in prepared.texts]
     # One component takes them all, because a layout has at most 40.

@@ -39,14 +39,10 @@ COLOURS = {
 }
 
 
-def phase(state: RunState) -> str:
-    return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
-
-
 def ending(run: Run) -> str:
     if run.failure_code == REQUESTER_BLOCKED:
         return "title_blocked"
-    return "title_partial" if run.partial else phase(run.state)
+    return "title_partial" if run.partial else f"title_{run.state}"
 
 
 def is_queued(run: Run) -> bool:

@@ -33,7 +33,6 @@ from bot.ui.run_facts import (
     facts_of,
     in_common,
     is_queued,
-    phase,
     prompt_line,
     queue_place,
 )
@@ -128,7 +127,7 @@ def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
         return "title_next"
     if state is RunState.RUNNING and not progress and len(active) == len(batch):
         return "title_machine"
-    return phase(RunState.UPLOADING if state is RunState.RUNNING and progress >= 1 else state)
+    return f"title_{RunState.UPLOADING if state is RunState.RUNNING and progress >= 1 else state}"
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:
