@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
@@ -99,7 +100,9 @@ async def test_when_the_time_is_over_the_rest_is_linked_to(storage: Storage, tmp
         assert storage.site.url(f"/{name}") in remark
 
 
-async def test_what_is_too_large_is_linked_and_not_read(storage: Storage, tmp_path: Path) -> None:
+async def test_what_is_too_large_is_linked_and_not_read(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, longest = storage.run("good-1"), storage.site.url("/").ljust(CONTENT_TEXT, "a")
     async with preparer(tmp_path) as prepare:
         assert len((await prepare(run, limit=len(PNG))).files) == 1
@@ -108,9 +111,12 @@ async def test_what_is_too_large_is_linked_and_not_read(storage: Storage, tmp_pa
         # A link that a message can't hold is in a file.
         linked = await prepare(replace(run, outputs=(Output("images", longest, "a.png"),)), limit=0)
         assert (len(linked.files), len(linked.remarks)) == (1, 1)
-        many = (*run.outputs * MAX_FILES, Output("text", text="a caption"))
-        assert len((await prepare(replace(run, outputs=many), limit=0)).remarks) == MAX_FILES
-        # Only a picture could be made to fit.
+        many = (*run.outputs * (MAX_FILES + 1), Output("text", text="a caption"))
+        *links, more = (await prepare(replace(run, outputs=many), limit=0)).remarks
+        assert (len(links), more[:2]) == (MAX_FILES, "1 ")
+        # Only a picture could be made to fit, if there is time.
+        monkeypatch.setattr("bot.media.outputs.shrink", Mock(side_effect=TimeoutError))
+        assert "too large" in (await prepare(run, limit=10)).remarks[0]
         storage.site.handler = announcing(LIMIT + 1, PNG)
         video = replace(run, outputs=(Output("files", storage.site.url(), "a.mp4"),))
         assert "too large" in (await prepare(video, deadline=later(5))).remarks[0]

@@ -42,7 +42,9 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
     assert ([len(runs) for runs in claimed], waits) == ([10, 10, 10], [0.0, 1.0, 1.0])
 
 
-async def test_a_process_asks_what_a_success_costs_if_a_webhook_told_it() -> None:
+async def test_a_process_asks_what_a_success_costs_if_a_webhook_told_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     success = AsyncMock(return_value=Change(RunState.SUCCEEDED, ends_run=True))
     parts: Any = {"store": AsyncMock(runs=AsyncMock(record_report=success)), "wakeups": Mock()}
     for role, asked, kept in ((Role.RECONCILE, False, 1), (Role.RECONCILE, True, 0), (Role.WEB, False, 0)):
@@ -50,3 +52,7 @@ async def test_a_process_asks_what_a_success_costs_if_a_webhook_told_it() -> Non
         recorder = ReportRecorder(app_with(**parts, outside=Outside(), settings=settings))
         await recorder.record("k", RunReport(run_id="r"), asked=asked)
         assert len(recorder.unsettled) == kept
+    # It forgets the run that it heard of first.
+    monkeypatch.setattr("bot.workers.reports._KNOWN_RUNS", 1)
+    await recorder.record("new", RunReport(run_id="r"))
+    assert [recorder.buffer(key, RunReport(run_id="r")) for key in ("k", "new")] == [False, True]
