@@ -90,13 +90,13 @@ class ComfyDeploy:
         self,
         session: aiohttp.ClientSession,
         base_url: str,
-        api_key: SecretStr | str,
+        api_key: SecretStr,
         signer: WebhookSigner,
         called: Callable[[str, str, float], None] = lambda *_: None,
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
-        self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
+        self._api_key = api_key
         self._signer = signer
         self._called = called
 

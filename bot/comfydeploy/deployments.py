@@ -115,7 +115,7 @@ def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:
         )
 
 
-def input_class(class_type: str, wire_type: str = "") -> InputClass:
+def input_class(class_type: str, wire_type: str) -> InputClass:
     """Return the class of a node. An unknown class is WEIGHTS if its name suggests it; otherwise its kind is
     derived from `wire_type`.
     """

@@ -148,5 +148,5 @@ def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> R
     """
     params["until"] = int(usage.day_end.timestamp())
     if fits:
-        return RefusedForNow(code, "", again_at=usage.day_end, **params)
-    return RefusedError(code, "", **params)
+        return RefusedForNow(code, again_at=usage.day_end, **params)
+    return RefusedError(code, **params)

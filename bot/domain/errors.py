@@ -62,7 +62,7 @@ class StartLater(StartupError):
 class CodedError(BotError):
     """Base class of errors whose code is passed as an argument."""
 
-    def __init__(self, code: str, detail: str = "", **params: Param) -> None:
+    def __init__(self, code: str, detail: str = "", /, **params: Param) -> None:
         super().__init__(detail or f"{code} {params}", **params)
         self.code = code
 
@@ -102,7 +102,7 @@ class RefusedForNow(RefusedError):
     """A rule forbids the request only for now. `again_at` is when the rule will allow it, None if unknown."""
 
     def __init__(
-        self, code: str, detail: str = "", *, again_at: datetime | None = None, **params: Param
+        self, code: str, detail: str = "", /, *, again_at: datetime | None = None, **params: Param
     ) -> None:
         super().__init__(code, detail, **params)
         self.again_at = again_at

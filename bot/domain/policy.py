@@ -167,7 +167,7 @@ def judge(
     person: Member | None = None,
     channel: ChannelState | None = None,
     is_marked: bool = False,
-    new: bool = False,
+    new: bool,
 ) -> None:
     """Raise the refusal of the first rule that forbids a run, or a batch that is new or under review.
 
@@ -200,7 +200,7 @@ def judge(
             if not (new and earlier and reason.code in LIMITS):
                 raise
             params = reason.params | {"possible": earlier, "count": count}
-            raise RefusedError(f"{reason.code}_count", str(reason), **params) from None
+            raise RefusedError(f"{reason.code}_count", **params) from None
 
 
 def _check_budgets(
@@ -270,7 +270,7 @@ def _check_place(
     if run.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
     if channel is not None:
-        check_channel(channel, restricted=is_restricted_now(run, is_marked, channel))
+        check_channel(channel, restricted=is_restricted_now(run, is_marked))
     if run.private and run.guild_id is None:
         raise RefusedError("private_server_only")
     if run.private and not rules.private_results:

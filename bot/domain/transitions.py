@@ -84,7 +84,7 @@ class Change:
     visible: bool = False
 
 
-def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
+def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool) -> Change | None:
     """Return the change that a report makes, or None. `asked` marks a reply to GET /run."""
     never_sent = run.state is RunState.REFUSED and not run.submissions
     if run.state is RunState.AWAITING_APPROVAL or never_sent:
@@ -149,9 +149,10 @@ def is_progress(state: RunState, reported: RunState | None) -> bool:
 
 def reported_end(run: Run) -> RunState | None:
     """Return how webhooks say that a run in flight has ended, or None if they don't."""
-    if run.state not in IN_FLIGHT or not _is_reported(run.failure_code):
+    code = run.failure_code
+    if run.state not in IN_FLIGHT or code is None or not _is_reported(code):
         return None
-    return RunState((run.failure_code or "").removeprefix(_REPORTED))
+    return RunState(code.removeprefix(_REPORTED))
 
 
 def _is_reported(code: str | None) -> bool:

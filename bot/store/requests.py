@@ -303,7 +303,7 @@ def judge_run(
     usage = replace(usage, block=block, paused=paused)
     is_marked = offer is not None and offer.is_marked
     try:
-        judge(run, usage, operator, rules, person=person, channel=channel, is_marked=is_marked)
+        judge(run, usage, operator, rules, person=person, channel=channel, is_marked=is_marked, new=False)
     except RefusedError as reason:
         return run, reason
     return run, None

@@ -202,7 +202,7 @@ class RunStore(Repository):
             report = reports[run.key]
             if not is_progress(run.state, report.state) or run.run_id != report.run_id:
                 continue
-            change = apply_report(run, report, now)
+            change = apply_report(run, report, now, asked=False)
             if change is not None:
                 values = _with_next_poll(run, change, run_timeout, now, next_check)
                 set_columns(connection, runs, {"key": run.key}, {"state": change.state, **values})

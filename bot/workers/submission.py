@@ -217,7 +217,7 @@ class Submitter:
         channel = await channel_state(self._app.discord.client, run)
         if channel is None:
             channel = ChannelState(age_restricted=run.channel_age_restricted)
-        check_channel(channel, restricted=is_restricted_now(run, offer.is_marked, channel))
+        check_channel(channel, restricted=is_restricted_now(run, offer.is_marked))
 
     async def _check_later(self, run: Run, error: NotNow) -> None:
         """Requeue a run whose checks Discord doesn't answer.

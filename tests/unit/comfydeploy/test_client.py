@@ -11,9 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot import __version__
-from bot.comfydeploy.client import MAX_REPLY, PAGE, TIMEOUTS, ComfyDeploy, open_session
+from bot.comfydeploy.client import MAX_LOG, MAX_REPLY, PAGE, TIMEOUTS, ComfyDeploy, open_session
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
@@ -26,13 +27,18 @@ KEY = "sk-very-secret"
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
 SIGNER = WebhookSigner("a-secret-for-webhooks", "https://bot.example")
 NEW_RUN = made_run(key="k", deployment_id=RUN_ID, inputs={"prompt": "a fox", "steps": 20}, gpu="T4")
-CALLS: dict[str, Callable[[ComfyDeploy], Awaitable[Any]]] = {
-    "queue": lambda client: client.start_run(NEW_RUN),
-    "run": lambda client: client.get_run(RUN_ID),
-    "cancel": lambda client: client.cancel_run(RUN_ID),
-    "deployment": lambda client: client.describe_deployment(RUN_ID),
-    "deployments": lambda client: client.deployment_ids(),
-    "log": lambda client: client.read_log(RUN_ID),
+WEBHOOK = {"webhook": SIGNER.url("k"), "webhook_intermediate_status": True}
+QUEUED = {"deployment_id": RUN_ID, "inputs": NEW_RUN.inputs, "gpu": "T4", **WEBHOOK}
+ODD_ID = "a/b"
+LISTED = f"GET /deployments?is_fluid=false&page_size={PAGE}&offset=0"
+# What each call sends first, and the call.
+CALLS: dict[str, tuple[str, Callable[[ComfyDeploy], Awaitable[Any]]]] = {
+    "queue": ("POST /run/deployment/queue", lambda client: client.start_run(NEW_RUN)),
+    "run": ("GET /run/a%2Fb?queue_position=true", lambda client: client.get_run(ODD_ID)),
+    "cancel": ("POST /run/a%2Fb/cancel", lambda client: client.cancel_run(ODD_ID)),
+    "deployment": ("GET /deployment/a%2Fb", lambda client: client.describe_deployment(ODD_ID)),
+    "deployments": (LISTED, lambda client: client.deployment_ids()),
+    "log": ("GET /v2/clickhouse-run-logs/a%2Fb", lambda client: client.read_log(ODD_ID)),
 }
 
 
@@ -47,12 +53,13 @@ class Server:
     async def handle(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == f"Bearer {KEY}"
         assert request.headers["User-Agent"] == f"comfydeploy-bot/{__version__}"
+        assert request.headers["Accept"] == "application/json"
         self.requests.append((request.method, request.path_qs, await request.read()))
         return web.Response(body=self.answer, status=self.status, headers=self.headers)
 
 
 def client_of(session: aiohttp.ClientSession, address: str) -> ComfyDeploy:
-    return ComfyDeploy(session, f"{address}/api/", KEY, SIGNER)
+    return ComfyDeploy(session, f"{address}/api/", SecretStr(KEY), SIGNER)
 
 
 @asynccontextmanager
@@ -64,14 +71,14 @@ async def client_at(address: str) -> AsyncIterator[ComfyDeploy]:
 async def told(server: Server, call: str = "queue") -> Any:
     """Return what a call returns."""
     async with serving(server.handle) as address, client_at(address) as client:
-        return await CALLS[call](client)
+        return await CALLS[call][1](client)
 
 
 async def fault(address: str, call: str = "queue") -> errors.BackendError:
     """Return the error of a call."""
     async with client_at(address) as client:
         with pytest.raises(errors.BackendError) as caught:
-            await CALLS[call](client)
+            await CALLS[call][1](client)
     assert KEY not in f"{caught.value} {caught.value.params}"
     return caught.value
 
@@ -86,36 +93,44 @@ async def test_an_answer_about_another_run_is_refused() -> None:
     body = sample("run_not_started_queue_position")["exchanges"]["run 2 queue_position=true"]["response"]
     server = Server(body["body"])
     assert "another run" in str(await fault_of(server, "run"))
-    assert server.requests == [("GET", f"/api/run/{RUN_ID}?queue_position=true", b"")]
 
 
 async def test_the_list_is_read_page_by_page_without_what_spoils_its_page() -> None:
     every = [{"id": str(number)} for number in range(3 * PAGE)]
-    spoiled = {3: 500, PAGE - 1: 200, PAGE + 5: 500}
+    spoiled = {0: 500, 1: 500, 3: 200, 4: 500, PAGE + 5: 200}
+    asked: list[tuple[int, int]] = []
 
     async def handler(request: web.Request) -> web.Response:
         at, size = int(request.query["offset"]), int(request.query["page_size"])
+        asked.append((at, size))
         for number, status in spoiled.items():
             if number in range(at, at + size):
                 return web.Response(status=status, text="Internal Server Error")
-        found = every if request.query["is_fluid"] == "true" else [every[-1], {"id": "not fluid"}]
+        found = {"true": every, "false": [every[-1], {"id": "not fluid"}]}[request.query["is_fluid"]]
         return web.json_response(found[at : at + size])
 
     async with serving(handler) as address, client_at(address) as client:
         expected = {each["id"] for number, each in enumerate(every) if number not in spoiled}
         assert await client.deployment_ids() >= expected
+        assert [at for at, size in asked if size == 1] == [0, 1, 2, *range(2 * PAGE)]
         spoiled.clear()
+        asked.clear()
         assert await client.deployment_ids() == {"not fluid", *(each["id"] for each in every)}
+        assert asked == [(page * PAGE, PAGE) for page in (0, 1, 0, 1, 2, 3)]
 
 
 async def test_a_server_without_pages_lists_all_at_once() -> None:
-    every = [{"id": str(number)} for number in range(3 * PAGE + 1)]
+    every = [{"id": str(number), "workflow": "x" * 9_999} for number in range(3 * PAGE + 1)]
     assert await told(Server(every), "deployments") == {each["id"] for each in every}
 
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_an_error_has_its_kind_on_every_call(call: str) -> None:
-    assert type(await fault_of(Server(f"no: {KEY}", 404), call)) is errors.BackendNotFound
+    server = Server(f"no: {KEY}", 404)
+    assert type(await fault_of(server, call)) is errors.BackendNotFound
+    ((method, path, body),) = server.requests
+    assert f"{method} {path}" == CALLS[call][0].replace(" ", " /api")
+    assert json.loads(body or "null") == (QUEUED if call == "queue" else None)
 
 
 _, CANCELLED = answer("run_cancel_unknown")
@@ -126,26 +141,25 @@ _, CANCELLED = answer("run_cancel_unknown")
     [
         ("cancel", 500, CANCELLED, errors.BackendNotCancellable),
         # A redirect is not followed.
+        ("queue", 300, "", errors.BackendRedirected),
         ("queue", 308, "", errors.BackendRedirected),
         ("queue", 403, b"x" * 2_000_000, errors.BackendForbidden),
+        ("queue", 429, "slower", errors.BackendRateLimited),
         ("run", 200, b" " * (MAX_REPLY + 1), errors.BackendBadReply),
+        ("log", 200, b" " * (MAX_LOG + 1), errors.BackendBadReply),
     ],
-    ids=["cancel", "redirect", "endless error", "endless answer"],
+    ids=["cancel", "choices", "redirect", "endless error", "too many", "endless answer", "endless log"],
 )
 async def test_an_answer_has_its_error(
     call: str, status: int, body: object, kind: type[errors.BackendError]
 ) -> None:
-    server = Server(body, status, Location="/api/other")
+    server = Server(body, status, Location="/api/other", **{"Retry-After": "12"})
     error = await fault_of(server, call)
     assert type(error) is kind
     assert len(server.requests) == 1
+    assert str(error).startswith(f"{status}: ")
     assert len(str(error)) <= 510
-
-
-async def test_a_429_tells_how_long_to_wait() -> None:
-    error = await fault_of(Server("slower", 429, **{"Retry-After": "12"}))
-    assert isinstance(error, errors.BackendRateLimited)
-    assert error.retry_after == 12.0
+    assert getattr(error, "retry_after", 12.0) == 12.0
 
 
 @pytest.mark.parametrize("call", sorted(set(CALLS) - {"cancel"}))
@@ -177,6 +191,7 @@ def test_only_the_end_of_a_long_log_is_kept() -> None:
     # The first line of a long entry may begin in a secret.
     texts = parse_log(json.dumps([{"log": f"token={'s' * 99_990}\n{'x' * 99}\n"}]).encode())
     assert texts == (f"{'x' * 99}\n",)
+    assert parse_log(json.dumps([{"log": "a\nb"}, {"log": "x" * 100_000}]).encode()) == ("x" * 100_000,)
     texts = parse_log(json.dumps([{"log": f"{number:05} {'x' * 994}"} for number in range(1000)]).encode())
     assert [text[:5] for text in texts] == [f"{number:05}" for number in range(900, 1000)]
     assert len(parse_log(json.dumps([{"log": str(n)} for n in range(5000)]).encode())) == 2000
@@ -185,9 +200,11 @@ def test_only_the_end_of_a_long_log_is_kept() -> None:
 # Broken connections: each fault raises one error, which tells whether a run may exist.
 
 
-async def test_what_cannot_be_connected_to_is_unreachable() -> None:
-    error = await fault(f"http://127.0.0.1:{free_port()}")
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_cannot_be_connected_to_is_unreachable(call: str) -> None:
+    error = await fault(f"http://127.0.0.1:{free_port()}", call)
     assert (type(error), error.accepted) == (errors.BackendUnreachable, False)
+    assert str(error).startswith(CALLS[call][0].partition("?")[0] + ": ")
     async with serving(Server().handle) as address:
         error = await fault(address.replace("http:", "https:"))
     assert type(error) is errors.BackendUnreachable
@@ -218,7 +235,10 @@ PARTS = (b"", OK + b"Content-Le", OK + BODY, OK + b"Transfer-Encoding: chunked\r
 BROKEN = [
     *((part, then, errors.BackendTimeout) for part in PARTS for then in ("close", "reset")),
     *((part, "hang", errors.BackendTimeout) for part in (b"", OK + BODY)),
-    (b"HTTP/1.1 401 Unauthorized\r\n" + BODY, "close", errors.BackendUnauthorized),
+    *(
+        (b"HTTP/1.1 401 Unauthorized\r\n" + BODY, then, errors.BackendUnauthorized)
+        for then in ("close", "hang")
+    ),
     (b"220 smtp.example ESMTP\r\n\r\n", "close", errors.BackendBadReply),
 ]
 
@@ -252,7 +272,7 @@ async def test_a_broken_answer_has_its_error_and_the_call_is_never_sent_again(
     async with breaking(part, then) as (address, requests):
         error = await fault(address)
     assert type(error) is kind
-    assert error.accepted is (kind is not errors.BackendUnauthorized)
+    assert error.accepted is (str(error) != "401: ") is (kind is not errors.BackendUnauthorized)
     assert len(requests) == 1
 
 
@@ -286,3 +306,9 @@ async def test_every_queue_call_has_a_connection_of_its_own() -> None:
         for _ in range(3):
             await client.start_run(NEW_RUN)
     assert len(peers) == 3
+
+
+async def test_a_webhook_is_authentic_by_the_clients_own_signer() -> None:
+    async with client_at("http://comfydeploy.example") as client:
+        assert client.is_webhook_authentic("k", SIGNER.mac("k"))
+        assert not client.is_webhook_authentic("other", SIGNER.mac("k"))

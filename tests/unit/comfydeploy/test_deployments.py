@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from bot.comfydeploy import deployments
-from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment
+from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment, parse_ids
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
 
@@ -31,14 +32,14 @@ def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
         workflow={"name": "w", "cover_url": "leak-2"},
         version={"workflow_api": "leak-3"},
     )
-    assert info.inputs[0].input_class.name == "L"
+    assert (info.id, info.name, info.inputs[0].input_class.name) == ("d", "w", "L")
     assert "leak" not in repr(info)
 
 
 NO_NUMBERS: tuple[Any, ...] = (None, "x", [3], True)
 COUNTS = [
     *((number, None) for number in (*NO_NUMBERS, -1, 0, 0.5, "0", 1e300)),
-    *((number, 3) for number in (3, 3.0, 3.9, "3")),
+    *((number, int(float(number))) for number in (1, 3.0, 3.9, "3")),
     (2**53 - 1, MAX_COUNT),  # JavaScript's largest integer: no limit
 ]
 
@@ -69,7 +70,7 @@ def test_a_field_of_a_deployment_is_read_or_absent(field: str, sent: object, kep
             ("enum_options", odd, "choices", ())
             for odd in (' ["a", ', '{"a": ', "[1, NaN]", '{"a": 1}', "", 5)
         ),
-        *(("default_value", each, "default", each) for each in (False, 1, 1.5, "1", 2**64 - 1)),
+        *(("default_value", each, "default", each) for each in (False, 1, 1.5, "1" * 6000, 2**64 - 1)),
         *(("default_value", odd, "default", None) for odd in (2**64, 10**400, {"a": 1}, None)),
         *(("min_value", each, "minimum", each) for each in (3, 2**53, -(2**53))),
         *(("min_value", odd, "minimum", None) for odd in (*NO_NUMBERS, 2**53 + 1, 10**400)),
@@ -86,11 +87,12 @@ def test_a_description_is_cut_to_what_can_be_offered() -> None:
     assert (
         len(parsed(*({"input_id": f"{number}"} for number in range(1000))).inputs) == deployments.MAX_INPUTS
     )
-    assert parsed({"input_id": "k" * (deployments.MAX_KEY + 1)}).inputs == ()
-    long = "x" * 10_000
-    one = parsed_input(display_name=long, description=long, enum_options=[long, "short"])
+    keys = ["k" * size for size in (deployments.MAX_KEY, deployments.MAX_KEY + 1)]
+    assert [each.key for each in parsed(*({"input_id": key} for key in keys)).inputs] == keys[:1]
+    long, longest = "x" * 10_000, "x" * deployments.MAX_OPTION
+    one = parsed_input(display_name=long, description=long, enum_options=[long, longest])
     assert (len(one.display_name), len(one.description)) == (deployments.MAX_TEXT,) * 2
-    assert one.choices == ("short",)
+    assert one.choices == (longest,)
     options = [str(number) for number in range(5000)]
     many = parsed(*({"input_id": f"{number}", "enum_options": options} for number in range(10))).inputs
     assert len(many[0].choices) == deployments.MAX_OPTIONS
@@ -106,20 +108,24 @@ def test_a_default_that_cannot_be_shown_is_hidden(sent: Any) -> None:
 def test_one_unreadable_input_does_not_hide_the_others() -> None:
     found = parsed(None, {"input_id": ""}, {"input_id": 5}, {"input_id": "a"})
     assert [item.key for item in found.inputs] == ["a"]
-    assert parse_deployment(b'{"id": "d", "input_types": {"a": 1}, "workflow": "w"}').inputs == ()
+    odd = parse_deployment(b'{"id": "d", "input_types": {"a": 1}, "workflow": "w"}')
+    assert (odd.inputs, odd.name) == ((), "")
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("parse", "body", "told"),
     [
-        (b"", "not JSON: .* at line 1 column 0"),
-        (b"[]", "the deployment is not an object"),
-        (b'{"id": 5}', "the deployment has no id"),
+        (parse_deployment, b"", "not JSON: .* at line 1 column 0"),
+        (parse_deployment, b"[]", "the deployment is not an object"),
+        (parse_deployment, b'{"id": 5}', "the deployment has no id"),
+        (parse_ids, b"{}", "not a JSON array"),
     ],
 )
-def test_an_unreadable_deployment_is_a_wire_error_that_says_why(body: bytes, told: str) -> None:
+def test_an_unreadable_answer_is_a_wire_error_that_says_why(
+    parse: Callable[[bytes], object], body: bytes, told: str
+) -> None:
     with pytest.raises(BackendBadReply, match=f"^{told}$"):
-        parse_deployment(body)
+        parse(body)
 
 
 K = InputKind
@@ -137,7 +143,7 @@ WEIGHTS = ("lora", "Checkpoint", "CKPT", "Model", "unet", "VAE", "ControlNet", "
 def test_an_unknown_class_has_the_kind_of_its_type_unless_it_loads_weights() -> None:
     """The recorded deployment in `test_compile.py` has a node of every known class."""
     unknown = "ComfyUIDeployExternalNew"
-    assert {type: input_class(unknown, type).kind for type in BY_TYPE} == BY_TYPE
+    assert {type: parsed_input(class_type=unknown, type=type).input_class.kind for type in BY_TYPE} == BY_TYPE
     assert {input_class(f"{unknown}{word}", "string").kind for word in WEIGHTS} == {K.WEIGHTS}
     assert input_class("ComfyUIDeployExternalText", "binary").multi_line
     assert input_class("Image", "string").kind is K.IMAGE

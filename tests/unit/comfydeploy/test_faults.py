@@ -38,6 +38,9 @@ def test_each_status_has_its_error_which_tells_whether_a_run_may_exist(status: i
         error = error_from_http(status, {}, b"why", call=call)
         assert (type(error), error.accepted, str(error)) == (kind, accepted, f"{status}: why")
         assert kind is not errors.BackendServerError or error.params == {"status": status}
+    crashed = error_from_http(500, {}, b"why", call="deployment")
+    assert (type(crashed), str(crashed)) == (errors.BackendCrashed, "500: why")
+    assert crashed.params == {"status": 500}
     for detail in NOT_OF_THE_MACHINE:
         assert type(error_from_http(status, {}, f'{{"detail": {detail}}}'.encode())) is kind
 
@@ -47,6 +50,7 @@ def test_a_status_of_the_machine_behind_a_deployment_has_its_own_error(status: i
     passed = error_from_http(status, {}, b'{"detail": "Error creating run: 401, message=Unauthorized"}')
     is_refused = status in (401, 402, 403, 404, 405, 422, 429)
     assert type(passed) is (errors.BackendMachineRefused if is_refused else STATUSES[status][0])
+    assert str(passed).startswith(f'{status}: {{"detail"')
 
 
 def details(*locs: Any) -> bytes:
@@ -77,6 +81,7 @@ def test_a_422_names_the_inputs_that_it_is_about(body: bytes, fields: tuple[str,
     ("headers", "seconds"),
     [
         ({"retry-after": "1.5"}, 1.5),
+        ({"Retry-After": "0"}, 0.0),
         ({"Retry-After": "99999999999999"}, 86_400.0),
         *(({"Retry-After": odd}, None) for odd in ("Tue, 24 Nov 2026 14:02:44 GMT", "-1", "nan")),
         ({}, None),

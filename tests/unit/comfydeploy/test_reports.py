@@ -68,23 +68,27 @@ def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, s
     assert answered(status=word, progress=given_progress).progress == share
 
 
+ODD_IDS = (None, "secret", f"{RUN_ID}\n", f"{{{RUN_ID}}}")
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("reason", "body"),
     [
-        *(b"", b"no json", b"top-secret", b'["secret"]', b"null", b"{}", b"\xff\xfe{}"),
-        *(b"[" * 100_000, b'{"a":' * 100_000, b"9" * 100_000),
-        *(hook(run_id=value) for value in (None, "secret", RUN_ID + "\n", f"{{{RUN_ID}}}")),
-        *(hook(status=value) for value in (7, ["secret"])),
-        hook(live_status={}),
-        *(hook(progress=value) for value in ("secret", True, float("nan"), float("inf"))),
-        *(hook(progress=0).replace(b" 0", value) for value in (b"1e999", b"-1e999")),
-        *(hook(unknown=value) for value in (float("nan"), float("inf"))),
-        *(hook(outputs=value) for value in ({}, "none")),
-        hook(event_type=1),
+        *(("not JSON: ", body) for body in (b"", b"no json", b"top-secret", b"\xff\xfe{}")),
+        *(("not JSON: ", body) for body in (b"[" * 100_000, b'{"a":' * 100_000, b"9" * 100_000)),
+        *(("not JSON: ", hook(**{key: float("nan")})) for key in ("progress", "unknown")),
+        *(("not a JSON object", body) for body in (b'["secret"]', b"null")),
+        *(("run_id is not a UUID", hook(run_id=odd)) for odd in ODD_IDS),
+        *(("status has the wrong type", hook(status=odd)) for odd in (7, ["secret"])),
+        ("live_status has the wrong type", hook(live_status={})),
+        *(("progress is not a finite number", hook(progress=odd)) for odd in ("secret", True)),
+        *(("progress is not", hook(progress=0).replace(b" 0", odd)) for odd in (b"1e999", b"-1e999")),
+        *(("outputs has the wrong type", hook(outputs=odd)) for odd in ({}, "none")),
+        ("event_type has the wrong type", hook(event_type=1)),
     ],
 )
-def test_a_malformed_webhook_is_a_wire_error(body: bytes) -> None:
-    with pytest.raises(BackendBadReply) as told:
+def test_a_malformed_webhook_is_a_wire_error(reason: str, body: bytes) -> None:
+    with pytest.raises(BackendBadReply, match=f"^{reason}") as told:
         parse_webhook(body)
     assert "secret" not in str(told.value)  # the body is not quoted
 

@@ -61,7 +61,7 @@ def test_a_level_flags_some_labels() -> None:
 
 
 HOLD: dict[str, Any] = {"flagged": F.HOLD}
-EXEMPT_ROLE = {**HOLD, "exempt_roles": {5}}
+EXEMPT, EXEMPT_ROLE = {"exempt_deployments": {"flux"}}, {**HOLD, "exempt_roles": {5}}
 HIDE_EXPLICIT = {"flagged": F.HIDE, "level": L.EXPLICIT}
 MARKED = {"channel_age_restricted": True}
 
@@ -70,7 +70,7 @@ MARKED = {"channel_age_restricted": True}
     ("rules", "least", "run", "expected"),
     [
         ({}, F.OFF, {}, (F.OFF, L.NORMAL)),
-        ({**HOLD, "exempt_deployments": {"flux"}}, F.OFF, {}, (F.OFF, L.NORMAL)),
+        ({**HOLD, **EXEMPT}, F.OFF, {}, (F.OFF, L.NORMAL)),
         (EXEMPT_ROLE, F.OFF, {"requester_roles": (4, 5)}, (F.OFF, L.NORMAL)),
         (HOLD, F.OFF, MARKED, (F.OFF, L.NORMAL)),
         ({**HOLD, "exempt_age_restricted": False}, F.OFF, MARKED, (F.HOLD, L.NORMAL)),
@@ -78,7 +78,7 @@ MARKED = {"channel_age_restricted": True}
         ({"flagged": F.SPOILER}, F.HOLD, {}, (F.HOLD, L.NORMAL)),
         (HIDE_EXPLICIT, F.OFF, {}, (F.HIDE, L.EXPLICIT)),
         (HIDE_EXPLICIT, F.SPOILER, {}, (F.HIDE, L.NORMAL)),
-        ({"flagged": F.HIDE, "exempt_deployments": {"flux"}}, F.SPOILER, {}, (F.SPOILER, L.NORMAL)),
+        ({"flagged": F.HIDE, "level": L.STRICT, **EXEMPT}, F.SPOILER, {}, (F.SPOILER, L.NORMAL)),
     ],
 )
 def test_the_rules_for_a_run(
@@ -88,6 +88,17 @@ def test_the_rules_for_a_run(
     made = made_run(deployment="flux", **run)
     check = check_of(made, own, operator, age_restricted=made.channel_age_restricted)
     assert (check.flagged, check.level) == expected
+
+
+def test_pictures_are_held_only_for_a_servers_moderators() -> None:
+    rules = ServerRules.model_validate({"approval": {"review_channel_id": 9}})
+    operator = OperatorRules(flagged=F.HOLD, holds_unknown=False)
+    runs = made_run(), made_run(guild_id=None), made_run(user_install=True)
+    checks = [
+        check_of(run, each, operator, age_restricted=False) for each in (rules, ServerRules()) for run in runs
+    ]
+    assert [check.can_hold for check in checks] == [True, *[False] * 5]
+    assert not any(check.holds_unknown for check in checks)
 
 
 OUTPUTS = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 5))

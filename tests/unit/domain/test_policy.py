@@ -16,6 +16,7 @@ from bot.domain.policy import (
     LIMITS,
     Facts,
     OperatorRules,
+    check_channel,
     check_moderator,
     check_posting,
     decide,
@@ -68,6 +69,7 @@ def refusal(
 ) -> RefusedError | None:
     """Judge a run with these fields; `person` and `channel` are what Discord says now, as for a new run."""
     person, channel = about.pop("person", PERSON if new else None), about.pop("channel", None)
+    is_marked = about.pop("is_marked", False)
     run = made_run(**{"state": RunState.WAITING, **about})
     channel = channel or (ChannelState(age_restricted=run.channel_age_restricted) if new else None)
     judged = refused(
@@ -78,6 +80,7 @@ def refusal(
         ServerRules.model_validate({"reviewer_role_id": REVIEWERS, **(rules or {})}),
         person=person,
         channel=channel,
+        is_marked=is_marked,
         new=new,
     )
     if judged is not None:
@@ -149,6 +152,7 @@ LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
         ({"channel": ChannelState(exists=False), "usage": PAUSED}, Told("channel_gone")),
         ({"channel": ChannelState(locked=True)}, Told("thread_locked")),
         ({"channel": MISSING}, Told("missing_permissions", says={"missing": "Attach Files, Send Messages"})),
+        ({"channel": ChannelState(), "is_marked": True, "new": False}, Told("age_restricted")),
         # A private result needs a server that allows it.
         ({"private": True}, Told("private_off")),
         (
@@ -185,7 +189,10 @@ LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
         ({**STORED, "requester_roles": None}, None),
         # The expected seconds must fit under the operator's ceiling, also those of people without limits.
         ({"operator": {"daily_gpu_seconds": 9}}, Told("daily_limit", says={"until": stamp(DAY_END)})),
-        ({**BUDGETS, "usage": {"gpu_seconds_today": 540.5}}, Told("daily_limit", TOMORROW)),
+        (
+            {**BUDGETS, "reserved_seconds": 600, "usage": {"gpu_seconds_today": 0.5}},
+            Told("daily_limit", TOMORROW),
+        ),
         # Budgets are renewed tomorrow.
         ({**BUDGETS, "usage": {"person": Spending(runs=2, gpu_seconds=140)}}, None),
         ({**BUDGETS, "usage": {"person": Spending(runs=3)}}, Told("budget_runs", TOMORROW)),
@@ -198,6 +205,8 @@ LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
         ({**BATCH, "usage": {"person": Spending(gpu_seconds=21)}}, Told("budget_gpu", TOMORROW)),
         ({**BATCH, "usage": {"server": Spending(runs=7)}}, Told("server_budget_runs", TOMORROW)),
         ({**BATCH, "usage": {"gpu_seconds_today": 421}}, Told("daily_limit", TOMORROW)),
+        # A run that waits is judged alone.
+        ({**BATCH, "state": RunState.WAITING, "usage": {"person": Spending(runs=2)}}, None),
         # A run that is charged today is judged by the operator's ceiling only.
         ({**CHARGED, "usage": NO_BUDGET}, None),
         # The operator caps the waiting runs of a server.
@@ -334,7 +343,9 @@ def test_a_paid_result_may_be_posted_wherever_the_bot_may_be() -> None:
     def code(origin: Origin, usage: dict[str, Any], **operator: Any) -> str | None:
         return code_of(check_posting, origin, replace(USAGE, **usage), OperatorRules(**operator))
 
-    assert code(place(), PAUSED) == "paused"
+    paused = refused(check_posting, place(), replace(USAGE, **PAUSED), OperatorRules())
+    assert paused
+    assert (paused.code, paused.params) == ("paused", {"reason": "moving"})
     assert code(place(), {"block": SPAM}) == "blocked"
     assert code(place(), {}, **ELSEWHERE) == "guild_not_allowed"
     assert code(place(None, user_install=True), {}) == "user_installs_off"
@@ -357,3 +368,10 @@ def test_a_result_is_age_restricted_by_any_mark_of_then_or_now() -> None:
     assert is_restricted_now(run, True)
     assert is_restricted_now(in_marked_channel, False)
     assert is_restricted_now(run, False, MARKED)
+
+
+@pytest.mark.parametrize(
+    "state", [ChannelState(), ChannelState(exists=False), ChannelState(locked=True), MISSING]
+)
+def test_the_bot_can_post_where_a_result_can_be_shown(state: ChannelState) -> None:
+    assert state.can_post is (code_of(check_channel, state) is None)

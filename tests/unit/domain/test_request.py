@@ -1,4 +1,4 @@
-"""Run keys, the requests of a batch, presses, channels, and the names of presets."""
+"""Run keys, the requests of a batch, presses, and the names of presets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import SystemRandom
 from typing import Any
 
 from bot.deployments.inputs import AttachedFile
-from bot.domain.requests import ChannelState, batch_of, folded, is_key, new_key, press_id
+from bot.domain.requests import batch_of, folded, is_key, new_key, press_id
 from bot.domain.runs import RunState
 from tests.unit.factories import made_run
 
@@ -49,16 +49,6 @@ def test_a_press_is_the_same_only_for_the_same_action_source_and_values() -> Non
         ("edit", "abc", {**typed, "image": (replace(file, url="https://files.test/b.png"),)}),
     ]
     assert len({press, *(press_id(*pressed) for pressed in others)}) == 6
-
-
-def test_the_bot_can_post_unless_something_forbids_it() -> None:
-    assert ChannelState(age_restricted=True).can_post
-    obstacles = (
-        ChannelState(exists=False),
-        ChannelState(locked=True),
-        ChannelState(missing=("Embed Links",)),
-    )
-    assert not any(state.can_post for state in obstacles)
 
 
 def test_a_presets_name_is_found_in_any_case() -> None:

@@ -9,12 +9,14 @@ import pytest
 
 from bot.domain.messages.records import Form, Kind, Message, MessageRef, Part, Place, Shows
 from bot.domain.results import (
+    PAGE_SIZE,
     CopyRequest,
     check_available,
     check_copy_stands,
     check_copyable,
     check_first_copy,
     copy_in,
+    first_page,
     offers_copy,
 )
 from bot.domain.runs import Output, Run, RunState
@@ -128,3 +130,8 @@ def test_a_copy_is_deleted_until_a_moderator_has_done_so_and_by_its_requester_on
     assert codes(posted=(part(SECOND),), stale=(FIRST,)) == ["already_deleted", None]
     assert codes(**THEIRS) == ["already_deleted", "already_deleted"]
     assert codes(replace(MADE, deleted_at=NOW)) == ["already_deleted", "already_deleted"]
+
+
+def test_a_page_is_followed_by_more_than_it_holds() -> None:
+    page, longer = range(PAGE_SIZE), range(PAGE_SIZE + 1)
+    assert [first_page(found) for found in (page, longer)] == [(page, False), (page, True)]

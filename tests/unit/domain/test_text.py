@@ -105,10 +105,6 @@ def test_shortening_keeps_the_limit_and_says_that_something_is_missing(words: st
         ("\u2212\u0663", -3, -3),
         ("1e3", 1000, None),
         ("9" * 99, 1e99, 10**99 - 1),
-        *(
-            (text, None, None)
-            for text in ["five", "nan", "inf", "1e999", "0x10", "1_0", "1,00,000", "1.2.3", "10²"]
-        ),
         *((text, None, None) for text in ("", "five", "nan", "inf", "1e999", "0x10", "1_0", "1,00,000")),
         *((text, None, None) for text in ("1.2.3", "10²", "1" * 101)),
     ],

@@ -287,7 +287,4 @@ def test_a_block_ends_only_runs_that_were_never_sent() -> None:
     assert end_for_block(undecided, block, NOW) == Change(S.REJECTED, rejected, ends_run=True, visible=True)
     others = [run(state, **NEW) for state in RunState if state not in NOT_SUBMITTED]
     assert not any(end_for_block(each, block, NOW) for each in (*others, run(S.WAITING)))
-
-
-def test_a_block_may_have_no_end_and_no_reason() -> None:
     assert made_block("", None).params == made_block(None, None).params == {"until": 0}
