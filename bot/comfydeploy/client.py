@@ -99,6 +99,7 @@ class ComfyDeploy:
         self._api_key = api_key
         self._signer = signer
         self._called = called
+        self.is_webhook_authentic = signer.verify
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Describe a deployment.
@@ -173,9 +174,6 @@ class ComfyDeploy:
         path = f"/v2/clickhouse-run-logs/{quote(run_id, safe='')}"
         body = await self._call("log", "GET", path, max_reply=MAX_LOG)
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
-
-    def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        return self._signer.verify(key, mac)
 
     async def _call(
         self,
