@@ -29,16 +29,15 @@ SIGNER = WebhookSigner("a-secret-for-webhooks", "https://bot.example")
 NEW_RUN = made_run(key="k", deployment_id=RUN_ID, inputs={"prompt": "a fox", "steps": 20}, gpu="T4")
 WEBHOOK = {"webhook": SIGNER.url("k"), "webhook_intermediate_status": True}
 QUEUED = {"deployment_id": RUN_ID, "inputs": NEW_RUN.inputs, "gpu": "T4", **WEBHOOK}
-ODD_ID = "a/b"
 LISTED = f"GET /deployments?is_fluid=false&page_size={PAGE}&offset=0"
 # What each call sends first, and the call.
 CALLS: dict[str, tuple[str, Callable[[ComfyDeploy], Awaitable[Any]]]] = {
     "queue": ("POST /run/deployment/queue", lambda client: client.start_run(NEW_RUN)),
-    "run": ("GET /run/a%2Fb?queue_position=true", lambda client: client.get_run(ODD_ID)),
-    "cancel": ("POST /run/a%2Fb/cancel", lambda client: client.cancel_run(ODD_ID)),
-    "deployment": ("GET /deployment/a%2Fb", lambda client: client.describe_deployment(ODD_ID)),
+    "run": ("GET /run/a%2Fb?queue_position=true", lambda client: client.get_run("a/b")),
+    "cancel": ("POST /run/a%2Fb/cancel", lambda client: client.cancel_run("a/b")),
+    "deployment": ("GET /deployment/a%2Fb", lambda client: client.describe_deployment("a/b")),
     "deployments": (LISTED, lambda client: client.deployment_ids()),
-    "log": ("GET /v2/clickhouse-run-logs/a%2Fb", lambda client: client.read_log(ODD_ID)),
+    "log": ("GET /v2/clickhouse-run-logs/a%2Fb", lambda client: client.read_log("a/b")),
 }
 
 

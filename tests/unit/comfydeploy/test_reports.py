@@ -1,4 +1,4 @@
-"""Webhooks and reports from anyone: a RunReport or a BackendBadReply, nothing else."""
+"""Webhooks and reports from anyone: a RunReport with its outputs or a BackendBadReply, nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfydeploy.reports import STATES, parse_run, parse_webhook
+from bot.comfydeploy import reports
+from bot.comfydeploy.reports import STATES, clean_filename, parse_outputs, parse_run, parse_webhook
 from bot.comfydeploy.wire import load_object, uuid_of
 from bot.domain.errors import BackendBadReply
 from bot.domain.runs import FINAL, Output, RunReport, RunState
@@ -68,9 +69,6 @@ def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, s
     assert answered(status=word, progress=given_progress).progress == share
 
 
-ODD_IDS = (None, "secret", f"{RUN_ID}\n", f"{{{RUN_ID}}}")
-
-
 @pytest.mark.parametrize(
     ("reason", "body"),
     [
@@ -78,7 +76,7 @@ ODD_IDS = (None, "secret", f"{RUN_ID}\n", f"{{{RUN_ID}}}")
         *(("not JSON: ", body) for body in (b"[" * 100_000, b'{"a":' * 100_000, b"9" * 100_000)),
         *(("not JSON: ", hook(**{key: float("nan")})) for key in ("progress", "unknown")),
         *(("not a JSON object", body) for body in (b'["secret"]', b"null")),
-        *(("run_id is not a UUID", hook(run_id=odd)) for odd in ODD_IDS),
+        *(("run_id is not", hook(run_id=odd)) for odd in (None, "secret", f"{RUN_ID}\n", f"{{{RUN_ID}}}")),
         *(("status has the wrong type", hook(status=odd)) for odd in (7, ["secret"])),
         ("live_status has the wrong type", hook(live_status={})),
         *(("progress is not a finite number", hook(progress=odd)) for odd in ("secret", True)),
@@ -205,3 +203,69 @@ def test_any_body_is_a_report_or_a_wire_error(parse: Callable[[bytes], RunReport
     assert told.progress is None or 0.0 <= told.progress <= 1.0
     assert all((output.url is None) != (output.text is None) for output in told.outputs)
     assert "\x00" not in repr(told)
+
+
+# Outputs.
+
+
+def entry(**data: Any) -> dict[str, Any]:
+    return {"data": data}
+
+
+def file(name: str, **more: Any) -> dict[str, Any]:
+    return {"url": f"https://cdn.example/{name}", "type": "output", "filename": name, **more}
+
+
+LONGEST = "https://x/".ljust(reports.MAX_URL, "y")
+INVALID = ("", "https://x/ y", "https://x/\n", LONGEST + "y", 5, None)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(None, {}, "x", [None], ["x"], [{"data": None}], [entry(images=[{}])]),
+        # Previews, flags and blank texts.
+        [entry(images=[{"type": "temp", "filename": "p.png"}, file("t.png", type="temp")])],
+        [entry(animated=[True], text=["", " \n"])],
+        *([entry(images=[{"url": url, "type": "output"}])] for url in INVALID),
+    ],
+    ids=range(15),
+)
+def test_what_is_no_output_is_left_out(odd: Any) -> None:
+    assert parse_outputs(odd) == ()
+
+
+def test_outputs_are_kept_once_up_to_their_limits() -> None:
+    assert parse_outputs([entry(images=[{"url": LONGEST}])]) == (Output("images", url=LONGEST),)
+    assert parse_outputs([entry(text="a\n\tb\x00\x1b c")])[0].text == "a\n\tb c"
+    twice = parse_outputs([entry(images=[file("a.png")], files=[file("a.png")], text=["x", "x"])])
+    assert [output.kind for output in twice] == ["images", "text"]
+    assert len(parse_outputs([entry(text=[*["x"] * 5000, "too late"])])) == 1
+    assert len(parse_outputs([entry(images=[file(f"{n}.png") for n in range(5000)])])) == reports.MAX_OUTPUTS
+    texts = [letter * (reports.MAX_TEXT + 1) for letter in "abcdef"]
+    found = parse_outputs([entry(text=[*texts, "short"], images=[{"url": "https://x/a"}])])
+    assert max(len(output.text or "") for output in found) == reports.MAX_TEXT
+    assert sum(len(output.text or "") for output in found) == reports.MAX_ALL_TEXT
+    assert found[-1] == Output("images", url="https://x/a")
+
+
+@pytest.mark.parametrize(
+    ("given_name", "kept"),
+    [
+        ("../../etc/XpasswdX", "XpasswdX"),
+        ("C:\\temp\\a.png", "a.png"),
+        ("a\x00\n.png", "a.png"),
+        ("invoice\u202egnp.exe", "invoicegnp.exe"),
+        *((none, None) for none in ("..", "dir/", "", 7)),
+        (" . a.png. ", "a.png"),
+        ("x" * 146 + ".png", "x" * 146 + ".png"),
+        ("v1." + "x" * 300 + ".png", "v1." + "x" * 143 + ".png"),
+        ("x" * 300 + ".tenletters", "x" * 139 + ".tenletters"),
+        ("x" * 300 + ".elevenchars", "x" * 150),
+        ("x" * 300, "x" * 150),
+    ],
+)
+def test_a_file_name_is_the_last_part_printable_and_at_most_150_long(
+    given_name: object, kept: str | None
+) -> None:
+    assert clean_filename(given_name) == kept

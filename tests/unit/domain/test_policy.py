@@ -128,7 +128,7 @@ UNLIMITED = {"rules": {"budgets": {"person": {"runs_a_day": 3}, "roles": {ARTIST
 CAPPED = {"operator": {"max_waiting_per_server": 5, "allow_direct_messages": True}}
 NO_BUDGET = {"person": Spending(runs=3, gpu_seconds=200), "server": Spending(runs=9)}
 USED, WAITING_4 = Spending(gpu_seconds=1), {"server": Spending(waiting=4)}
-TOMORROW = "until tomorrow"
+A_MINUTE, TOMORROW = {"operator": {"daily_gpu_seconds": 60}}, "until tomorrow"
 LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
 
 
@@ -189,10 +189,7 @@ LIMIT = {"limit": 300, "needed": 240, "until": stamp(DAY_END)}
         ({**STORED, "requester_roles": None}, None),
         # The expected seconds must fit under the operator's ceiling, also those of people without limits.
         ({"operator": {"daily_gpu_seconds": 9}}, Told("daily_limit", says={"until": stamp(DAY_END)})),
-        (
-            {**BUDGETS, "reserved_seconds": 600, "usage": {"gpu_seconds_today": 0.5}},
-            Told("daily_limit", TOMORROW),
-        ),
+        ({**A_MINUTE, "usage": {"gpu_seconds_today": 0.5}}, Told("daily_limit", TOMORROW)),
         # Budgets are renewed tomorrow.
         ({**BUDGETS, "usage": {"person": Spending(runs=2, gpu_seconds=140)}}, None),
         ({**BUDGETS, "usage": {"person": Spending(runs=3)}}, Told("budget_runs", TOMORROW)),
@@ -368,8 +365,6 @@ def test_a_result_is_age_restricted_by_any_mark_of_then_or_now() -> None:
     assert is_restricted_now(run, False, MARKED)
 
 
-@pytest.mark.parametrize(
-    "state", [ChannelState(), ChannelState(exists=False), ChannelState(locked=True), MISSING]
-)
-def test_the_bot_can_post_where_a_result_can_be_shown(state: ChannelState) -> None:
-    assert state.can_post is (code_of(check_channel, state) is None)
+def test_the_bot_can_post_where_a_result_can_be_shown() -> None:
+    for state in (ChannelState(), ChannelState(exists=False), ChannelState(locked=True), MISSING):
+        assert state.can_post is (code_of(check_channel, state) is None)
