@@ -246,11 +246,14 @@ async def test_the_bot_and_the_checker_understand_each_other(tmp_path: Path) -> 
         with ThreadPoolExecutor(1) as files:
             settings, metrics = SETTINGS.model_copy(update=given), Metrics(time.monotonic)
             bot = PictureChecker(settings, {}, Outside(), files, metrics)
-            for picture in (painted(RED), painted(GREEN), b"no picture"):
+            video = encode_mp4(lambda _: Image.new("RGB", (64, 64), RED), (64, 64))
+            large = painted(RED) + bytes(5_000_000)
+            for picture in (large, painted(GREEN), b"no picture", video):
                 path.write_bytes(picture)
-                found.append(await bot.check(path, "image/png", server=1, deadline=deadline))
+                content_type = "video/mp4" if picture is video else "image/png"
+                found.append(await bot.check(path, content_type, server=1, deadline=deadline))
             await bot.close()
-    assert found == [{Label.EXPLICIT}, frozenset(), None]
+    assert found == [{Label.EXPLICIT}, frozenset(), None, {Label.EXPLICIT}]
 
 
 def test_a_checker_whose_settings_are_wrong_does_not_start() -> None:
