@@ -205,8 +205,7 @@ async def test_what_cannot_be_connected_to_is_unreachable(call: str) -> None:
     assert (type(error), error.accepted) == (errors.BackendUnreachable, False)
     assert str(error).startswith(CALLS[call][0].partition("?")[0] + ": ")
     async with serving(Server().handle) as address:
-        error = await fault(address.replace("http:", "https:"))
-    assert type(error) is errors.BackendUnreachable
+        assert type(await fault(address.replace("http:", "https:"))) is errors.BackendUnreachable
 
 
 OK = b"HTTP/1.1 200 OK\r\n"

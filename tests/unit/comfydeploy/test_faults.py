@@ -43,11 +43,10 @@ def test_each_status_has_its_error_which_tells_whether_a_run_may_exist(status: i
     assert crashed.params == {"status": 500}
     for detail in NOT_OF_THE_MACHINE:
         assert type(error_from_http(status, {}, f'{{"detail": {detail}}}'.encode())) is kind
-    # The machine behind a deployment.
-    passed = error_from_http(status, {}, b'{"detail": "Error creating run: 401, message=Unauthorized"}')
+    by_machine = error_from_http(status, {}, b'{"detail": "Error creating run: 401, message=Unauthorized"}')
     is_refused = status in (401, 402, 403, 404, 405, 422, 429)
-    assert type(passed) is (errors.BackendMachineRefused if is_refused else kind)
-    assert str(passed).startswith(f'{status}: {{"detail"')
+    assert type(by_machine) is (errors.BackendMachineRefused if is_refused else kind)
+    assert str(by_machine).startswith(f'{status}: {{"detail"')
 
 
 def details(*locs: Any) -> bytes:

@@ -71,7 +71,7 @@ def test_a_record_is_a_line_with_ids_as_strings_and_times_in_iso_format() -> Non
     [
         ("https://files.example/a.png?sig=secret#part", "https://files.example/a.png"),
         ("https://minio:s3cret@files.example:9000/a.png", "https://files.example:9000/a.png"),
-        ("https://a@b:c@files.example/a.png", "https://files.example/a.png"),
+        ("http://a@b:c@files.example/a.png", "http://files.example/a.png"),
         ("see https://files.example/a.png?sig=1", "see https://files.example/a.png?sig=1"),
     ],
 )
