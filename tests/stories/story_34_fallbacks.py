@@ -67,7 +67,8 @@ async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> Non
     stage.tells("One of the next two runs times out, and ends after all while no place is open")
     for faults in ({}, {"ends_as": "timeout"}):
         stage.world.next_faults(faults)
-    await alice.gets(prompt="a late fox", count=2)
+    with stage.unseen():
+        await alice.gets(prompt="a late fox", count=2)
     with stage.closed("pictures", "dm:alice"):
         await stage.run_makes("It has a picture", {"late.png": alice.picture().data or b""})
     await alice.types("/runs", state="undelivered")
