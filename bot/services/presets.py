@@ -65,8 +65,7 @@ async def save(app: App, actor: Actor, saving: Saving) -> Saved:
     files_left = False
     if saving.run_key is None:
         preset = (await _named(app, actor.id, None, saving.name))[0]
-        preset = replace(preset, holder=holder, holder_id=holder_id, is_default=False)
-        preset = replace(preset, created_at=now, created_by=actor.id)
+        preset = replace(preset, holder=holder, holder_id=holder_id, is_default=False, created_at=now)
     elif not name:
         raise InputError("preset_needs_name", option="name")
     else:

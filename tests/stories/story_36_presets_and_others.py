@@ -33,7 +33,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await bob.makes("several", prompt="a dog", seed=9)
     await mona.presses_more("Save preset", beside="a dog", name="\u200b", prompt="", for_this_server=True)
     await mona.presses("Edit and try again", name="Noir", keep_the_seed=True)
-    await bob.completes("/generate picture", "preset", "", prompt="x")
+    await bob.completes("/generate picture", "preset", "IGHT", prompt="x")
     await bob.completes("/generate several", "preset", "", prompt="x")
     await alice.types("/preset list")
     await alice.makes("/preset use", name="NOIR", prompt="a bear")
