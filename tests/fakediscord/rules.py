@@ -47,8 +47,11 @@ def check_modal(data: Json) -> None:
 
 
 def pings(text: str, allowed: Json | None) -> frozenset[int]:
-    """Return the users that a new message pings."""
-    mentioned = {int(found) for found in re.findall(r"<@!?(\d+)>", text)}
-    if allowed is not None and "users" not in (allowed.get("parse") or []):
-        mentioned &= {int(user) for user in allowed.get("users") or []}
-    return frozenset(mentioned)
+    """Return the users and roles that a new message pings."""
+    pinged = set[int]()
+    for kind, mark in (("users", "@!?"), ("roles", "@&")):
+        mentioned = {int(found) for found in re.findall(rf"<{mark}(\d+)>", text)}
+        if allowed is not None and kind not in (allowed.get("parse") or []):
+            mentioned &= {int(each) for each in allowed.get(kind) or []}
+        pinged |= mentioned
+    return frozenset(pinged)
