@@ -92,13 +92,13 @@ def test_the_rules_for_a_run(
 
 def test_pictures_are_held_only_for_a_servers_moderators() -> None:
     rules = ServerRules.model_validate({"approval": {"review_channel_id": 9}})
-    operator = OperatorRules(flagged=F.HOLD, holds_unknown=False)
+    operator = OperatorRules(flagged=F.HOLD)
     runs = made_run(), made_run(guild_id=None), made_run(user_install=True)
     checks = [
         check_of(run, each, operator, age_restricted=False) for each in (rules, ServerRules()) for run in runs
     ]
     assert [check.can_hold for check in checks] == [True, *[False] * 5]
-    assert not any(check.holds_unknown for check in checks)
+    assert all(check.holds_unknown is True for check in checks)
 
 
 OUTPUTS = tuple(Output("images", f"https://files.example/{n}", f"{n}.png") for n in range(1, 5))
