@@ -14,6 +14,7 @@ from tests.simulation.people.asking import (
     choose,
     fill_in,
     labels_of,
+    press,
     press_and_wait,
     result,
 )
@@ -123,7 +124,8 @@ async def use_after_unmarking(story: Story, draw: Draw) -> None:
     asked, shown = await result(story, who, "adult", deployment, count=count)
     opened = None
     if then == "opened":
-        opened = await press_and_wait(story, asked.number, who, "Use as input", 1)
+        opened = await press(story, asked.number, who, "Use as input", 1)
+        await story.answer(opened[1])
     await asyncio.sleep(4)
     set_mark(story, "adult", nsfw=False)
     await asyncio.sleep(4)
@@ -132,5 +134,6 @@ async def use_after_unmarking(story: Story, draw: Draw) -> None:
     elif then in ("Use as input", "Upscale"):
         await use_on(story, who, shown, then, asked)
     else:
-        offered = opened or await press_and_wait(story, asked.number, who, "Use as input", 1)
-        await fill_in(story, await choose(story, offered), asked)
+        # The button may be that of another request's result.
+        found, sent = opened or await press(story, asked.number, who, "Use as input", 1)
+        await fill_in(story, await choose(story, await story.answer(sent)), found.ask)
