@@ -21,8 +21,9 @@ _UNANSWERED = (
 _EXPIRED = r"the bot's clock is set by [1-9]|is away for [\d.]+ h|token of request"
 _CLOSED = r"is deleted|loses (send_messages|view_channel)|removed from|the thread is|accepts? (no|only)"
 _KILLED = r"is killed|gets SIGTERM"
-# Seconds between a request and what keeps it from being accepted.
+# Seconds between a request and what keeps it from being accepted, without those that the machine slept.
 _AROUND = 70.0
+_SLEEP = re.compile(r"all clocks jump by (\d+) s")
 _WRONG_CLOCK = r"the bot's clock is set by (-\d\d|\d{3})"
 # Outcomes that a result may follow.
 _NOTICES = ("Not confirmed", "Timed out", "Not started", "Partly done", "Waiting for a moderator")
@@ -55,7 +56,12 @@ def excuse(story: Story, broken: Broken) -> str | None:
     if not isinstance(request, Request):
         return None
     if broken.promise == "every request has an answer" and request.ask is not None:
-        near = [what for at, what in story.struck if abs(at - request.ask.at) < _AROUND]
+        asleep = {at: float(found[1]) for at, what in story.struck if (found := _SLEEP.match(what))}
+        near = [
+            what
+            for at, what in story.struck
+            if abs(at - request.ask.at) - sum(asleep[t] for t in asleep if request.ask.at < t <= at) < _AROUND
+        ]
         is_cut_off = any(re.search(f"{_KILLED}|(Discord|both) is away", what) for what in near)
         return "killed or cut off before a request is accepted" if is_cut_off and not request.calls else None
     for gap in GAPS:

@@ -24,7 +24,7 @@ def jump(story: Story, seconds: float) -> None:
     if story.world.running:
         story.discord.messages_service.keep_nonces_in_use(seconds)
     story.world.loop.jump(seconds)
-    story.world.note("trouble", f"all clocks jump by {seconds:g} s")
+    story.strike(f"all clocks jump by {seconds:g} s")
 
 
 def watch(story: Story, route: str, act: Callable[[Any], object]) -> Rule:
