@@ -272,10 +272,7 @@ class Stage:
         await self.until_done()
 
     async def run_makes(self, told: str, files: Mapping[str, bytes | str]) -> None:
-        """Tell the bot, as ComfyDeploy does, that the newest run has these files (content or address).
-
-        What is named `text` is one.
-        """
+        """Tell the bot that the newest run has these files (content or address), or a `text`."""
         self.tells(told)
         bucket, items = self.world.comfydeploy.world.bucket, []
         for name, made in files.items():

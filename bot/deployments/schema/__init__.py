@@ -246,15 +246,15 @@ class PictureCheckSettings(Table):
 class DeploymentsFile(Table):
     """All of the file."""
 
-    deployments: Annotated[Mapping[str, DeploymentSettings], Field(min_length=1)]
+    deployments: Annotated[Mapping[str, DeploymentSettings], Field(validate_default=True)] = {}
     picture_check: PictureCheckSettings = PictureCheckSettings()
 
     @field_validator("deployments", mode="before")
     @classmethod
     def _named(cls, tables: Any) -> Any:
         """Name each deployment by the key of its table."""
-        if not isinstance(tables, dict):
-            return tables
+        if not isinstance(tables, dict) or not tables:
+            raise ValueError("none is described; begin with [deployments.NAME]")
         found = {name: table for name, table in tables.items() if isinstance(table, dict)}
         if told := [f".{name}.name: is not a setting" for name, table in found.items() if "name" in table]:
             raise ValueError("\n".join(told))

@@ -83,7 +83,7 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "deployments: is missing"),
+        ("", "deployments: none is described; begin with [deployments.NAME]"),
         ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: maximum recursion depth"),
         ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: Exceeds the limit"),
         (f'{A}default_gpu = "{"x" * 101}"', "deployments.a.default_gpu: "),
