@@ -75,8 +75,8 @@ class Database:
     ) -> T:
         """Write like `write`, but on SQLite without waiting for the disk, which takes milliseconds.
 
-        A power failure may undo it, until the next `write` returns. So it is for what is found out again:
-        leases, and what ComfyDeploy reports.
+        A power failure may undo it until the next `write` returns, so use it only for what the bot can learn
+        again: leases, and what ComfyDeploy reports.
         """
         with database_errors():
             return await self._server.write(lambda connection: work(connection, *args, **kwargs), False)
@@ -96,7 +96,7 @@ class Database:
 
 
 class Repository:
-    """Functions that decorators run in transactions of a database. They raise StoreUnavailable."""
+    """Functions that the decorators below run in transactions. They raise StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

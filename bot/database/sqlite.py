@@ -64,7 +64,7 @@ class Sqlite:
         def transaction() -> T:
             with self.engine.begin() as connection:
                 driver = _driver(connection)
-                # With NORMAL, the next commit with FULL brings this one to the disk, too.
+                # A commit under NORMAL reaches the disk with the next one under FULL, if not before.
                 driver.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
                 driver.execute("BEGIN IMMEDIATE")
                 return work(connection)

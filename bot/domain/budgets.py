@@ -30,7 +30,7 @@ NO_LIMIT = Budget(at_once=None, waiting=None)
 def limits_of(person: Member, rules: ServerRules) -> Budget:
     """Return a member's limits. A role's limit replaces the default.
 
-    Of several roles with the same limit, the most generous applies. An unlimited role removes all limits.
+    If several roles set a limit, the highest applies. A role without limits lifts them all.
     """
     own = [budget for role, budget in rules.budgets.roles.items() if role in person.role_ids]
     if any(budget.unlimited for budget in own):
