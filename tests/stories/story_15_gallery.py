@@ -4,7 +4,8 @@ from tests.stories.stage import Person, Stage
 
 
 async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
-    await mona.sets("Results", gallery_channel=["#gallery"], spoilers=["In all-ages channels"])
+    results = {"spoilers": ["In all-ages channels"], "finished_requests": ["Ping nobody"]}
+    await mona.sets("Results", gallery_channel=["#gallery"], **results)
     await alice.gets(prompt="a fox")
     await alice.presses("⋯ More", beside="a fox")
     await alice.presses("Share")
