@@ -22,7 +22,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from anyascii import anyascii
-from confusable_homoglyphs.confusables import confusables_data
+from confusable_homoglyphs.utils import load
 
 # Marks both ends of each word in a marked text; `normalize` removes it from the text itself.
 WORD_EDGE = "\0"
@@ -39,6 +39,12 @@ _LEET = re.compile(r"(?<!!)(?:!*+[A-Za-z0-9@$]++)++")
 _MEASURES = re.compile(r"\d+(?:st|nd|rd|th|in|ft|cm|mm|kg|px)", re.IGNORECASE)
 _LEET_I = str.maketrans("013457@$!", "oieastasi")
 _LEET_L = str.maketrans("013457@$!", "oleastasl")
+# The Latin letters that each character looks like. All look-alikes, as the library keeps them, take 6 MiB.
+_LATIN = {
+    char: found
+    for char, glyphs in load("confusables.json").items()
+    if (found := tuple(glyph["c"] for glyph in glyphs if "LATIN" in glyph["n"]))
+}
 
 
 class TextForms(NamedTuple):
@@ -193,14 +199,16 @@ def _alike(char: str) -> tuple[str | None, str | None]:
     if char.isascii():
         return (char, char)
     same = _drawn_as(char)
-    found = (glyph["c"] for glyph in confusables_data.get(char, ()) if "LATIN" in glyph["n"])
-    near = (letter for glyph in found if len(letter := anyascii(glyph)) == 1 and letter.isalpha())
+    letters = map(anyascii, _LATIN.get(char, ()))
+    near = (letter for letter in letters if len(letter) == 1 and letter.isalpha())
     return same, same or _drawn_as(char.upper()) or next(near, None)
 
 
 def _drawn_as(char: str) -> str | None:
-    found = (glyph["c"] for glyph in confusables_data.get(char, ()))
-    same = next((glyph for glyph in found if len(glyph) == 1 and glyph.isascii() and glyph.isalpha()), None)
+    found = (
+        glyph for glyph in _LATIN.get(char, ()) if len(glyph) == 1 and glyph.isascii() and glyph.isalpha()
+    )
+    same = next(found, None)
     # Unicode's prototype of every capital I is "l".
     return "I" if same == "l" and char.isupper() else same
 
