@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict
 from functools import partial
 from typing import cast
@@ -16,7 +15,7 @@ from discord.ui import LayoutView
 from bot.deployments.schema import CHOICES
 from bot.domain.moderation import OUTCOMES, AuditFilter
 from bot.domain.text import shorten
-from bot.gateway.client import GenerateBot
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, show_page, turning
 from bot.gateway.replies import show_private
 from bot.services import audit
@@ -60,8 +59,7 @@ async def _send_file(interaction: Interaction, id: AuditFileId) -> None:
     cells = partial(audit_cells, title=app.catalogue.title, guild=guild)
     csv = await audit.export(app, actor, id, AUDIT_COLUMNS, cells)
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.lines)
-    file = discord.File(io.BytesIO(csv.data), "audit.csv")
-    await interaction.followup.send(sentence, file=file, ephemeral=True)
+    await tell(interaction, sentence, file=("audit.csv", csv.data))
 
 
 class Audit(commands.Cog):

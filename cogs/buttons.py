@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +22,7 @@ from bot.domain.results import offers_copy
 from bot.domain.runs import Run
 from bot.domain.text.file_names import is_file
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, check_overrides, moderated_channel, typed_values
+from bot.gateway.interactions import Interaction, actor_of, check_overrides, typed_values
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs, sharing
@@ -86,14 +85,13 @@ async def _cancel(interaction: Interaction, key: str) -> None:
     Only an interaction can edit an ephemeral one, and its own may have ended. So it is edited through this
     one, which Discord has to know first.
     """
-    app, moderated = interaction.client.app, moderated_channel(interaction)
-    is_private = interaction.message is not None and interaction.message.flags.ephemeral
-    if is_private:
-        await cancellable(app, interaction.user.id, moderated, key)
+    app, actor = interaction.client.app, actor_of(interaction)
+    is_ephemeral = interaction.message is not None and interaction.message.flags.ephemeral
+    if is_ephemeral:
+        await cancellable(app, actor, key)
         await interaction.response.defer()
-    origin = actor_of(interaction).origin if is_private else None
-    await runs.cancel(app, interaction.user.id, key, moderated=moderated, answer_by=origin)
-    if not is_private:
+    await runs.cancel(app, actor, key, is_ephemeral=is_ephemeral)
+    if not is_ephemeral:
         await interaction.response.defer()
 
 
@@ -171,8 +169,7 @@ async def _details(interaction: Interaction, key: str) -> None:
         or await interaction.client.is_owner(interaction.user)
     )
     layout, text = details(run, title, deployment, explained=explained, origin=origin)
-    files = [discord.File(io.BytesIO(text.encode()), FILENAME)] if text is not None else []
-    await interaction.response.send_message(view=layout, files=files, ephemeral=True)
+    await tell(interaction, view=layout, file=(FILENAME, text.encode()) if text is not None else None)
 
 
 async def _offered(interaction: Interaction, run: Run) -> OfferedActions:

@@ -150,9 +150,10 @@ class Owner(commands.Cog):
         # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            text = reloaded_text(await interaction.client.app.reloader.reload())
+            text = _reloaded(await interaction.client.app.reloader.reload())
         except StartupError as error:
-            text = broken_text(error.mistakes)
+            heading = "Nothing has changed, because the file has mistakes. Please correct:"
+            text = _with_list([heading], error.mistakes)
         await tell(interaction, text)
 
 
@@ -163,10 +164,9 @@ async def _require_owner(interaction: Interaction) -> None:
 
 
 _NAMES, _LINE, _LINES, _MESSAGE_LENGTH = 600, 300, 5, 1900
-UNSYNCED = "Discord didn't answer. Its commands are still the old ones; I'll try again soon."
 
 
-def reloaded_text(found: ReloadResult) -> str:
+def _reloaded(found: ReloadResult) -> str:
     """Return the result of a reload, within a message's 2,000 characters."""
     lines = ["I have read the deployments again."]
     for word, names in found.names.items():
@@ -174,19 +174,14 @@ def reloaded_text(found: ReloadResult) -> str:
     if not found.names:
         lines.append("Nothing has changed.")
     if not found.synced:
-        lines.append(UNSYNCED)
+        lines.append("Discord didn't answer. Its commands are still the old ones; I'll try again soon.")
     if found.warnings:
         lines.append("Please look at these warnings:")
     return _with_list(lines, found.warnings)
 
 
-def broken_text(mistakes: Sequence[str]) -> str:
-    """Return the reasons why nothing was changed, with text from the file escaped."""
-    return _with_list(["Nothing has changed, because the file has mistakes. Please correct:"], mistakes)
-
-
 def _with_list(lines: Sequence[str], sentences: Sequence[str]) -> str:
-    """Add the first sentences that fit to the lines, and how many are left out."""
+    """Add the first sentences that fit to the lines, escaped, and how many are left out."""
     listed = [f"- {escape_line(each, _LINE)}" for each in sentences]
     kept, left = fitting([*lines, *listed[:_LINES]], _MESSAGE_LENGTH - 100)  # with room for the last line
     count = len(left) + len(listed[_LINES:])

@@ -12,6 +12,7 @@ from discord.ui import LayoutView
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import BotError
+from bot.domain.forms import YES
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
@@ -91,7 +92,14 @@ async def open_save(interaction: Interaction, id: SaveId) -> None:
 async def _save_sent(interaction: Interaction, id: SaveId) -> None:
     """Save a preset with the values of the form. If that is refused, a button opens the form with them."""
     app, actor = interaction.client.app, actor_of(interaction)
-    typed = presets.typed_into_form(id.key, typed_values(interaction))
+    sent = typed_values(interaction)
+    typed = Saving(
+        name=str(sent.get("name", "")),
+        run_key=id.key,
+        prompt=str(sent["prompt"]) if "prompt" in sent else None,
+        seed=sent.get("seed") == YES,
+        server=sent.get("server") == YES,
+    )
     try:
         saved = await presets.save(app, actor, typed)
     except BotError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import discord
@@ -62,7 +61,7 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
         case RunListAction.PAGE:
             await _show_page(interaction, page)
         case RunListAction.CANCEL:
-            await runs.cancel(interaction.client.app, interaction.user.id, id.about)
+            await runs.cancel(interaction.client.app, actor_of(interaction), id.about)
             await _show_page(interaction, page)
         case RunListAction.OPEN:
             await check_start(interaction)
@@ -155,11 +154,8 @@ class Privacy(
     async def export(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         export = await privacy.export(interaction.client.app, interaction.user.id)
-        await interaction.followup.send(
-            say("export_cut" if export.cut else "export_done"),
-            file=discord.File(io.BytesIO(export.data), "my-data.jsonl"),
-            ephemeral=True,
-        )
+        told = say("export_cut" if export.cut else "export_done")
+        await tell(interaction, told, file=("my-data.jsonl", export.data))
 
     @app_commands.command(
         name="delete", description="Delete your prompts, inputs and outputs from the bot's database"

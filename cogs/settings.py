@@ -6,7 +6,6 @@ permissions.
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import discord
@@ -19,7 +18,7 @@ from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import ReviewChannel, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.gateway.client import GenerateBot
+from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, form_values, selected_values
 from bot.services import server_settings
 from bot.services.server_settings import Editor
@@ -76,8 +75,7 @@ async def _pressed(interaction: Interaction, id: SettingId) -> None:
         await _show(interaction, Panel(saved=await server_settings.tidy(app, editor)))
     elif id.action == "words":
         words = "\n".join((await app.store.rules.get(editor.guild_id)).words.blocked)
-        file = discord.File(io.BytesIO(words.encode()), "words.txt")
-        await interaction.response.send_message(file=file, ephemeral=True)
+        await tell(interaction, file=("words.txt", words.encode()))
     elif id.section == "home":
         await _show(interaction, Panel())
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -186,9 +187,12 @@ async def tell(
     sentence: str = "",
     *,
     view: LayoutView | None = None,
+    file: tuple[str, bytes | bytearray] | None = None,
     in_place: bool = False,
 ) -> None:
-    """Send an ephemeral sentence or layout, whether or not the interaction has been answered.
+    """Send an ephemeral sentence or layout, perhaps with a file (its name and content).
+
+    The interaction may have been answered already.
 
     It takes the place of "thinking…". If everybody sees that, it becomes a sentence that says only that, and
     the answer follows privately, unless everybody may see it (`in_place`). As nothing else would end the
@@ -197,6 +201,8 @@ async def tell(
     """
     public = interaction.extras.pop(THINKING, None)
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
+    if file is not None:
+        send["file"] = discord.File(io.BytesIO(file[1]), file[0])
     send["ephemeral"] = True
     try:
         if interaction.type is discord.InteractionType.autocomplete:

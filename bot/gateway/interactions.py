@@ -52,7 +52,7 @@ def actor_of(interaction: Interaction) -> Actor:
         channel_ids=frozenset(filter(None, (getattr(source, name, None) for source, name in sources))),
         channel_state=partial(_state_of, guild),
         guild_id=interaction.guild_id,
-        manages_messages=moderated_channel(interaction) is not None,
+        manages_messages=interaction.permissions.manage_messages and not user_install,
     )
 
 
@@ -76,12 +76,6 @@ def member_of(interaction: Interaction) -> Member:
         created_at=user.created_at,
         joined_at=member.joined_at if member else None,
     )
-
-
-def moderated_channel(interaction: Interaction) -> int | None:
-    """Return the channel's id if the user may manage messages there, otherwise None."""
-    moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
-    return interaction.channel_id if moderates else None
 
 
 def check_here(interaction: Interaction) -> None:

@@ -103,13 +103,16 @@ def _check_seen_here(run: Run, actor: Actor) -> None:
         raise RefusedError("run_gone")
 
 
-async def cancellable(app: App, user_id: int, moderated_channel: int | None, key: str) -> Run:
-    """Return a run that the user may cancel: their own, or one that isn't private in `moderated_channel`."""
+async def cancellable(app: App, actor: Actor, key: str) -> Run:
+    """Return a run that the user may cancel: their own, or one in this channel if they manage its messages.
+
+    A private run of somebody else is none.
+    """
     run = await stored(app, key)
-    if run.requester_id != user_id:
-        if moderated_channel is None:
+    if run.requester_id != actor.id:
+        if not actor.manages_messages:
             raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
-        if run.private or run.channel_id != moderated_channel:
+        if run.private or run.channel_id != actor.origin.channel_id:
             raise RefusedError("run_gone")
     return run
 

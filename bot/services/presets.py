@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bot.context import App
 from bot.deployments.command_plan import PRESET_OPTION
@@ -116,16 +115,6 @@ async def form(app: App, actor: Actor, key: str, typed: Saving | None = None) ->
         box = FormField(name=each, label=label, description=about, shape=Shape.CHECKBOX)
         fields.append(replace(box, values=(YES if is_on else NO,)))
     return fields
-
-
-def typed_into_form(key: str, sent: Mapping[str, Any]) -> Saving:
-    return Saving(
-        name=str(sent.get("name", "")),
-        run_key=key,
-        prompt=sent.get("prompt"),
-        seed=sent.get("seed") == YES,
-        server=sent.get("server") == YES,
-    )
 
 
 async def latest_run(app: App, user_id: int) -> str:

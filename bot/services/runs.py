@@ -8,24 +8,21 @@ from bot.context import App
 from bot.domain.budgets import Usage, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef, marker
-from bot.domain.requests import Actor, Member, Origin, Preset
+from bot.domain.requests import Actor, Member, Preset
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.services.access import cancellable, own_here
 from bot.services.presets import defaults
 
 
-async def cancel(
-    app: App, user_id: int, key: str, *, moderated: int | None = None, answer_by: Origin | None = None
-) -> None:
+async def cancel(app: App, actor: Actor, key: str, *, is_ephemeral: bool = False) -> None:
     """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.
 
-    `moderated` is the channel of the interaction if the user may manage messages there. If `answer_by` is
-    set, the status message is edited through that interaction from now on.
+    If its status message `is_ephemeral`, it is edited through this interaction from now on.
     """
-    run, now = await cancellable(app, user_id, moderated, key), app.now()
-    answer_by = answer_by if run.requester_id == user_id else None
-    if not await app.store.runs.request_cancel(run.request_key, now, by=user_id, answer_by=answer_by):
+    run, now = await cancellable(app, actor, key), app.now()
+    answer_by = actor.origin if is_ephemeral and run.requester_id == actor.id else None
+    if not await app.store.runs.request_cancel(run.request_key, now, by=actor.id, answer_by=answer_by):
         raise RefusedError("cancel_too_late")
     app.wakeups.wake("check", "show", "submit")
 
