@@ -23,7 +23,7 @@ CONFIGURATION = 2
 UNAVAILABLE = 1
 _EPILOG = """\
 Settings come from the environment and from .env; the project's docs/configuration.md explains each.
-Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration error."""
+Exit codes: 0 success, 1 temporary failure, 2 configuration error."""
 _ABOUT = {
     "setup": "ask for the three settings that the bot needs, check them, and write .env",
     "check": "test the whole setup; changes and spends nothing",
@@ -58,8 +58,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 async def main(arguments: Sequence[str], environment: Mapping[str, str], outside: Outside) -> int:
     """Run the bot or a command, and return the exit code. Expected errors are printed as sentences.
 
-    The code is 0 for success or a clean stop, 1 for a temporary failure or a failed check, and 2 for a
-    configuration error. Exits as `parse` does.
+    The code is 0 for success or a clean stop, 1 for a temporary failure, and 2 for a configuration error.
+    Exits as `parse` does.
     """
     parsed = parse(arguments)
     try:

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TextIO
 from urllib.parse import urlsplit
 
@@ -64,11 +64,15 @@ def names_in(mistakes: Sequence[str]) -> frozenset[str]:
 
 def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Finding]:
     """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely form."""
-    for sentence in mistakes:
-        yield problem(SETTINGS, sentence, REMEDY)
-    for sentence in settings.warnings():
-        if not names_in([sentence]) & names_in(mistakes):
-            yield warning(SETTINGS, sentence, REMEDY)
+    told = [problem(SETTINGS, sentence, "") for sentence in mistakes]
+    told += [
+        warning(SETTINGS, sentence, "")
+        for sentence in settings.warnings()
+        if not names_in([sentence]) & names_in(mistakes)
+    ]
+    yield from told[:-1]
+    if told:  # one remedy is enough for all of them
+        yield replace(told[-1], remedy=REMEDY)
     token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
     if token and (fault := token_fault(token)):
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
@@ -88,8 +92,8 @@ async def check(
 ) -> int:
     """Print each finding as soon as it is known, or all of them as JSON.
 
-    `mistakes` are those in the settings, which then have their defaults. Return 2 if there are any, 1 if
-    there is another error, otherwise 0.
+    `mistakes` are those in the settings, which then have their defaults. Return 2 if there is an error, 1 if
+    all errors may end by themselves, otherwise 0: the codes with which the bot would end.
     """
     redact = Redactor(settings.secret_values())
     found = list[Finding]()
@@ -105,7 +109,8 @@ async def check(
     else:
         totals = [counted(counts[level], level) for level in (Level.WARNING, Level.ERROR)]
         out.write(f"{', '.join([f'{counts[Level.OK]} ok', *totals])}\n")
-    return 2 if mistakes else 1 if counts[Level.ERROR] else 0
+    errors = [finding for finding in found if finding.level is Level.ERROR]
+    return 0 if not errors else 1 if all(each.passing for each in errors) else 2
 
 
 async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outside) -> AsyncIterator[Finding]:

@@ -20,6 +20,7 @@ from bot.domain.errors import (
     BackendServerError,
     BackendUnauthorized,
     BackendUnreachable,
+    StartLater,
     StartupError,
 )
 from bot.ops.findings import Finding, ok, problem, warning
@@ -50,7 +51,7 @@ async def check_key(backend: ComfyDeploy) -> Finding:
         return problem(KEY, f"COMFYDEPLOY_API_URL doesn't lead to ComfyDeploy's API ({error}).", remedy)
     except BackendUnreachable as error:
         remedy = "Check COMFYDEPLOY_API_URL and the network."
-        return problem(KEY, f"ComfyDeploy can't be reached ({_reason(error)}).", remedy)
+        return problem(KEY, f"ComfyDeploy can't be reached ({_reason(error)}).", remedy, passing=True)
     except BackendError as error:
         return warning(
             KEY, f"ComfyDeploy gives no clear answer ({_reason(error)}).", "Try again in a minute."
@@ -67,18 +68,21 @@ async def check_deployments(
     configured: Sequence[DeploymentSettings], catalogue: Catalogue, backend: Backend
 ) -> list[Finding]:
     """Load the deployments. Return a finding for each, and for each mistake that keeps them from loading."""
-    mistakes: Sequence[str] = ()
+    refused: StartupError | None = None
     try:
         await catalogue.load()
     except StartupError as error:
-        mistakes = error.mistakes
+        refused = error
     found = [_deployment(each, catalogue, await _is_unknown(each, catalogue, backend)) for each in configured]
     if catalogue.all():
         plan = catalogue.plan
         size = f"{plan.size:,} of Discord's {MAX_COMMAND_SIZE:,} characters"
         found.append(ok(COMMAND, f"/{plan.name} takes {size}."))
-    remedy = "Follow the remedies above, or correct deployments.toml."
-    return found + [problem(COMMAND, mistake, remedy) for mistake in mistakes]
+    if refused is not None:
+        remedy = "Follow the remedies above, or correct deployments.toml."
+        passing = isinstance(refused, StartLater)
+        found += [problem(COMMAND, each, remedy, passing=passing) for each in refused.mistakes]
+    return found
 
 
 async def _is_unknown(settings: DeploymentSettings, catalogue: Catalogue, backend: Backend) -> bool:
@@ -107,7 +111,8 @@ def _deployment(settings: DeploymentSettings, catalogue: Catalogue, unknown: boo
     if fault is not None:
         reason = f"ComfyDeploy doesn't describe it ({_reason(fault)})."
         if deployment is None:
-            return problem(DEPLOYMENT, f"{where} is not offered: {reason}", _remedy(fault))
+            summary = f"{where} is not offered: {reason}"
+            return problem(DEPLOYMENT, summary, _remedy(fault), passing=fault.passing)
         source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
         return warning(DEPLOYMENT, f"{where} is offered from {source}: {reason}", _remedy(fault), *lines)
     if deployment is None:

@@ -53,7 +53,8 @@ async def check_discord(settings: Settings, outside: Outside) -> AsyncIterator[F
         except ERRORS as error:
             answered = isinstance(error, discord.HTTPException)
             said = f"Discord can't be asked: {_reason(error)}" if answered else sentence_case(_reason(error))
-            yield problem(TOKEN, f"{said}.", "Check the network, and https://discordstatus.com.")
+            remedy = "Check the network, and https://discordstatus.com."
+            yield problem(TOKEN, f"{said}.", remedy, passing=True)
         else:
             yield ok(TOKEN, f"valid, of {account['username']} ({application_id}).")
         if dates and (clock := compare_clock(dates[-1], outside.now())) is not None:
@@ -112,7 +113,8 @@ async def _check_servers(client: discord.Client, settings: Settings) -> list[Fin
             if not servers:
                 return [warning(SERVERS, "the bot is on none.", "Invite it with the link below.")]
     except ERRORS as error:
-        return [problem(SERVERS, f"the list can't be read: {_reason(error)}.", "Try again in a minute.")]
+        summary = f"the list can't be read: {_reason(error)}."
+        return [problem(SERVERS, summary, "Try again in a minute.", passing=True)]
     found: list[Finding] = []
     present = {int(server["id"]) for server in servers}
     if absent := [str(each) for each in settings.allowed_guild_ids or () if each not in present]:

@@ -16,7 +16,7 @@ from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.settings import Settings, configured_labels
 from bot.database.schema import NEWEST, UNKNOWN, explained, is_known, schema_of
-from bot.domain.errors import StartupError, reason_of
+from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.domain.picture_check import THRESHOLD
 from bot.media.picture_check import CheckFailed, PictureChecker
 from bot.metrics import Metrics
@@ -50,7 +50,8 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
             version, server = await store.database.read(_versions)
     except StartupError as error:
         summary, _, remedy = str(error).partition(". ")
-        return problem(DATABASE, f"{summary}.", remedy), False
+        passing = isinstance(error, StartLater)
+        return problem(DATABASE, f"{summary}.", remedy, passing=passing), False
     if version is not None and not is_known(version):
         fault, remedy = UNKNOWN
         return problem(DATABASE, f"{server}: it {fault.format(version)}.", remedy), False
@@ -124,7 +125,9 @@ async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
             "Check the name, the proxy or tunnel, and the firewall. Where the bot's own machine can't reach "
             "its public address, run the check elsewhere with the same .env."
         )
-        return problem(PUBLIC_URL, f"{public_url} can't be reached ({reason_of(error)}).", remedy)
+        return problem(
+            PUBLIC_URL, f"{public_url} can't be reached ({reason_of(error)}).", remedy, passing=True
+        )
 
 
 def _unanswered(public_url: str, status: int, location: str, *, taken: str, port: int) -> Finding:
@@ -154,7 +157,8 @@ async def check_pictures(settings: Settings, outside: Outside) -> Finding:
         try:
             scores = await checker.ask(Path(picture.name), "image/png")
         except CheckFailed as error:
-            return problem(PICTURES, f"{error}.", _remedy(error.status))
+            passing = error.status is None or error.status >= 500
+            return problem(PICTURES, f"{error}.", _remedy(error.status), passing=passing)
         finally:
             await checker.close()
     names, meaning = ", ".join(map(repr, [*scores][:20])), "[picture_check.labels] in deployments.toml"

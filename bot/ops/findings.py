@@ -19,13 +19,17 @@ def counted(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of a check; `remedy` and `lines` (a table or list) are printed below it."""
+    """One result of a check; `remedy` and `lines` (a table or list) are printed below it.
+
+    A `passing` error may end by itself, because a service didn't answer.
+    """
 
     level: Level
     subject: str
     summary: str
     remedy: str = ""
     lines: tuple[str, ...] = ()
+    passing: bool = False
 
     def __str__(self) -> str:
         head = f"{self.level:<8} {self.subject}: {self.summary}"
@@ -41,5 +45,5 @@ def warning(subject: str, summary: str, remedy: str, *lines: str) -> Finding:
     return Finding(Level.WARNING, subject, summary, remedy, lines)
 
 
-def problem(subject: str, summary: str, remedy: str, *lines: str) -> Finding:
-    return Finding(Level.ERROR, subject, summary, remedy, lines)
+def problem(subject: str, summary: str, remedy: str, *lines: str, passing: bool = False) -> Finding:
+    return Finding(Level.ERROR, subject, summary, remedy, lines, passing)

@@ -58,7 +58,7 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
         answers[name] = _value(settings, name)
         links += [finding for finding in findings if finding.subject.endswith(" link")]
     if write_env_file(answers):
-        out.write(f"Wrote {', '.join(answers)} to {ENV_FILE}.\n")
+        out.write(f"Wrote {', '.join(answers)} to {ENV_FILE}. Test the rest: python -m bot check.\n")
     else:
         out.write(f"{ENV_FILE} has these values already.\n")
     for name in answers:

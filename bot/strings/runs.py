@@ -190,7 +190,7 @@ RUNS = {
     "media_linked": "I couldn't attach {name}: [open it]({url}) while the link works.",
     "media_link_attached": "I couldn't attach {name}: open the link in {file} while it works.",
     "media_forbidden": "{name} is at an address I'm not allowed to open.",
-    "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
+    "media_recompressed": "{name} was too large to upload here, so I recompressed it.",
     # outcomes that can't be shown as usual
     "plain_result": "This is done, but I couldn't show it as usual. Here it is, plainly:",
     "plain_hidden": "This is done, but I couldn't show it. Press Details, or request it again.",

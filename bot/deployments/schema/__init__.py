@@ -16,6 +16,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictInt,
     ValidationError,
     field_validator,
     model_validator,
@@ -105,21 +107,21 @@ class InputSettings(Table):
     """the largest number"""
     min_length: Length | None = None
     """the minimum number of characters"""
-    max_length: Annotated[int, Field(ge=1, le=6000)] | None = None
+    max_length: Annotated[StrictInt, Field(ge=1, le=6000)] | None = None
     """the maximum number of characters, up to 6000"""
     default: Value | None = None
     """sent if the option is left out; default: ComfyDeploy's"""
-    required: bool | None = None
+    required: StrictBool | None = None
     """whether the option must be given"""
     fixed: Value | None = None
     """always sent, never offered"""
-    hidden: bool = False
+    hidden: StrictBool = False
     """not offered; ComfyDeploy's default applies"""
-    max_count: Annotated[int, Field(ge=1, le=10)] | None = None
+    max_count: Annotated[StrictInt, Field(ge=1, le=10)] | None = None
     """the number of pictures in an image batch, up to 10: `image1`, `image2` …"""
-    is_prompt: bool | None = Field(None, alias="prompt")
+    is_prompt: StrictBool | None = Field(None, alias="prompt")
     """the main text; default: found by its name"""
-    is_seed: bool | None = Field(None, alias="seed")
+    is_seed: StrictBool | None = Field(None, alias="seed")
     """drawn by the bot if left out, and shown"""
 
     def mistakes(self) -> Iterator[str]:
@@ -137,7 +139,7 @@ class InputSettings(Table):
             yield "two choices have the same name"
 
 
-_Side = Annotated[int, Field(ge=1, le=LARGEST)]
+_Side = Annotated[StrictInt, Field(ge=1, le=LARGEST)]
 
 
 class SizesSettings(Table):
@@ -201,14 +203,14 @@ class DeploymentSettings(Table):
     """the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice"""
     default_gpu: Gpu | None = None
     """sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know"""
-    concurrency_limit: Annotated[int, Field(ge=1)] | None = None
+    concurrency_limit: Annotated[StrictInt, Field(ge=1)] | None = None
     """its concurrent runs; default: ComfyDeploy's limit"""
-    max_count: Annotated[int, Field(ge=1, le=10)] | None = None
+    max_count: Annotated[StrictInt, Field(ge=1, le=10)] | None = None
     """the maximum of `count`, up to 10; default: 4 with a seed to vary, otherwise 1. Below 4 there is no
     button *4 more*, at 1 no `count`"""
-    age_restricted: bool = False
+    age_restricted: StrictBool = False
     """allowed only in age-restricted channels"""
-    only_listed_inputs: bool = False
+    only_listed_inputs: StrictBool = False
     """offer only the inputs listed here"""
     sizes: SizesSettings | None = None
     """one choice instead of two inputs for width and height; see below"""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Annotated, Any, TypeGuard
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictInt, ValidationError
 
 from bot.domain.runs import InputValue
 
@@ -123,7 +123,7 @@ Value = Annotated[InputValue, PlainValidator(_value)]
 Number = Annotated[int | float, PlainValidator(_limit)]
 # A custom_id of /settings has room for 50 characters.
 Gpu = Annotated[str, Field(min_length=1, max_length=50)]
-Length = Annotated[int, Field(ge=0, le=6000)]
+Length = Annotated[StrictInt, Field(ge=0, le=6000)]
 
 _MESSAGES: Mapping[str, str] = {
     "missing": "is missing",
