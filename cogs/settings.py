@@ -19,7 +19,7 @@ from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import ReviewChannel, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, form_values, selected_values
+from bot.gateway.interactions import Interaction, form_values, selected_values, show_page, turning
 from bot.services import server_settings
 from bot.services.server_settings import Editor
 from bot.strings import explain
@@ -105,16 +105,15 @@ async def _open(interaction: Interaction, id: SettingId) -> None:
     await interaction.response.send_modal(settings_modal(section, key, title, fields))
 
 
-async def _show(interaction: Interaction, panel: Panel) -> None:
-    await interaction.response.edit_message(view=await _layout(interaction, panel))
-
-
 async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
     editor = allowed(interaction)
     rules, context = await server_settings.read(interaction.client.app, editor)
     if interaction.guild is not None:
         context = _with_channels(interaction.guild, context, rules)
     return panel_layout(replace(panel, turn=interaction.id % 2**30 + 1), rules, context)
+
+
+_show = turning(_layout)
 
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
@@ -136,8 +135,7 @@ class Settings(commands.Cog):
     @app_commands.command(name="settings", description="What the bot may do on this server, and for whom")
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
-        layout = await _layout(interaction, Panel())
-        await interaction.response.send_message(view=layout, ephemeral=True)
+        await show_page(interaction, _layout, Panel())
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -18,7 +18,6 @@ from bot.domain.policy import check_channel
 from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.gateway.client import GenerateBot, Handler
-from bot.ui.custom_ids import CustomId
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
@@ -152,17 +151,17 @@ def custom_ids(components: Iterable[Any]) -> Iterator[str]:
         yield from custom_ids(getattr(component, "children", ()))
 
 
-# Builds the page that a button stands for, for the user of the interaction.
+# Builds the page that a button or another value stands for, for the user of the interaction.
 PageBuilder = Callable[[Interaction, Any], Awaitable[LayoutView]]
 
 
-async def show_page(interaction: Interaction, build: PageBuilder, first: CustomId) -> None:
+async def show_page(interaction: Interaction, build: PageBuilder, first: object) -> None:
     await interaction.response.send_message(view=await build(interaction, first), ephemeral=True)
 
 
 def turning(build: PageBuilder) -> Handler[Any]:
-    async def turn(interaction: Interaction, id: CustomId) -> None:
-        await interaction.response.edit_message(view=await build(interaction, id))
+    async def turn(interaction: Interaction, page: Any) -> None:
+        await interaction.response.edit_message(view=await build(interaction, page))
 
     return turn
 

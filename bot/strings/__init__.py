@@ -18,10 +18,7 @@ from bot.strings.runs import RUNS
 
 log = logging.getLogger(__name__)
 
-SUBJECTS = (COMMANDS, RUNS)
-SENTENCES: Mapping[str, str] = MappingProxyType(
-    {code: sentence for subject in SUBJECTS for code, sentence in subject.items()}
-)
+SENTENCES: Mapping[str, str] = MappingProxyType({**COMMANDS, **RUNS})
 
 
 def say(code: str, **params: object) -> str:

@@ -51,29 +51,26 @@ def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Seque
     empty.
     """
     gallery = ui.MediaGallery[ui.LayoutView](*map(discord.MediaGalleryItem, pictures))
-    if len(pictures) == 1:
-        rows = ([each] for each in _choice(DraftId(keys[0], picture="0"), choices))
-        return layout_of("What should I do with this picture?", gallery, *rows)
-    target = choices[0].value if len(choices) == 1 else ""
-    numbers = [button(str(index + 1), DraftId(key, target, str(index))) for index, key in enumerate(keys)]
-    return layout_of("Use which picture?", gallery, *batches(numbers, FORM_LIMIT))
-
-
-def _choice(id: DraftId, choices: Sequence[Option]) -> list[ui.Item[ui.LayoutView]]:
-    """Return a button for a single choice, otherwise as many selects as the choices need."""
-    if len(choices) == 1:
-        only = replace(id, target=choices[0].value)
-        return [button(shorten(choices[0].label, _LABEL_LENGTH), only, discord.ButtonStyle.primary)]
+    only = choices[0] if len(choices) == 1 else None
+    if len(pictures) > 1:
+        ids = [DraftId(key, only.value if only else "", str(index)) for index, key in enumerate(keys)]
+        numbers = [button(str(number), id) for number, id in enumerate(ids, 1)]
+        return layout_of("Use which picture?", gallery, *batches(numbers, FORM_LIMIT))
+    question, id = "What should I do with this picture?", DraftId(keys[0], picture="0")
+    if only is not None:
+        label, style = shorten(only.label, _LABEL_LENGTH), discord.ButtonStyle.primary
+        return layout_of(question, gallery, [button(label, replace(id, target=only.value), style)])
     options = [each._replace(value=replace(id, target=each.value).encode()) for each in choices]
-    # The chosen value counts; the ids only have to differ.
-    return [
-        ui.Select(
+    selects = [
+        ui.Select[ui.LayoutView](
             placeholder="Choose what to do with it",
             options=select_options(part),
+            # The chosen value counts; the ids only have to differ.
             custom_id=replace(id, count=str(number) if number > 1 else "").encode(),
         )
         for number, part in enumerate(batches(options), 1)
     ]
+    return layout_of(question, gallery, *([each] for each in selects))
 
 
 def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> list[discord.SelectOption]:

@@ -128,7 +128,12 @@ def runs_layout(
     contents: list[Content] = [lines(heading, "" if entries else empty)]
     for entry in entries:
         key = entry.first.key
-        line = _run_line(entry, title, here, restricted=key in restricted)
+        facts = [_link(entry, here), *deletion_facts(entry.deletions)]
+        if key in restricted:
+            facts.append("age-restricted, so it isn't shown here")
+        name = escape_line(title(entry.first.deployment), _RUN_TITLE_LENGTH)
+        asked = f"**{name}** {format_dt(entry.first.created_at, 'R')}"
+        line = f"{_states(entry.batch)}: {' · '.join(filter(None, [asked, *facts]))}{_prompt(entry.first)}"
         # A button beside the entry cancels an active one, and posts or opens an ended one.
         id, of_here = replace(current, about=key), entry.first.guild_id == here
         beside: Item[LayoutView] | None = None
@@ -148,8 +153,7 @@ def may_have_thumbnail(entry: RunListEntry) -> bool:
     """Return whether a message that the bot can read shows a result of the entry."""
     if entry.message is None or not any(each.is_shown for each in entry.batch):
         return False
-    is_ephemeral = entry.first.needs_interaction and entry.message[0] == entry.first.channel_id
-    return not is_ephemeral
+    return not entry.first.needs_interaction or entry.message[0] != entry.first.channel_id
 
 
 def queue_layout(
@@ -176,15 +180,6 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
     """Return a plain-text label of at most 100 characters for selects and autocomplete."""
     name = shorten(strip_invisible(title(run.deployment)), _RUN_TITLE_LENGTH)
     return shorten(f"{name}: {strip_invisible(run.prompt)}" if run.prompt else name, LABEL_LENGTH)
-
-
-def _run_line(entry: RunListEntry, title: Callable[[str], str], here: int | None, *, restricted: bool) -> str:
-    run, facts = entry.first, [*deletion_facts(entry.deletions)]
-    if restricted:
-        facts.append("age-restricted, so it isn't shown here")
-    link = "".join(f" · {each}" for each in (_link(entry, here), *facts) if each)
-    name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)
-    return f"{_states(entry.batch)}: **{name}** {format_dt(run.created_at, 'R')}{link}{_prompt(run)}"
 
 
 def _link(entry: RunListEntry, here: int | None) -> str:

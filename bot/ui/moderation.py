@@ -85,7 +85,22 @@ def decided_card(
     run: Run, title: str, inputs: ShownInputs, files: Sequence[PreparedFile] = (), link: str | None = None
 ) -> OutgoingMessage:
     """Build the card of a request that no longer awaits approval: who decided, or why nobody did."""
-    verdict, colour = _verdict(run)
+    at = format_dt(run.decided_at, "R") if run.decided_at is not None else ""
+    by, colour = f"<@{run.decided_by or 0}>", Colour.light_grey()
+    if run.state is RunState.REJECTED:
+        verdict, colour = f"Rejected by {by} {at}", Colour.red()
+        if run.failure_code == REQUESTER_BLOCKED:
+            blocked = f"{by} blocked <@{run.requester_id}> {at}, {block_end(run, 'them')}."
+            verdict = f"{blocked}\nThe block ended this request and their other waiting ones."
+    elif run.decided_at is not None:
+        verdict, colour = f"Approved by {by} {at}", Colour.green()
+    else:
+        undecided = {
+            RunState.EXPIRED: "Nobody decided in time.",
+            RunState.CANCELLED: "The requester cancelled it.",
+            RunState.REFUSED: f"It couldn't start and has ended. The requester reads: {reason_of(run)}",
+        }
+        verdict = undecided.get(run.state, say("review_over"))
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     text = lines(
         _card_about(run, title, inputs, "Request"),
@@ -94,25 +109,6 @@ def decided_card(
         f"[Open the result]({link})" if link is not None else "",
     )
     return OutgoingMessage(layout=framed(colour, text, *_media(files, spoiler=run.spoiler)))
-
-
-def _verdict(run: Run) -> tuple[str, Colour]:
-    """Return the sentence that says how a request was decided, and the colour of its card."""
-    at = format_dt(run.decided_at, "R") if run.decided_at is not None else ""
-    by = f"<@{run.decided_by or 0}>"
-    if run.state is RunState.REJECTED and run.failure_code == REQUESTER_BLOCKED:
-        blocked = f"{by} blocked <@{run.requester_id}> {at}, {block_end(run, 'them')}."
-        return f"{blocked}\nThe block ended this request and their other waiting ones.", Colour.red()
-    if run.state is RunState.REJECTED:
-        return f"Rejected by {by} {at}", Colour.red()
-    if run.decided_at is not None:
-        return f"Approved by {by} {at}", Colour.green()
-    undecided = {
-        RunState.EXPIRED: "Nobody decided in time.",
-        RunState.CANCELLED: "The requester cancelled it.",
-        RunState.REFUSED: f"It couldn't start and has ended. The requester reads: {reason_of(run)}",
-    }
-    return undecided.get(run.state, say("review_over")), Colour.light_grey()
 
 
 def report_card(

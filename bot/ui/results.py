@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from discord import Colour
 from discord.ui import Button
 
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState, is_turned_away
@@ -120,6 +119,10 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
     """Return what the messages of an outcome show apart from their files."""
     first = batch.runs[0]
     mention = None if not batch.shown and _is_own_cancellation(batch) else first.requester_id
+    colour = COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(first.state)
+    if all(run.state is RunState.SUCCEEDED for run in batch.runs):
+        is_empty = len(batch.runs) == 1 and batch.shown and batch.prepared[first.key].is_empty
+        colour = COLOURS[RunState.TIMED_OUT if is_empty else RunState.SUCCEEDED]
     return ResultMessages(
         # A gallery hides all of its pictures, or none.
         run=replace(first, spoiler=any(run.spoiler for run in batch.runs)),
@@ -129,7 +132,7 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
         remarks=list(_remarks(batch)),
         rows=lambda files: _rows(batch, offered, files),
         further_rows=lambda files: number_rows(batch.numbers_under(files)),
-        colour=_colour(batch),
+        colour=colour,
         mention=mention,
     )
 
@@ -151,13 +154,6 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
     elif done < len(batch.runs):
         heading = f"{escape_line(title, 80)}, {done} of {len(batch.runs)}"
     return f"<@{mention}> **{heading}**" if mention else f"### {heading}"
-
-
-def _colour(batch: Batch) -> Colour | None:
-    if all(run.state is RunState.SUCCEEDED for run in batch.runs):
-        empty = len(batch.runs) == 1 and batch.shown and batch.prepared[batch.runs[0].key].is_empty
-        return COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
-    return COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(batch.runs[0].state)
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
@@ -211,12 +207,8 @@ def _footer(batch: Batch) -> Iterator[str]:
         if seeds:
             yield subtext([f"seeds: {' · '.join(seeds)}"])
         used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
-        yield subtext(
-            [
-                *gpu_time_facts(batch.runs),
-                *facts_of(replace(in_common(batch.runs), gpu_used=used)),
-            ]
-        )
+        in_all = replace(in_common(batch.runs), gpu_used=used)
+        yield subtext([*gpu_time_facts(batch.runs), *facts_of(in_all)])
     else:
         origin = [f"made from [an earlier result]({batch.origin})"] if batch.origin else []
         yield subtext([*origin, *result_facts(first)])

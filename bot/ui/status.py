@@ -63,35 +63,27 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         # Only the interaction can update the message, for a while.
         note = "answer_private_lives" if noted.private else "answer_lives"
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
+    seen_by = "A moderator looks at it first. I'll post the outcome here." if only_requester else ""
+    if first.private:
+        seen_by = "Only you can see this. Moderators can open the result, too."
+        if only_requester:
+            seen_by = "Only you and the moderators can see this. One of them looks at it before it starts."
+    # Discord shows who typed a command, but not who pressed a button under somebody else's result.
+    by = f" by <@{first.requester_id}>" if first.parent_key is not None and not first.private else ""
     below = lines(
         _progress(batch, active),
         # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
         f"Should be ready {format_dt(expected, 'R')}" if expected is not None else "",
-        _seen_by(first, in_review=only_requester),
+        seen_by,
         say(note) if note else "",
         *_held(active),
-        _asked(batch),
+        subtext([f"requested{by} {format_dt(first.created_at, 'R')}", *facts_of(in_common(batch))]),
     )
     above = lines(heading, prompt_line(first, only_requester=only_requester))
     buttons = [run_button(first, Action.CANCEL)] if any(run.is_cancellable for run in active) else []
     layout = framed(Colour.blurple(), above, below, buttons)
     layout.children[0].id = component_id(first.request_key, Kind.ANSWER)
     return OutgoingMessage(layout=layout)
-
-
-def _seen_by(first: Run, *, in_review: bool) -> str:
-    if first.private and in_review:
-        return "Only you and the moderators can see this. One of them looks at it before it starts."
-    if first.private:
-        return "Only you can see this. Moderators can open the result, too."
-    return "A moderator looks at it first. I'll post the outcome here." if in_review else ""
-
-
-def _asked(batch: Sequence[Run]) -> str:
-    first = batch[0]
-    # Discord shows who typed a command, but not who pressed a button under somebody else's result.
-    by = f" by <@{first.requester_id}>" if first.parent_key is not None and not first.private else ""
-    return subtext([f"requested{by} {format_dt(first.created_at, 'R')}", *facts_of(in_common(batch))])
 
 
 def held_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
