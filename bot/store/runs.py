@@ -76,14 +76,12 @@ class RunStore(Repository):
         *,
         run_timeout: RunTimeout = lambda _: None,
         asked: bool = False,
-        settle_at: datetime | None = None,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
 
         Returns None if nothing changes, or nothing of an ended run that a message shows. `asked` marks a
         reply to GET /run. Unless the change sets another time, the run is polled at `next_check` or its
-        deadline; after an end that a webhook reports, at `settle_at`. Raises RunGone, and ForeignRunReport if
-        the key belongs to another run of ComfyDeploy.
+        deadline. Raises RunGone, and ForeignRunReport if the key belongs to another run of ComfyDeploy.
         """
         run = lock_run(connection, key)
         if run.run_id not in (None, report.run_id):
@@ -98,8 +96,7 @@ class RunStore(Repository):
             values |= _weight_of_reported(connection, run, report)
             is_over = change.ends_run or change.state not in REVIVABLE
             if is_over and change.values.get("due_at") is None:
-                later = settle_at or now + SETTLE_AFTER
-                values["due_at"] = next_settling(run, report, now) if asked else later
+                values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
         apply_change(connection, run, change, now, **values)
         return replace(change, values=values)
 

@@ -65,20 +65,11 @@ class Reconciler:
         if self._started_at is not None:
             await claims.make_checks_due(self._started_at)
             self._started_at = None
-        unsettled, most = self._recorder.unsettled, min(room, _CHUNK_SIZE)
-        times = {} if away else unsettled
-        own = [key for key, settle_at in times.items() if settle_at <= now][:most]
         due_at = await claims.next_check(now + LONGEST_SLEEP, away=away)
-        if own:
-            found = await self._app.store.runs.several(set(own))
-        elif due_at is None or due_at > now:
-            return Later.at(min(filter(None, (due_at, *times.values())), default=None), now)
-        else:
-            found = await claims.claim_checks(
-                now, self._app.interval, most, run_timeout=self._app.run_timeout, away=away
-            )
-        for key in (*own, *(run.key for run in found)):
-            unsettled.pop(key, None)
+        if due_at is None or due_at > now:
+            return Later.at(due_at, now)
+        most, timeout = min(room, _CHUNK_SIZE), self._app.run_timeout
+        found = await claims.claim_checks(now, self._app.interval, most, run_timeout=timeout, away=away)
         if len(found) == most:
             self._paused_until = loop.time() + most * _CHECK_PAUSE
         return found or TAKEN

@@ -16,11 +16,9 @@ from datetime import datetime
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.config.fields import Role
 from bot.config.logs import run_context
 from bot.context import App
 from bot.domain.errors import BackendBadReply, RunGone, StoreUnavailable
-from bot.domain.run_timing import SETTLE_AFTER
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
 from bot.domain.transitions import is_progress
 from bot.store.runs import ForeignRunReport
@@ -42,10 +40,6 @@ class ReportRecorder:
         # The state of each run, as the store has recorded it, and buffered progress.
         self._known: OrderedDict[str, RunState] = OrderedDict()
         self._progress: dict[str, RunReport] = {}
-        # The runs that succeeded by a webhook, and when to ask what ComfyDeploy bills. Their rows are due a
-        # little later, so this process needs no claim for that, and another one asks if this one dies.
-        self.unsettled: dict[str, datetime] = {}
-        self._settles = Role.RECONCILE in app.settings.roles
 
     def buffer(self, key: str, report: RunReport) -> bool:
         """Take a report that tells only progress, or nothing new; return False for any other."""
@@ -70,15 +64,8 @@ class ReportRecorder:
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         now, quiet = self._app.now(), self._app.quiet_period
-        settle_at = now + SETTLE_AFTER
         change = await self._app.store.runs.record_report(
-            key,
-            report,
-            now,
-            now + quiet,
-            run_timeout=self._app.run_timeout,
-            asked=asked,
-            settle_at=settle_at + self._app.interval if self._settles else settle_at,
+            key, report, now, now + quiet, run_timeout=self._app.run_timeout, asked=asked
         )
         if change is None:
             return None
@@ -92,9 +79,6 @@ class ReportRecorder:
         if change.ends_run:
             log.info("recorded %s", change.state.value)
             self._app.wakeups.wake("show", "submit")
-            if self._settles and not asked and change.state is RunState.SUCCEEDED:
-                self.unsettled[key] = settle_at
-                self._app.wakeups.receive(["check"])
         elif change.visible:
             self._app.wakeups.wake("show")
         if isinstance(due_at := change.values.get("due_at"), datetime):

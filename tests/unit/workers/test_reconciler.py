@@ -8,7 +8,6 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from bot.config.fields import Role
 from bot.domain.runs import RunReport, RunState
 from bot.domain.transitions import Change
 from bot.outside import Outside
@@ -27,7 +26,7 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 5.0)
     monkeypatch.setattr("bot.workers.reconciler.asyncio.sleep", sleep)
-    outside, health, recorder, submitter = Outside(), AsyncMock(), AsyncMock(unsettled={}), AsyncMock()
+    outside, health, recorder, submitter = Outside(), AsyncMock(), AsyncMock(), AsyncMock()
     health.service.is_open = False
     claims = AsyncMock()
     claims.next_check.return_value = outside.now()
@@ -42,17 +41,11 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
     assert ([len(runs) for runs in claimed], waits) == ([10, 10, 10], [0.0, 1.0, 1.0])
 
 
-async def test_a_process_asks_what_a_success_costs_if_a_webhook_told_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_process_forgets_the_run_that_it_heard_of_first(monkeypatch: pytest.MonkeyPatch) -> None:
     success = AsyncMock(return_value=Change(RunState.SUCCEEDED, ends_run=True))
     parts: Any = {"store": AsyncMock(runs=AsyncMock(record_report=success)), "wakeups": Mock()}
-    for role, asked, kept in ((Role.RECONCILE, False, 1), (Role.RECONCILE, True, 0), (Role.WEB, False, 0)):
-        settings = SETTINGS.model_copy(update={"roles": frozenset({role})})
-        recorder = ReportRecorder(app_with(**parts, outside=Outside(), settings=settings))
-        await recorder.record("k", RunReport(run_id="r"), asked=asked)
-        assert len(recorder.unsettled) == kept
-    # It forgets the run that it heard of first.
+    recorder = ReportRecorder(app_with(**parts, outside=Outside(), settings=SETTINGS))
     monkeypatch.setattr("bot.workers.reports._KNOWN_RUNS", 1)
-    await recorder.record("new", RunReport(run_id="r"))
+    for key in ("k", "new"):
+        await recorder.record(key, RunReport(run_id="r"))
     assert [recorder.buffer(key, RunReport(run_id="r")) for key in ("k", "new")] == [False, True]
