@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, make_url, select
 
@@ -105,35 +105,22 @@ class Repository:
 S = TypeVar("S", bound=Repository)
 
 
-def reads(
-    function: Callable[Concatenate[S, Connection, P], T],
-) -> Callable[Concatenate[S, P], Awaitable[T]]:
-    @wraps(function)
-    async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._database.read(partial(function, self), *args, **kwargs)
+def _runs_by(
+    name: Literal["read", "write", "write_unsynced"],
+) -> Callable[[Callable[Concatenate[S, Connection, P], T]], Callable[Concatenate[S, P], Awaitable[T]]]:
+    """Return a decorator that makes a store's function a method, run by this method of `Database`."""
 
-    return method
+    def decorate(
+        function: Callable[Concatenate[S, Connection, P], T],
+    ) -> Callable[Concatenate[S, P], Awaitable[T]]:
+        @wraps(function)
+        async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            run: Callable[..., Awaitable[T]] = getattr(self._database, name)
+            return await run(partial(function, self), *args, **kwargs)
 
+        return method
 
-def writes(
-    function: Callable[Concatenate[S, Connection, P], T],
-) -> Callable[Concatenate[S, P], Awaitable[T]]:
-    """Make a store's function a method that runs it by `Database.write`."""
-
-    @wraps(function)
-    async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._database.write(partial(function, self), *args, **kwargs)
-
-    return method
+    return decorate
 
 
-def writes_unsynced(
-    function: Callable[Concatenate[S, Connection, P], T],
-) -> Callable[Concatenate[S, P], Awaitable[T]]:
-    """Make a store's function a method that runs it by `Database.write_unsynced`."""
-
-    @wraps(function)
-    async def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._database.write_unsynced(partial(function, self), *args, **kwargs)
-
-    return method
+reads, writes, writes_unsynced = _runs_by("read"), _runs_by("write"), _runs_by("write_unsynced")

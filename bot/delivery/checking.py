@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,14 +43,10 @@ async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
     marked = app.catalogue.is_marked(run)
     if not is_restricted_now(run, marked):
         return ()
-    if run.user_install:
-        closed = not run.channel_age_restricted
-    else:
-        try:
-            closed = not await app.discord.is_age_restricted(run.channel_id)
-        except Unreachable:
-            closed = marked
-    return [place for place in Place if (marked if place is Place.DIRECT else closed)]
+    is_open = run.channel_age_restricted
+    if not run.user_install:
+        is_open = await _is_age_restricted(app, run.channel_id, otherwise=not marked)
+    return [place for place in Place if (marked if place is Place.DIRECT else not is_open)]
 
 
 async def hides(app: App, run: Run, channel_id: int | None) -> bool:
@@ -59,19 +54,24 @@ async def hides(app: App, run: Run, channel_id: int | None) -> bool:
 
     If the channel is gone or closed to the bot, what was stored with the run decides.
     """
-    with suppress(Unreachable):
-        if await app.discord.is_age_restricted(channel_id or run.channel_id):
-            return False
-    return await applies(app, run)
+    is_open = await _is_age_restricted(app, channel_id or run.channel_id, otherwise=False)
+    return not is_open and await applies(app, run)
 
 
 async def applies(app: App, run: Run) -> bool:
     """Return whether a result may be shown only in age-restricted channels."""
     if is_restricted_now(run, app.catalogue.is_marked(run)):
         return True
-    with suppress(Unreachable):
-        return await app.discord.is_age_restricted(run.channel_id)
-    return False
+    return await _is_age_restricted(app, run.channel_id, otherwise=False)
+
+
+async def _is_age_restricted(app: App, channel_id: int, *, otherwise: bool) -> bool:
+    """Return whether a channel is age-restricted now, or `otherwise` if the bot can't read it."""
+    try:
+        return await app.discord.is_age_restricted(channel_id)
+    except Unreachable as error:
+        log.info("can't read a channel's age restriction: %s", error)
+        return otherwise
 
 
 async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[str, PreparedOutputs] | None:
@@ -84,13 +84,19 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
     if not unchecked:
         return {}
     rules = await app.store.rules.get(step.claim.first.guild_id)
-    prepared, checked = dict[str, PreparedOutputs](), list[Run]()
+    prepared, checked, message = dict[str, PreparedOutputs](), list[Run](), step.claim.message
+    last_try = message.failures >= MAX_FAILURES or message.form >= Form.LINKS
     for run in unchecked:
-        check = check_of(run, rules, app.store.operator, age_restricted=await _is_age_restricted(app, run))
+        restricted = run.channel_age_restricted
+        if not run.user_install:
+            restricted = await _is_age_restricted(app, run.channel_id, otherwise=restricted)
+        check = check_of(run, rules, app.store.operator, age_restricted=restricted)
         if check.flagged is Flagged.OFF:
             checked.append(replace(run, verdicts={}))
             continue
-        outputs = await _prepare(app, step, run, folder, deadline)
+        outputs = await app.outputs.prepare(
+            replace(run, to_check=False), run.upload_limit, folder, last_try=last_try, deadline=deadline
+        )
         labels = await _labels(app, run, rules, outputs, deadline)
         verdicts = verdicts_on(labels, check)
         if not verdicts:
@@ -110,26 +116,6 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
         log.info("%s outputs wait for a moderator", held)
         app.wakeups.wake("show")
     return None if any(run.verdicts for run in checked) else prepared
-
-
-async def _is_age_restricted(app: App, run: Run) -> bool:
-    if not run.user_install:
-        try:
-            return await app.discord.is_age_restricted(run.channel_id)
-        except Unreachable:
-            log.info("can't read the channel's age restriction, so that of the request counts")
-    return run.channel_age_restricted
-
-
-async def _prepare(app: App, step: Step, run: Run, folder: Path, deadline: float) -> PreparedOutputs:
-    message = step.claim.message
-    return await app.outputs.prepare(
-        replace(run, to_check=False),
-        run.upload_limit,
-        folder,
-        last_try=message.failures >= MAX_FAILURES or message.form >= Form.LINKS,
-        deadline=deadline,
-    )
 
 
 async def _labels(
