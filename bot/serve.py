@@ -17,7 +17,7 @@ from bot import __version__
 from bot.app import Process, build, metrics_port, running_workers
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator, LockHeld
+from bot.database.coordination import Coordinator
 from bot.discord_api.channels import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.gateway.client import GenerateBot, missing_starts
@@ -102,10 +102,8 @@ async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
     if Role.GATEWAY not in settings.roles:
         return
     for number in settings.shards:
-        try:
-            await coordinator.acquire(f"shard {number}", _LOCK_SECONDS)
-        except LockHeld:
-            raise _lock_held(f"shard {number}") from None
+        if not await coordinator.acquire(f"shard {number}", _LOCK_SECONDS):
+            raise _lock_held(f"shard {number}")
 
 
 def _lock_held(name: str) -> StartupError:

@@ -16,10 +16,6 @@ OnNotify = Callable[[Collection[str]], None]
 _RETRY_PAUSE = 0.25
 
 
-class LockHeld(Exception):
-    """Raised when another process holds the lock named by `args[0]`."""
-
-
 class Coordinator:
     """The wake-ups and locks of the processes that share a database. A SQLite file belongs to one."""
 
@@ -46,13 +42,14 @@ class Coordinator:
         """
         raise NotImplementedError
 
-    async def acquire(self, name: str, wait_seconds: float) -> None:
-        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds`. Raises LockHeld."""
+    async def acquire(self, name: str, wait_seconds: float) -> bool:
+        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds`."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
         while not await self.try_acquire(name):
             if asyncio.get_running_loop().time() >= deadline:
-                raise LockHeld(name)
+                return False
             await asyncio.sleep(_RETRY_PAUSE)
+        return True
 
 
 def give_to_owner(made: Path, database: Path) -> None:

@@ -176,26 +176,17 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     )
 
 
-async def copied(app: App, claim: Claim) -> Run:
-    """Return the run as a copy shows it. Raises RefusedError if it may not be shown.
-
-    Age restrictions are checked again, as they are in Discord now. Raises Unreachable.
-    """
-    message, run = claim.message, replace(claim.run, index=0, count=1)
-    channel_id = message.channel_id or run.channel_id
-    restricted = await app.discord.is_age_restricted(channel_id)
+async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
+    """Compose a copy, by the marks and rules of now. Raises RefusedError if it may not be shown."""
+    claim, message, form = task.claim, task.claim.message, task.claim.message.form
+    run = replace(claim.run, index=0, count=1)
+    restricted = await app.discord.is_age_restricted(message.channel_id or run.channel_id)
     if not restricted and await applies(app, run):
         raise RefusedError(f"{message.kind}_age")
-    if message.kind is Kind.POST:
-        return run
-    rules, prompt = await app.store.rules.get(run.guild_id), run.prompt if message.with_prompt else None
-    veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
-    return replace(run, prompt=prompt, spoiler=veiled or is_spoiler(rules, age_restricted=restricted))
-
-
-async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
-    claim, form = task.claim, task.claim.message.form
-    run = await copied(app, claim)
+    if message.kind is Kind.SHARE:
+        rules, prompt = await app.store.rules.get(run.guild_id), run.prompt if message.with_prompt else None
+        veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
+        run = replace(run, prompt=prompt, spoiler=veiled or is_spoiler(rules, age_restricted=restricted))
     prepared = linked_outputs(run, app.outputs.may_link)
     if form is Form.FILES:
         try:
@@ -205,8 +196,8 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
     title, offered = app.catalogue.title(run.deployment), offered_actions(claim.run, app.catalogue.all())
     if form is Form.WORDS:
         parts = plain_messages([run], [run], app.outputs.may_link)
-    elif claim.message.kind is Kind.SHARE:
-        ref = result_ref(claim.messages, claim.message.number)
+    elif message.kind is Kind.SHARE:
+        ref = result_ref(claim.messages, message.number)
         link = message_url(run.guild_id, *ref) if ref else None
         parts = share_messages(run, title, prepared, link, offered)
     else:

@@ -20,7 +20,7 @@ from bot.delivery import compose, status
 from bot.delivery.checking import look, withheld_at
 from bot.delivery.status import Estimator
 from bot.delivery.step import LEASE, Step, Superseded
-from bot.discord_api.calls import DiscordHealth, PostError, Unanswered, Unreachable
+from bot.discord_api.calls import DiscordHealth, PostError, Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (
@@ -130,8 +130,31 @@ class Messenger:
 
     async def handle(self, step: Step) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
+        posts, result = self._health.posts, "again"
         async with self._working(step):
-            result = await self._attempt(step)
+            try:
+                if step.claim.message.kind is Kind.ANSWER:
+                    result = await self._show_answer(step)
+                else:
+                    act = await self._bring(step)
+                    result = await self._finish(step, act) if act is not None else "kept"
+            except Superseded:
+                self._retry(step, "it has changed", pause=timedelta())
+                result = "superseded"
+            except Unanswered as error:
+                weight = 0
+                if await self._health.not_heard():
+                    weight = FAILURE if self._health.posts > posts else 1
+                self._retry(step, str(error), weight)
+            except StoreUnavailable:
+                raise
+            except (MediaError, BackendError) as error:
+                self._retry(step, str(error), FAILURE)
+            except Exception as error:
+                # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
+                kind = step.claim.message.kind
+                log.exception("message %s of %s failed with an unforeseen error", kind, step.key)
+                self._retry(step, str(error), FAILURE)
         self._app.metrics.attempts.labels(step.claim.message.kind, result).inc()
 
     async def copy(self, copy: CopyRequest) -> str:
@@ -212,34 +235,6 @@ class Messenger:
             self._working_on.discard(task)
             self._active.pop(step.claim.lease, None)
 
-    async def _attempt(self, step: Step) -> str:
-        """Show a message, and return the result's label for the metrics."""
-        posts = self._health.posts
-        try:
-            if step.claim.message.kind is Kind.ANSWER:
-                return await self._show_answer(step)
-            act = await self._bring(step)
-            return await self._finish(step, act) if act is not None else "kept"
-        except Superseded:
-            self._retry(step, "it has changed", pause=timedelta())
-            return "superseded"
-        except Unanswered as error:
-            weight = 0
-            if await self._health.not_heard():
-                weight = FAILURE if self._health.posts > posts else 1
-            self._retry(step, str(error), weight)
-        except StoreUnavailable:
-            raise
-        except (MediaError, BackendError) as error:
-            self._retry(step, str(error), FAILURE)
-        except Exception as error:
-            # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
-            log.exception(
-                "message %s of %s failed with an unforeseen error", step.claim.message.kind, step.key
-            )
-            self._retry(step, str(error), FAILURE)
-        return "again"
-
     def _retry(self, step: Step, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
         """Release a claim after a failure of this weight. Several failures count as a refusal."""
         message, now = step.claim.message, self._app.now()
@@ -312,8 +307,12 @@ class Messenger:
                     continue
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error, extra={"run": step.key})
-                step.climb(place, error)
-                place = step.claim.message.place
+                # Earlier failures still count: files that failed three times are linked, instead of being
+                # tried as often at each place.
+                is_refused = isinstance(error, Refused)
+                next_message = climb(step.claim.message, place, step.claim.runs, about_message=is_refused)
+                step.claim = step.claim.with_message(next_message)
+                place = next_message.place
                 if step.waits and place is Place.RUNS:
                     raise
             else:
@@ -335,7 +334,8 @@ class Messenger:
     async def _wait(self, step: Step) -> None:
         """Say in the status message that moderators look at the result first. Their decision bumps it."""
         if step.claim.message.kind is Kind.OUTCOME and not step.claim.message.posted:
-            await status.say(self._app, step.claim, held_message)
+            title = self._app.catalogue.title(step.claim.first.deployment)
+            await status.edit(self._app, step.claim, held_message(step.claim.runs, title))
         self._release(step, self._app.now(), shown=True)
 
     async def _give_up(self, step: Step) -> None:

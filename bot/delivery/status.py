@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -115,19 +115,7 @@ async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
     if all(run.final for run in runs):
         return first.status_message_id
     end = (await estimator.expected_ends([runs])).get(first.request_key)
-    try:
-        return await _edit(app, claim, status_message(runs, app.catalogue.title(first.deployment), end))
-    except Unreachable as error:
-        log.info("can't update the status message: %s", error)
-        return first.status_message_id
-
-
-async def say(app: App, claim: Claim, message: Callable[[Sequence[Run], str], OutgoingMessage]) -> None:
-    """Say something about the outcome in the status message, where that is still possible."""
-    try:
-        await _edit(app, claim, message(claim.runs, app.catalogue.title(claim.first.deployment)))
-    except Unreachable as error:
-        log.info("can't update the status message: %s", error)
+    return await edit(app, claim, status_message(runs, app.catalogue.title(first.deployment), end))
 
 
 async def show_undelivered(app: App, claim: Claim) -> None:
@@ -138,7 +126,8 @@ async def show_undelivered(app: App, claim: Claim) -> None:
     if claim.first.status_message_id in {part.message_id for part in claim.message.posted}:
         return
     try:
-        await say(app, claim, undelivered_message)
+        title = app.catalogue.title(claim.first.deployment)
+        await edit(app, claim, undelivered_message(claim.runs, title))
     except Unanswered:
         raise
     except Exception:
@@ -167,18 +156,21 @@ async def remove(app: App, claim: Claim) -> None:
             await app.discord.delete(MessageRef(run.channel_id, status))
 
 
-async def _edit(app: App, claim: Claim, message: OutgoingMessage) -> int | None:
+async def edit(app: App, claim: Claim, message: OutgoingMessage) -> int | None:
+    """Edit the status message, where that is still possible, and return its id if it is known."""
     run = claim.first
-    message_id = run.status_message_id
-    token = run.interaction_token_at(app.now())
+    message_id, token = run.status_message_id, run.interaction_token_at(app.now())
     # The status of a request that waits for approval is ephemeral.
     only_by_interaction = run.needs_interaction or run.state is RunState.AWAITING_APPROVAL
-    if token is not None:
-        try:
-            return await app.discord.edit_original(run.application_id, token, message_id, message)
-        except Unreachable:
-            if only_by_interaction:
-                raise
-    if message_id is not None and not only_by_interaction:
-        await app.discord.edit(MessageRef(run.channel_id, message_id), message, None)
+    try:
+        if token is not None:
+            try:
+                return await app.discord.edit_original(run.application_id, token, message_id, message)
+            except Unreachable:
+                if only_by_interaction:
+                    raise
+        if message_id is not None and not only_by_interaction:
+            await app.discord.edit(MessageRef(run.channel_id, message_id), message, None)
+    except Unreachable as error:
+        log.info("can't update the status message: %s", error)
     return message_id

@@ -10,8 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.context import App
-from bot.discord_api.calls import Gone, PostError, Refused, Unreachable
-from bot.domain.messages.decide import climb
+from bot.discord_api.calls import Gone, PostError, Unreachable
 from bot.domain.messages.records import (
     COPIES,
     EDITS,
@@ -54,15 +53,6 @@ class Step:
 
     def change(self, **values: Any) -> None:
         self.claim = self.claim.changed(**values)
-
-    def climb(self, place: Place, error: Unreachable) -> None:
-        """Take the next form or place after Discord refused the message at a place.
-
-        Earlier failures still count: files that failed three times are linked, instead of being tried as
-        often at each place.
-        """
-        message = climb(self.claim.message, place, self.claim.runs, about_message=isinstance(error, Refused))
-        self.claim = self.claim.with_message(message)
 
     async def find_lost(self) -> None:
         """Search for what an unconfirmed attempt has posted."""

@@ -294,27 +294,19 @@ def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
 
 def _check_roles(run: Run, person: Member, rules: ServerRules) -> None:
     gpu = run.expected_gpu or run.gpu
-    if not _may(person, rules.deployment_roles, run.deployment):
-        raise _without_role("deployment_role", person, rules.deployment_roles)
+    asked: list[tuple[str, RolesFor, str]] = [("deployment_role", rules.deployment_roles, run.deployment)]
+    asked += [("gpu_role", rules.gpu_roles, gpu)] if gpu is not None else []
+    for code, roles_for, name in asked:
+        # An empty set permits nobody: deleting the last role must not open the deployment to everybody.
+        if name in roles_for and not roles_for[name] & person.role_ids:
+            params = {"gpu": name} if code == "gpu_role" else {}
+            allowed = ", ".join(each for each, roles in roles_for.items() if roles & person.role_ids)
+            if not allowed:
+                raise RefusedError(f"{code}_none", **params)
+            raise RefusedError(code, allowed=allowed, **params)
     # The machine's own GPU could be any of the restricted ones.
-    if gpu is None and not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
+    if gpu is None and not all(roles & person.role_ids for roles in rules.gpu_roles.values()):
         raise RefusedError("gpu_role_all")
-    if gpu is not None and not _may(person, rules.gpu_roles, gpu):
-        raise _without_role("gpu_role", person, rules.gpu_roles, gpu=gpu)
-
-
-def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
-    # An empty set permits nobody: deleting the last role must not open the deployment to everybody.
-    roles = roles_for.get(name)
-    return roles is None or bool(roles & person.role_ids)
-
-
-def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str) -> RefusedError:
-    # It names the restricted deployments or GPUs that the member may use.
-    allowed = ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids)
-    if not allowed:
-        return RefusedError(f"{code}_none", **params)
-    return RefusedError(code, allowed=allowed, **params)
 
 
 def check_of(run: Run, rules: ServerRules, operator: OperatorRules, *, age_restricted: bool) -> Check:

@@ -110,7 +110,7 @@ class MessageStore(Repository):
 
         Returns False if nothing may be sent, because the lease is lost or something has changed.
         """
-        return _keep(connection, claim, lease_until=until)
+        return _hold(connection, claim, lease_until=until) and _store(connection, claim.message)
 
     @writes
     def checked(
@@ -127,7 +127,7 @@ class MessageStore(Repository):
         Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost, or if the
         message has changed, since a report may have replaced the outputs that were checked.
         """
-        if not _keep(connection, claim, lease_owner=claim.lease):
+        if not (_hold(connection, claim, lease_owner=claim.lease) and _store(connection, claim.message)):
             return False
         for run in checked:
             limit = until if run.held else None
@@ -168,22 +168,10 @@ class MessageStore(Repository):
         return messages_of(connection, request_key)
 
 
-def _key_of(message: Message) -> dict[str, object]:
-    return message_key(message.request_key, message.kind, message.number)
-
-
 def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
     """Lock the request of a claim, with these values; return False if the lease was lost."""
     own = {"key": claim.message.request_key, "lease_owner": claim.lease}
     return set_columns(connection, requests, own, values) == 1
-
-
-def _keep(connection: Connection, claim: Claim, **values: object) -> bool:
-    """Lock the request of a claim, with these values, and store its message.
-
-    Return False if the lease was lost, or if something has changed since the claim.
-    """
-    return _hold(connection, claim, **values) and _store(connection, claim.message)
 
 
 def ask_about_pictures(connection: Connection, key: str, now: datetime, **channel: int | None) -> None:
@@ -200,7 +188,8 @@ _OF_CLAIM = ("posted", "stale", "attempt", "form", "place", "failures", "offered
 
 def _store(connection: Connection, message: Message, **more: object) -> bool:
     """Store a claimed message with more values; return False if it has changed since the claim."""
-    unchanged = {**_key_of(message), "wanted_rev": message.wanted_rev}
+    key = message_key(message.request_key, message.kind, message.number)
+    unchanged = {**key, "wanted_rev": message.wanted_rev}
     values = {name: getattr(message, name) for name in _OF_CLAIM}
     return set_columns(connection, messages, unchanged, values | more) == 1
 
@@ -220,17 +209,18 @@ def _release(connection: Connection, release: Release) -> None:
         return
     if not held:
         lock_requests(connection, [message.request_key])
+    key = message_key(message.request_key, message.kind, message.number)
     message = messages_of(connection, message.request_key).get((message.kind, message.number), message)
     lost = [part for part in claim.unstored if part.ref not in message.refs]
     if held:
         for part in lost:
             message = message.with_part(part)
         found = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
-        set_columns(connection, messages, _key_of(message), {**found, "due_at": release.due_at})
+        set_columns(connection, messages, key, {**found, "due_at": release.due_at})
     elif lost:
         # Without the lease, what was posted is to be deleted, unless somebody else has found it.
         stale = (*message.stale, *(part.ref for part in lost))
-        set_columns(connection, messages, _key_of(message), {"stale": stale}, {"wanted_rev": 1})
+        set_columns(connection, messages, key, {"stale": stale}, {"wanted_rev": 1})
 
 
 def _due(

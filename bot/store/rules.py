@@ -30,7 +30,7 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
 
     Raises RefusedForNow if any part can't be read, so that no request evades an unreadable rule.
     """
-    rules, lost = _readable(connection, guild_id) if guild_id is not None else (ServerRules(), ())
+    rules, lost = _readable(connection, guild_id)
     if lost:
         raise RefusedForNow("rules_unreadable")
     return rules
@@ -42,7 +42,7 @@ class RuleStore(Repository):
     @reads
     def get(self, connection: Connection, guild_id: int | None) -> ServerRules:
         """Return a server's rules, with defaults for values that are unset or unreadable."""
-        return _readable(connection, guild_id)[0] if guild_id is not None else ServerRules()
+        return _readable(connection, guild_id)[0]
 
     @reads
     def read(self, connection: Connection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
@@ -96,7 +96,9 @@ class RuleStore(Repository):
         return read_rules(connection, guild_id)
 
 
-def _readable(connection: Connection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
+def _readable(connection: Connection, guild_id: int | None) -> tuple[ServerRules, tuple[str, ...]]:
+    if guild_id is None:
+        return ServerRules(), ()
     rules, lost = parse_stored_rules(connection.scalar(_RULES, {"of": guild_id}))
     if lost:
         log.error("can't read these rules of server %s: %s", guild_id, ", ".join(lost))

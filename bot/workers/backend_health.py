@@ -68,34 +68,32 @@ class BackendHealth:
         """Return the names of the deployments whose machines have failed their last queue call."""
         return frozenset(self._deployments)
 
+    def _guards(self, deployment: str) -> list[Breaker]:
+        own = self._deployments.get(deployment)
+        return [self.service, own] if own is not None else [self.service]
+
     def admits(self, deployment: str) -> bool:
         """Return whether a run of a deployment may be started."""
-        own = self._deployments.get(deployment)
-        return self.service.admits(deployment) and (own is None or own.admits())
+        return all(guard.admits(deployment) for guard in self._guards(deployment))
 
     def begin(self, run: Run) -> None:
         """Note that a run was claimed for its queue call."""
         self._began[run.key] = self._monotonic()
-        self.service.begin(run.key, run.deployment)
-        if run.deployment in self._deployments:
-            self._deployments[run.deployment].begin(run.key)
+        for guard in self._guards(run.deployment):
+            guard.begin(run.key, run.deployment)
 
     def finish(self, run: Run) -> None:
         """Note that a claimed run's queue call has ended, or that none was made."""
         self._began.pop(run.key, None)
-        self.service.finish(run.key)
-        if run.deployment in self._deployments:
-            self._deployments[run.deployment].finish(run.key)
+        for guard in self._guards(run.deployment):
+            guard.finish(run.key)
 
     def succeeded(self, run: Run) -> None:
         """Note that the backend and the machine answered the queue call of a run."""
-        began = self._began.get(run.key, 0.0)
-        self.service.succeed(began)
-        own = self._deployments.get(run.deployment)
-        if own is not None:
-            own.succeed(began)
-            if own.is_closed:
-                del self._deployments[run.deployment]
+        for guard in self._guards(run.deployment):
+            guard.succeed(self._began.get(run.key, 0.0))
+            if guard.is_closed:
+                self._deployments.pop(guard.name or "", None)
 
     async def failed(self, run: Run, error: BackendError) -> BackendError:
         """Open a breaker after a run's queue call, and return the error with the party to blame.

@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, urlsplit
 from bot.config.logs import run_context
 from bot.context import App, Trouble
 from bot.deployments.files import links_of
-from bot.deployments.inputs import Input
 from bot.deployments.model import deployment_of
 from bot.discord_api.calls import PostError, Unanswered
 from bot.discord_api.channels import channel_state
@@ -191,33 +190,24 @@ class Submitter:
             log.warning("the queue reply names another run: %s", error)
 
     async def _checked(self, run: Run) -> Mapping[str, InputValue]:
-        """Check the channel, and return the inputs with links that work.
+        """Check that a run is still offered and its channel can show it; return inputs with links that work.
 
-        Raises RefusedError, NotNow or StoreUnavailable.
-        """
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await self._check_channel(run)
-                return await renewed_inputs(self._app, run, self._app.now())
-        except TimeoutError as error:
-            raise DiscordAway("no answer in time") from error
-
-    async def _check_channel(self, run: Run) -> None:
-        """Raise RefusedError if the operator no longer offers this run, or its channel can't show the result.
-
-        Raises DiscordAway. The channel of a request that is younger than CHANNEL_TRUST isn't checked again,
-        unless the deployment has been marked as age-restricted since.
+        The channel of a request that is younger than CHANNEL_TRUST isn't checked again, unless the deployment
+        has been marked as age-restricted since. Raises RefusedError, NotNow or StoreUnavailable.
         """
         offer = self._app.catalogue.offer(run)
         if offer.refusal is not None:
             raise offer.refusal
         fits = run.channel_age_restricted or not offer.is_marked
-        if fits and self._app.now() - run.created_at < CHANNEL_TRUST:
-            return
-        channel = await channel_state(self._app.discord.client, run)
-        if channel is None:
-            channel = ChannelState(age_restricted=run.channel_age_restricted)
-        check_channel(channel, restricted=is_restricted_now(run, offer.is_marked))
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                if not fits or self._app.now() - run.created_at >= CHANNEL_TRUST:
+                    channel = await channel_state(self._app.discord.client, run)
+                    channel = channel or ChannelState(age_restricted=run.channel_age_restricted)
+                    check_channel(channel, restricted=is_restricted_now(run, offer.is_marked))
+                return await renewed_inputs(self._app, run, self._app.now())
+        except TimeoutError as error:
+            raise DiscordAway("no answer in time") from error
 
     async def _check_later(self, run: Run, error: NotNow) -> None:
         """Requeue a run whose checks Discord doesn't answer.
@@ -277,13 +267,15 @@ async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, Inpu
     Discord answers other calls but doesn't return the card.
     """
     deployment = deployment_of(run, app.catalogue.all())
-    items = deployment.inputs if deployment is not None else {}
-    keys = _attachment_keys(run, items)
+    # A run with a value that its deployment doesn't offer any more was refused before.
+    keys = [*run.inputs]
+    if deployment is not None:
+        keys = [item.key for item in deployment.offered if item.takes_file and item.key in run.inputs]
     old = [url for key in keys for url in links_of(run.inputs[key])]
     if not any(end < now + _MIN_LINK_LIFETIME for end in map(_end_of, old) if end is not None):
         return run.inputs
-    if len(keys) > 1 and not items.keys() >= set(keys):
-        raise RefusedError("attachment_expired", "the order of the inputs isn't known any more")
+    if deployment is None:
+        raise RefusedError("attachment_expired", "the order of the inputs isn't known now")
     renewed_urls = iter(await _card_urls(app, run, len(old)))
     renewed = dict(run.inputs)
     for key in keys:
@@ -317,23 +309,6 @@ async def _card_urls(app: App, run: Run, count: int) -> list[str]:
     if len(urls) != count or named[-1] in stems:
         raise RefusedError("attachment_expired")
     return urls
-
-
-def _attachment_keys(run: Run, items: Mapping[str, Input]) -> list[str]:
-    """Return the run's inputs that hold attached files, in the deployment's order.
-
-    An input that the deployment has hidden or lost since the request counts if its links can expire.
-    """
-    found = []
-    for key in (
-        *(key for key in items if key in run.inputs),
-        *(key for key in run.inputs if key not in items),
-    ):
-        item = items.get(key)
-        expires = any(_end_of(url) is not None for url in links_of(run.inputs[key]))
-        if item.takes_file if item is not None and item.offered else expires:
-            found.append(key)
-    return found
 
 
 def _end_of(url: str) -> datetime | None:

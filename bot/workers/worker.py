@@ -148,7 +148,7 @@ class Worker(Generic[T]):
             await self._close()
 
     async def _one(self, item: T) -> None:
-        key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)
+        key = getattr(item, "key", None)
         with run_context(key) if key else nullcontext():
             try:
                 await self._handle(item)

@@ -187,10 +187,6 @@ class Claim:
         return next(run for run in self.runs if run.index == self.message.number)
 
     @property
-    def key(self) -> str:
-        return self.run.key
-
-    @property
     def about(self) -> Sequence[Run]:
         kind, number = self.message.kind, self.message.number
         alone = kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
