@@ -115,7 +115,7 @@ async def test_a_late_success_after_an_attempt_to_post_has_its_own_message(store
     assert (again.message.kind, again.late) == (Kind.OUTCOME, frozenset({batch[0].key}))
     await release(store, again, NOW, shown=True)
     own = await claimed(store)
-    assert (own.message.kind, own.key, own.results) == (Kind.LATE, batch[0].key, [own.run])
+    assert (own.message.kind, own.run.key, own.results) == (Kind.LATE, batch[0].key, [own.run])
 
 
 @pytest.mark.sqlite_only
