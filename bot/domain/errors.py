@@ -203,6 +203,8 @@ class BackendInvalid(BackendRefused, code="comfy_invalid"):
     def __init__(self, detail: str = "", *, fields: tuple[str, ...] = ()) -> None:
         super().__init__(detail, fields=", ".join(fields))
         self.fields = fields
+        if not fields:
+            self.code = "comfy_invalid_unnamed"
 
 
 class BackendRateLimited(BackendRefused, code="comfy_rate_limited", passing=True):
@@ -223,7 +225,7 @@ class BackendRedirected(BackendRefused, code="comfy_redirected"):
     """
 
 
-class BackendNotCancellable(BackendRefused, code="comfy_not_cancellable"):
+class BackendNotCancellable(BackendRefused, code="not_cancellable"):
     """The run can't be cancelled, or is unknown. If it exists, it continues."""
 
 

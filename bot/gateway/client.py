@@ -196,8 +196,8 @@ async def tell(
 
     It takes the place of "thinking…". If everybody sees that, it becomes a sentence that says only that, and
     the answer follows privately, unless everybody may see it (`in_place`). As nothing else would end the
-    "thinking…", this goes on until Discord answers. If Discord refuses a layout, the error is raised, so that
-    the user gets a sentence instead.
+    "thinking…", this goes on until Discord answers. If Discord refuses a layout or a file, the error is
+    raised, so that the user gets a sentence instead.
     """
     public = interaction.extras.pop(THINKING, None)
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
@@ -220,7 +220,7 @@ async def tell(
             await insist(partial(interaction.edit_original_response, view=moved))
             await insist(partial(interaction.followup.send, **send))
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        if view is not None:
+        if view is not None or file is not None:
             raise
         log.warning("can't answer the user: %s: %s", type(error).__name__, error)
 

@@ -41,8 +41,5 @@ def explain(error: BotError) -> str:
     """
     if isinstance(error, InputErrors):
         return "\n".join(explain(each) for each in error.errors)
-    code = error.code
-    if code == "comfy_invalid" and not error.params.get("fields"):
-        code = "comfy_invalid_unnamed"
     about = f"**{error.params['label']}:** " if "label" in error.params else ""
-    return about + say(code, **error.params)
+    return about + say(error.code, **error.params)

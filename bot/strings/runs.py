@@ -150,7 +150,6 @@ RUNS = {
     "share_age": "This is age-restricted, and the gallery channel isn't, so I can't share it there.",
     # errors of ComfyDeploy
     "comfy_redirected": "ComfyDeploy's address in the bot's settings is wrong, so nothing was started. The bot's operator can correct it.",
-    "comfy_not_cancellable": "This machine can't stop a run, so the result will still be posted.",
     "comfy_failed": "ComfyDeploy didn't take the request. Please try again later.",
     "comfy_unauthorized": "ComfyDeploy didn't accept the bot's API key. The bot's operator has to replace it.",
     "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. The bot's operator can look into it.",

@@ -123,12 +123,19 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
     if all(run.state is RunState.SUCCEEDED for run in batch.runs):
         is_empty = len(batch.runs) == 1 and batch.shown and batch.prepared[first.key].is_empty
         colour = COLOURS[RunState.TIMED_OUT if is_empty else RunState.SUCCEEDED]
+    blocks = list[str]()
+    for run in batch.shown:
+        texts, space = batch.prepared[run.key].texts, PROSE_SHOWN // len(batch.runs)
+        made = text_blocks(texts, spoiler=run.spoiler, space=space)
+        if made and len(batch.runs) > 1:
+            made = ["\n".join([f"**{batch.number_of(run)}**", *made])]
+        blocks += made
     return ResultMessages(
         # A gallery hides all of its pictures, or none.
         run=replace(first, spoiler=any(run.spoiler for run in batch.runs)),
         heading=(_heading(batch, title, mention), prompt_line(first)),
         footer=list(_footer(batch)),
-        blocks=list(_text_blocks(batch)),
+        blocks=blocks,
         remarks=list(_remarks(batch)),
         rows=lambda files: _rows(batch, offered, files),
         further_rows=lambda files: number_rows(batch.numbers_under(files)),
@@ -154,15 +161,6 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
     elif done < len(batch.runs):
         heading = f"{escape_line(title, 80)}, {done} of {len(batch.runs)}"
     return f"<@{mention}> **{heading}**" if mention else f"### {heading}"
-
-
-def _text_blocks(batch: Batch) -> Iterator[str]:
-    for run in batch.shown:
-        found = batch.prepared[run.key].texts
-        blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
-        if blocks and len(batch.runs) > 1:
-            blocks = ["\n".join([f"**{batch.number_of(run)}**", *blocks])]
-        yield from blocks
 
 
 def _remarks(batch: Batch) -> Iterator[str]:

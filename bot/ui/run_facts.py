@@ -78,8 +78,6 @@ def reason_of(run: Run) -> str:
             return f"{blocked} This request ended before it started."
         more = "another" if others == 1 else f"{others} more"
         return f"{blocked} This request and {more} of yours ended before they started."
-    if code == "comfy_invalid" and not run.failure_params.get("fields"):
-        code = "comfy_invalid_unnamed"
     params = {
         name: escape_line(value, 100) if isinstance(value, str) else value
         for name, value in run.failure_params.items()

@@ -71,6 +71,7 @@ def test_a_422_names_the_inputs_that_it_is_about(body: bytes, fields: tuple[str,
     error = error_from_http(422, {}, body)
     assert isinstance(error, errors.BackendInvalid)
     assert error.fields == fields
+    assert error.code == ("comfy_invalid" if fields else "comfy_invalid_unnamed")
 
 
 @pytest.mark.parametrize(
