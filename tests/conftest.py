@@ -12,7 +12,7 @@ from hypothesis import is_hypothesis_test, settings
 from tests.sql_cache import share_compiled_statements
 
 _HERE = Path(__file__).parent
-_LONGEST_FIRST = ("e2e", "demo", "commits", "web", "contract")
+_LONGEST_FIRST = ("e2e", "demo", "web", "contract")
 
 # A deadline for each example would measure the machine, and a busy one would fail tests that are right.
 settings.register_profile("fast", deadline=None, max_examples=25)

@@ -198,6 +198,10 @@ async def test_a_pause_that_the_backend_asks_for_is_kept_and_told_once_it_lasts(
     await world.health.failed(run("b", "other"), BackendServerError(status=500))
     await world.later(599)
     assert (world.admitted(), world.told) == (EVERYTHING, [])
+    world.all_of_them = BackendRateLimited(retry_after=600)
+    await world.later(3600)
+    assert isinstance(world.health.refuses_all(), BackendRateLimited)
+    world.all_of_them = ()
     await world.later(2)
     assert (world.admitted(), set(world.told)) == (NOTHING, {(BUSY, None)})
     assert world.rechecked == 0
