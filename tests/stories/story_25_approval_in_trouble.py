@@ -18,8 +18,8 @@ async def _decisions(stage: Stage, alice: Person, mona: Person) -> None:
     """Let two moderators decide, let the requester take it back, and let nobody decide."""
     rita, mike = stage.person("rita", "requests"), stage.person("mike", "requests")
     await mona.sets("Approval", reviewer_role=["@role of rita"])
-    await mona.sets("Cards and audit log", new_cards="Ping the reviewer role")
     await alice.types("/generate picture", prompt="a fox")
+    await mona.sets("Cards and audit log", new_cards="Ping the reviewer role")
     await rita.presses("Reject", beside="a fox")
     await mike.presses("Approve", beside="a fox")
     await rita.fills_in(reason="Too late")
