@@ -34,10 +34,6 @@ class Mood(StrEnum):
     GARBAGE = "garbage"
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass
 class FakePictureCheck:
     """Flags pictures in which the expression `marker` is found in any case, or whose SHA-256 (in hex) is in
@@ -54,7 +50,7 @@ class FakePictureCheck:
     verdict: Mapping[str, float] = field(default_factory=lambda: {"explicit": 0.97})
     mood: Mood = Mood.WELL
     seconds: float = 60.0
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     max_age: float = 300.0
     answers: list[tuple[str, bool]] = field(default_factory=list)
     refused: int = 0

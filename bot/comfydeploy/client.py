@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -192,43 +192,36 @@ class ComfyDeploy:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            with _as_backend_errors(f"{method} {path}", key):
-                async with self._session.request(
-                    method,
-                    self._base_url + path,
-                    headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
-                    timeout=TIMEOUTS.get(call, _TIMEOUT),
-                    allow_redirects=False,
-                    **kwargs,
-                ) as response:
-                    result = str(response.status)
-                    if 200 <= response.status < 300:
-                        body = await _read(response, max_reply)
-                        if len(body) > max_reply:
-                            raise BackendBadReply(f"{response.status}: a body of more than {max_reply} bytes")
-                        return body
-                    body = b""
-                    # The status is known, so as much of the body as arrives is enough.
-                    with suppress(aiohttp.ClientError, TimeoutError):
-                        body = await _read(response, MAX_ERROR_REPLY)
-                    status, headers = response.status, response.headers
-                    raise error_from_http(status, headers, body, call=call, secrets=(key,))
+            async with self._session.request(
+                method,
+                self._base_url + path,
+                headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
+                timeout=TIMEOUTS.get(call, _TIMEOUT),
+                allow_redirects=False,
+                **kwargs,
+            ) as response:
+                result = str(response.status)
+                if 200 <= response.status < 300:
+                    body = await _read(response, max_reply)
+                    if len(body) > max_reply:
+                        raise BackendBadReply(f"{response.status}: a body of more than {max_reply} bytes")
+                    return body
+                body = b""
+                # The status is known, so as much of the body as arrives is enough.
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    body = await _read(response, MAX_ERROR_REPLY)
+                status, headers = response.status, response.headers
+                raise error_from_http(status, headers, body, call=call, secrets=(key,))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            kind: type[BackendError] = BackendBadReply
+            if isinstance(error, _BEFORE_THE_REQUEST):
+                kind = BackendUnreachable
+            elif isinstance(error, TimeoutError | aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+                kind = BackendTimeout
+            # `from None`, because aiohttp's exceptions contain the request's headers.
+            raise kind(scrub(f"{method} {path}: {reason_of(error)}", (key,))[:1000]) from None
         finally:
             self._called(call, result, clock() - began)
-
-
-@contextmanager
-def _as_backend_errors(call: str, key: str) -> Iterator[None]:
-    """Map aiohttp's exceptions to ours, `from None` because theirs contain the request's headers."""
-    try:
-        yield
-    except (aiohttp.ClientError, TimeoutError) as error:
-        kind: type[BackendError] = BackendBadReply
-        if isinstance(error, _BEFORE_THE_REQUEST):
-            kind = BackendUnreachable
-        elif isinstance(error, TimeoutError | aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
-            kind = BackendTimeout
-        raise kind(scrub(f"{call}: {reason_of(error)}", (key,))[:1000]) from None
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -86,7 +86,17 @@ class Draft:
         if self.asked is None:
             items.sort(key=lambda item: _rank(item, values, typed, wrong))
             # The text has a mistake, otherwise its inputs would be among the others.
-            needed += [_more_field(made, str(typed[MORE]))] if MORE in typed else []
+            if MORE in typed:
+                about = say("option_more", names=", ".join(item.option for item in made.offered))
+                more_field = FormField(
+                    name=MORE,
+                    label="More",
+                    shape=Shape.PARAGRAPH,
+                    description=shorten(about, DESCRIPTION_LENGTH),
+                    values=(str(typed[MORE])[:TEXT_LENGTH],),
+                    length=TEXT_LENGTH,
+                )
+                needed.append(more_field)
             needed += [made.count_input.field({}, typed[COUNT])] if COUNT in typed else []
             if len(made.gpus) > 1:
                 gpu = next((layer.gpu for layer in self.stored if layer.gpu), None)
@@ -104,18 +114,6 @@ class Draft:
             return None
         files = " ".join(file_behind(file.url) for files in self.files.values() for file in files)
         return press_id(self.action, self.origin or files, typed)
-
-
-def _more_field(deployment: Deployment, text: str) -> FormField:
-    about = say("option_more", names=", ".join(item.option for item in deployment.offered))
-    return FormField(
-        name=MORE,
-        label="More",
-        shape=Shape.PARAGRAPH,
-        description=shorten(about, DESCRIPTION_LENGTH),
-        values=(text[:TEXT_LENGTH],),
-        length=TEXT_LENGTH,
-    )
 
 
 def _rank(item: Input, values: Values, typed: Typed, wrong: Collection[str]) -> int:

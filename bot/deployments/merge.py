@@ -193,7 +193,15 @@ def with_more(deployment: Deployment, layer: Typed) -> Typed:
         return layer
     found: dict[str, Any] = {name: value for name, value in layer.items() if name != MORE}
     for key, text in parse_more(str(layer[MORE])):
-        item = _in_more(deployment, key)
+        lowered = key.casefold()
+        by_name = (item for item in deployment.offered if lowered in item.option_names)
+        by_key = (item for item in deployment.offered if lowered == item.key.casefold())
+        item = next(by_name, None) or next(by_key, None)
+        if item is None:
+            # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
+            known = sorted(each.option for each in deployment.offered if not each.takes_file)
+            near = difflib.get_close_matches(key[:60].casefold(), known, n=3) or known[:10]
+            raise InputError("input_unknown", option=in_code(key[:60], 60), choices=", ".join(near))
         if item.takes_file:
             raise InputError("input_file_in_more", option=item.option)
         if item.option in found:
@@ -227,19 +235,6 @@ def parse_more(text: str) -> list[tuple[str, str]]:
         pairs.append((key.strip(), bare.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted)))
         position = match.end()
     return pairs
-
-
-def _in_more(deployment: Deployment, key: str) -> Input:
-    lowered = key.casefold()
-    by_name = (item for item in deployment.offered if lowered in item.option_names)
-    by_key = (item for item in deployment.offered if lowered == item.key.casefold())
-    found = next(by_name, None) or next(by_key, None)
-    if found is not None:
-        return found
-    # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
-    key, known = key[:60], sorted(item.option for item in deployment.offered if not item.takes_file)
-    near = difflib.get_close_matches(key.casefold(), known, n=3) or known[:10]
-    raise InputError("input_unknown", option=in_code(key, 60), choices=", ".join(near))
 
 
 def _no_longer_offered(deployment: Deployment, inputs: Values) -> list[str]:

@@ -156,10 +156,11 @@ class OutputPreparer:
                 raise
             log.warning("can't renew the links: %s", error)
         fresh, renewed = [each for each in found if each.url is not None], dict(outputs)
-        made, wanted = (Counter(map(_known_as, some)) for some in (fresh, outputs.values()))
+        made = Counter((each.kind, each.filename) for each in fresh)
+        made.subtract((each.kind, each.filename) for each in outputs.values())
         for number, old in outputs.items():
-            same = [new for new in fresh if _known_as(new) == _known_as(old)]
-            if made[_known_as(old)] > wanted[_known_as(old)]:  # others of this name may be held
+            same = [new for new in fresh if (new.kind, new.filename) == (old.kind, old.filename)]
+            if made[old.kind, old.filename] > 0:  # others of this name may be held
                 same = [new for new in same if _path(new) == _path(old)]
             if same:
                 renewed[number] = same[0]
@@ -242,10 +243,6 @@ class OutputPreparer:
 
         async with self._shrinking_of.setdefault(target.run.server, asyncio.Lock()):
             return await loop.run_in_executor(self._shrinking, work)
-
-
-def _known_as(output: Output) -> tuple[str, str | None]:
-    return output.kind, output.filename
 
 
 def _path(output: Output) -> str:

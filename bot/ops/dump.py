@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -205,8 +205,7 @@ def load(connection: Connection, path: Path) -> None:
 def _row(table: Table, line: bytes) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(line)
     for name, value in values.items():
-        if value is not None and isinstance(table.c[name].type, DateTime):
-            values[name] = datetime.fromisoformat(value)
-        elif value is not None and isinstance(table.c[name].type, Date):
-            values[name] = date.fromisoformat(value)
+        kind = table.c[name].type
+        if value is not None and isinstance(kind, Date | DateTime):
+            values[name] = kind.python_type.fromisoformat(value)
     return values

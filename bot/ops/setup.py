@@ -77,7 +77,8 @@ async def _answer(
     while True:
         value = _prompt(name, present, out) or present
         try:
-            own = _with(settings, name, value)
+            valid = Settings.model_validate({name: value}, context=[])
+            own = settings.model_copy(update={name.lower(): getattr(valid, name.lower())})
             return own, await _ask_service(name, own, outside, out)
         except ValidationError as error:
             out.write(f"{next(mistakes(error))}.\n")
@@ -107,11 +108,6 @@ async def _ask_service(name: str, settings: Settings, outside: Outside, out: Tex
 def _value(settings: Settings, name: str) -> str:
     value = getattr(settings, name.lower())
     return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
-
-
-def _with(settings: Settings, name: str, value: str) -> Settings:
-    valid = Settings.model_validate({name: value}, context=[])
-    return settings.model_copy(update={name.lower(): getattr(valid, name.lower())})
 
 
 async def _check(settings: Settings, name: str, outside: Outside) -> list[Finding]:
