@@ -69,21 +69,14 @@ def noted(call_log: CallLog, now: Callable[[], datetime]) -> Middleware:
 
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began, status = now().timestamp(), 0
+        at, status = now().timestamp(), 0
         try:
             response = await handler(request)
             status = response.status
             return response
         finally:
-            call_log.answered.append(
-                Answered(
-                    at=began,
-                    ended=now().timestamp(),
-                    method=request.method,
-                    path=request.path,
-                    status=status,
-                )
-            )
+            told = {"method": request.method, "path": request.path}
+            call_log.answered.append(Answered(at=at, ended=now().timestamp(), status=status, **told))
 
     return note
 
@@ -97,7 +90,7 @@ class Api:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/api/run/deployment/queue", self._queue_endpoint.queue),
-            web.get("/api/run", self.get_run_by_query),
+            web.get("/api/run", self.get_run),
             web.get("/api/run/{run_id}", self.get_run),
             web.post("/api/run/{run_id}/cancel", self.cancel),
             web.get("/api/v2/clickhouse-run-logs/{run_id}", self.get_log),
@@ -107,13 +100,7 @@ class Api:
         ]
 
     async def get_run(self, request: web.Request) -> web.Response:
-        return self._tell(request, request.match_info["run_id"])
-
-    async def get_run_by_query(self, request: web.Request) -> web.Response:
-        return self._tell(request, request.query.get("run_id", ""))
-
-    def _tell(self, request: web.Request, run_id: str) -> web.Response:
-        run = self._world.runs.get(run_id)
+        run = self._world.runs.get(request.match_info.get("run_id") or request.query.get("run_id", ""))
         status = (run.faults if run else self._world.plan.everywhere).get_status
         if run is None or status == 404:
             return detail(404, "Run not found")
@@ -185,12 +172,5 @@ class Api:
         file_id = f"{prefix}_{secrets.token_hex(8)}"
         path = f"inputs/{file_id}.{name.rpartition('.')[2]}"
         self._world.bucket.put(path, content, content_type)
-        return answer(
-            200,
-            {
-                "message": "File uploaded successfully",
-                "file_id": file_id,
-                "file_name": name,
-                "file_url": self._world.bucket.link(path),
-            },
-        )
+        told = {"message": "File uploaded successfully", "file_id": file_id, "file_name": name}
+        return answer(200, {**told, "file_url": self._world.bucket.link(path)})

@@ -71,6 +71,3 @@ class CallLog:
     def calls_for(self, part: str) -> list[QueueCall]:
         """Return the queue calls whose webhook URL contains `part`, such as a run key."""
         return [call for call in self.queue_calls if part in (call.webhook or "")]
-
-    def runs_for(self, part: str) -> list[str]:
-        return [run_id for call in self.calls_for(part) for run_id in call.run_ids]

@@ -280,13 +280,6 @@ def restricted() -> DemoDeployment:
 def demo_deployments() -> list[DemoDeployment]:
     """Return the deployments that the demo offers."""
     return [
-        picture(),
-        variations(),
-        video(),
-        caption(),
-        fails(),
-        slow(),
-        upscale(),
-        animate(),
-        restricted(),
+        *(picture(), variations(), video(), caption(), fails()),
+        *(slow(), upscale(), animate(), restricted()),
     ]

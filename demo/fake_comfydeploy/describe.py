@@ -103,13 +103,9 @@ def _version(deployment: DemoDeployment) -> dict[str, Any]:
     }
 
 
-def _output_types(deployment: DemoDeployment) -> list[dict[str, Any]]:
-    if deployment.makes in {Makes.PICTURE, Makes.PICTURES, Makes.LARGER}:
-        return [{"class_type": "ComfyDeployOutputImage", "output_id": "main"}]
-    return []
-
-
 def describe(deployment: DemoDeployment) -> dict[str, Any]:
+    picture = {"class_type": "ComfyDeployOutputImage", "output_id": "main"}
+    makes_pictures = deployment.makes in {Makes.PICTURE, Makes.PICTURES, Makes.LARGER}
     return {
         "id": deployment.id,
         "user_id": USER,
@@ -124,15 +120,11 @@ def describe(deployment: DemoDeployment) -> dict[str, Any]:
         "environment": deployment.environment,
         "created_at": CREATED,
         "updated_at": CREATED,
-        "workflow": {
-            "id": related_id(deployment.id, "workflow"),
-            "name": deployment.name,
-            "cover_url": None,
-        },
+        "workflow": {"id": related_id(deployment.id, "workflow"), "name": deployment.name, "cover_url": None},
         "version": _version(deployment),
         "machine": None,
         "input_types": [input_type(node) for node in deployment.inputs],
-        "output_types": _output_types(deployment),
+        "output_types": [picture] if makes_pictures else [],
         "dub_link": None,
         "gpu": deployment.gpu,
         "machine_version_id": None,

@@ -55,15 +55,14 @@ class Bucket:
 
     def link(self, path: str) -> str:
         """Return the URL of a file, signed for an hour if the bucket is private."""
-        return self.signed_link(path) if self.private else self.plain_link(path)
-
-    def signed_link(self, path: str, seconds: int = HOUR) -> str:
+        if not self.private:
+            return self.plain_link(path)
         stamp = self._now().astimezone(UTC).strftime(STAMP)
         query = (
             "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIASTANDIN%2Fus-east-2%2Fs3"
-            f"&X-Amz-Date={stamp}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
+            f"&X-Amz-Date={stamp}&X-Amz-Expires={HOUR}&X-Amz-SignedHeaders=host"
         )
-        return f"{self.plain_link(path)}?{query}&X-Amz-Signature={self._signature(path, stamp, seconds)}"
+        return f"{self.plain_link(path)}?{query}&X-Amz-Signature={self._signature(path, stamp, HOUR)}"
 
     def refusal(self, path: str, query: dict[str, str]) -> str | None:
         """Return S3's error message if the bucket is private and `query` isn't validly signed, else None."""

@@ -40,19 +40,11 @@ def parse_queue_request(body: bytes) -> QueueRequest | list[dict[str, Any]]:
     try:
         parsed = json.loads(body)
     except ValueError as error:
-        return [_not_json(error)]
+        at, why = (error.pos, error.msg) if isinstance(error, json.JSONDecodeError) else (0, str(error))
+        fault = {"type": "json_invalid", "loc": ["body", at], "msg": "JSON decode error"}
+        return [{**fault, "input": {}, "ctx": {"error": why}}]
     try:
         return QueueRequest.model_validate(parsed)
     except ValidationError as error:
         found = cast("list[dict[str, Any]]", error.errors(include_url=False))
-        return [_as_fastapi(item) for item in found]
-
-
-def _not_json(error: ValueError) -> dict[str, Any]:
-    at, why = (error.pos, error.msg) if isinstance(error, json.JSONDecodeError) else (0, str(error))
-    ctx = {"error": why}
-    return {"type": "json_invalid", "loc": ["body", at], "msg": "JSON decode error", "input": {}, "ctx": ctx}
-
-
-def _as_fastapi(item: dict[str, Any]) -> dict[str, Any]:
-    return {**item, "loc": ["body", *item["loc"]]}
+        return [{**item, "loc": ["body", *item["loc"]]} for item in found]

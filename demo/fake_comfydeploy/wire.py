@@ -101,22 +101,15 @@ def run_for_get(run: Run, link: Link, queue_position: int | None) -> dict[str, A
         "webhook_intermediate_status": run.intermediate,
         "outputs": [_output_for_get(run, output, link) for output in run.outputs],
         "number": 0,
-        **_durations(run),
+        "duration": _seconds(run.created_at, run.ended_at) if run.started_at else None,
+        "cold_start_duration": _seconds(run.queued_at, run.started_at),
+        "cold_start_duration_total": _seconds(run.created_at, run.started_at),
+        "run_duration": _seconds(run.started_at, run.ended_at),
         "queue_position": queue_position,
     }
 
 
-def _durations(run: Run) -> dict[str, float | None]:
-    started = run.started_at
-    return {
-        "duration": _seconds(run.created_at, run.ended_at) if started else None,
-        "cold_start_duration": _seconds(run.queued_at, started),
-        "cold_start_duration_total": _seconds(run.created_at, started),
-        "run_duration": _seconds(started, run.ended_at),
-    }
-
-
-def _item_for_webhook(item: Any, output: Output, link: Link) -> Any:
+def _item_for_webhook(item: Any, link: Link) -> Any:
     return item if isinstance(item, str) or "url" not in item else item | {"url": link(item["url"])}
 
 
@@ -124,8 +117,7 @@ def output_for_webhook(run: Run, output: Output, link: Link) -> dict[str, Any]:
     body: dict[str, Any] = {
         "run_id": run.id,
         "data": {
-            kind: [_item_for_webhook(item, output, link) for item in items]
-            for kind, items in output.data.items()
+            kind: [_item_for_webhook(item, link) for item in items] for kind, items in output.data.items()
         },
         "created_at": webhook_time(output.created_at),
         "id": output.id,
@@ -145,13 +137,11 @@ def event(run: Run, event_type: str, progress: float, outputs: list[dict[str, An
         "run_id": run.id,
         "outputs": outputs,
     }
-    return _in_other_dialect(body) if run.faults.other_dialect else body
-
-
-def _in_other_dialect(body: dict[str, Any]) -> dict[str, Any]:
-    status = body["status"]
-    other = status if status in SAME_IN_DIALECT else DIALECT.get(status, "processing")
-    return body | {"status": other, "progress": round(body["progress"] * 100, 2)}
+    if run.faults.other_dialect:
+        status = str(body["status"])
+        body["status"] = status if status in SAME_IN_DIALECT else DIALECT.get(status, "processing")
+        body["progress"] = round(progress * 100, 2)
+    return body
 
 
 def log_of(run: Run) -> list[dict[str, Any]]:
