@@ -62,12 +62,27 @@ class Estimator:
     async def _end(
         self, run: Run, now: datetime, busy: Mapping[str, Sequence[StartedRun]]
     ) -> datetime | None:
+        """Return when a run is expected to end, or None if there is no estimate.
+
+        A waiting run has none if it is far back in the queue, or if it waits although a slot is free, because
+        a limit of its user or server keeps it.
+        """
         usual = await self._usual(run.deployment, run.expected_gpu, now)
+        slots, place = self._app.limit(run.deployment), self._place(run)
         if usual is None:
             return None
         if run.state is not RunState.WAITING:
-            return expected_end(run, usual, now, self._app.limit(run.deployment))
-        start = await self._start(run, usual, now, busy.get(run.deployment, ()))
+            return expected_end(run, usual, now, slots)
+        if place is None or slots is None:
+            return None
+        others, free_at = busy.get(run.deployment, ()), list[datetime]()
+        for each in others if len(others) >= slots else ():
+            own = await self._usual(run.deployment, each.expected_gpu, now)
+            end = expected_end(each, own, now, slots) if own is not None else None
+            free_at += [end] if end is not None else []
+        # A limit that was lowered leaves more runs in flight than slots: the first to end free none.
+        free_at = sorted(free_at)[max(0, len(others) - slots) :]
+        start = expected_start(place, free_at, usual)
         return start + usual.total if start is not None else None
 
     def _place(self, run: Run) -> int | None:
@@ -84,26 +99,6 @@ class Estimator:
                 known = (now, await self._app.store.figures.usual(deployment, gpu, now))
                 self._medians[key] = known
         return known[1]
-
-    async def _start(
-        self, run: Run, usual: Medians, now: datetime, busy: Sequence[StartedRun]
-    ) -> datetime | None:
-        """Return when a waiting run is expected to start, or None if there is no estimate.
-
-        Runs that are far back in the queue have none, and neither has a run that waits although a slot is
-        free, because a limit of its user or server keeps it.
-        """
-        place, slots = self._place(run), self._app.limit(run.deployment)
-        if place is None or slots is None:
-            return None
-        free_at = list[datetime]()
-        for each in busy if len(busy) >= slots else ():
-            own = await self._usual(run.deployment, each.expected_gpu, now)
-            end = expected_end(each, own, now, slots) if own is not None else None
-            free_at += [end] if end is not None else []
-        # A limit that was lowered leaves more runs in flight than slots: the first to end free none.
-        free_at = sorted(free_at)[max(0, len(busy) - slots) :]
-        return expected_start(place, free_at, usual)
 
 
 async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:

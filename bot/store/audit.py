@@ -70,20 +70,25 @@ def add_entries(connection: Connection, *entries: AuditEntry) -> None:
 
 
 def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> bool:
-    """Write how a request ended, once its last run has, and return whether it has.
+    """Write how a request ended, as its message's title names it, once its last run has; return if it has.
 
-    `ended` is `run` as it is now. A result that comes later changes the entry.
+    `ended` is `run` as it is now. A result that comes later changes the entry. If no run has a result, the
+    first says how the request ended.
     """
     ends: Sequence[Any] = [(ended.state, ended.partial, ended.failure_code)]
     if run.count > 1:
         ends = connection.execute(_ENDS, {"request": run.request_key}).all()
     if any(state not in FINAL for state, _, _ in ends):
         return False
-    outcome, made = _outcome_of(ends)
+    made = [state for state, partial, _ in ends if state == RunState.SUCCEEDED or partial]
+    first, _, code = ends[0]
+    outcome = REQUESTER_BLOCKED if code == REQUESTER_BLOCKED else RunState(first).value
+    if made:
+        outcome = RunState.SUCCEEDED.value if RunState.SUCCEEDED in made else PARTIAL
     action = AuditAction.EXPIRE if outcome == RunState.EXPIRED else AuditAction.OUTCOME
     details: dict[str, object] = {"result": "private"} if run.private else {}
     if run.count > 1:
-        details = {"runs": run.count, "results": f"{made} of {run.count}", **details}
+        details = {"runs": run.count, "results": f"{len(made)} of {run.count}", **details}
     if not run.final:
         entry = run_entry(run, action, None, now, outcome=outcome, **details)
         add_entries(connection, replace(entry, run_key=run.request_key))
@@ -97,21 +102,6 @@ def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> b
         .values(action=action, outcome=outcome, details=details)
     )
     return True
-
-
-def _outcome_of(ends: Sequence[tuple[str, bool, str | None]]) -> tuple[str, int]:
-    """Return the outcome of a request, as its message's title names it, and how many runs have a result.
-
-    `ends` has the state of each run, whether it is partial, and its failure code. If no run has a result, the
-    first says how the request ended.
-    """
-    made = [state for state, partial, _ in ends if state == RunState.SUCCEEDED or partial]
-    if RunState.SUCCEEDED in made:
-        return RunState.SUCCEEDED.value, len(made)
-    if made:
-        return PARTIAL, len(made)
-    state, _, code = ends[0]
-    return (REQUESTER_BLOCKED if code == REQUESTER_BLOCKED else RunState(state).value), 0
 
 
 class AuditStore(Repository):
