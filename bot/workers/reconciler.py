@@ -81,26 +81,12 @@ class Reconciler:
                 await self._finish(run, RunState.EXPIRED, "expired")
             elif run.run_id is None:
                 await self._check_unconfirmed(run)
-            elif run.final and not is_own_verdict(run):
-                await self._settle(run, run.run_id)
             elif run.cancel_requested_at is not None and not run.final:
                 await self._cancel(run, run.run_id)
             else:
                 await self._ask(run, run.run_id)
         except BackendError as error:
             log.debug("the run is due again when the backend answers: %s", error)
-
-    async def _settle(self, run: Run, run_id: str) -> None:
-        """Fetch the log, the billed duration and late outputs of an ended run.
-
-        If ComfyDeploy doesn't report the end, the polling stops after SETTLE_CHECKS such checks.
-        """
-        report = await self._report(run, run_id)
-        if report is not None and report.state in FINAL:
-            await self._record_end(run, report)
-        elif run.checks >= SETTLE_CHECKS:
-            await self._app.store.runs.stop_checking(run)
-            self._app.metrics.settled(run, gpu=None, seconds=None)
 
     async def _check_unconfirmed(self, run: Run) -> None:
         """End a run as unconfirmed if it still has no id at the end of the grace time.
@@ -114,9 +100,18 @@ class Reconciler:
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 
     async def _ask(self, run: Run, run_id: str) -> None:
+        """Poll a run in flight, or an ended one for its log, its billed duration and late outputs.
+
+        If ComfyDeploy doesn't report the end, the polling stops after SETTLE_CHECKS such checks or, of a run
+        that the bot gave up on, after LATE_CHECKS.
+        """
         report = await self._report(run, run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
+        elif run.final and not is_own_verdict(run):
+            if run.checks >= SETTLE_CHECKS:
+                await self._app.store.runs.stop_checking(run)
+                self._app.metrics.settled(run, gpu=None, seconds=None)
         elif report is not None and is_silent_at_end(run, report, self._app.now()):
             await self._end_finished(run, report)
         elif report is None and (reported := reported_end(run)) is not None:
