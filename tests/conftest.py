@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ settings.register_profile("slow", deadline=None, max_examples=300)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["TZ"] = "IST-5:30"  # India's, because a day of the bot is one of UTC wherever it runs
+    time.tzset()
     share_compiled_statements()
     settings.load_profile("slow" if config.option.markexpr == "slow" else "fast")
 

@@ -17,7 +17,7 @@ from bot.delivery.step import Step, Superseded
 from bot.discord_api.calls import Unreachable
 from bot.domain.errors import RefusedError
 from bot.domain.messages.decide import MAX_FAILURES
-from bot.domain.messages.records import OUTCOMES, Claim, Form, Place
+from bot.domain.messages.records import OUTCOMES, Claim, Place
 from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
 from bot.domain.policy import check_of
 from bot.domain.results import is_restricted_now
@@ -85,7 +85,7 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
         return {}
     rules = await app.store.rules.get(step.claim.first.guild_id)
     prepared, checked, message = dict[str, PreparedOutputs](), list[Run](), step.claim.message
-    last_try = message.failures >= MAX_FAILURES or message.form >= Form.LINKS
+    last_try = message.failures >= MAX_FAILURES  # the present attempt counts
     for run in unchecked:
         restricted = run.channel_age_restricted
         if not run.user_install:

@@ -20,6 +20,14 @@ async def story(stage: Stage) -> None:
     stage.discord_fails("Discord doesn't find the card's file any more", MESSAGE, Fault.answer(404), None)
     await mona.gets_by("Approve")
     stage.world.discord.faults.clear()
+    with stage.unseen() as seen:
+        await mona.sets("Results", private_results="Allowed")
+        await alice.types("/generate upscale", image=alice.picture(), scale=2, private=True)
+        await mona.sets("Approval", who_waits_for_approval=["Nobody"])
+        await mona.at("cards").uses("Upscale", on="New request")
+        await stage.until_done()
+        await mona.at("requests").sets("Approval", who_waits_for_approval=["Everybody"])
+    assert "  only mona sees, changed:" in seen, "what is made from a private request's file is private"
     stage.marks("requests")
     await alice.types("/generate upscale", image=alice.picture("dog.png"), scale=2)
     await mona.gets_by("Reject", beside="dog.png", reason="Not here")

@@ -65,6 +65,18 @@ async def _posted_pictures(stage: Stage, alice: Person, bob: Person) -> None:
     await _together(stage, alice, lambda person: person.presses("1"))
     await alice.presses("2")
     await _runs(stage)
+    # A picture with the name of alice's result, and a text that is only named like a picture.
+    message.attachments = [alice.picture(f"picture-{stage.key('a fox')}-1.png")]
+    with stage.unseen() as seen:
+        await alice.uses("Use as input", on="cat.png")
+        await alice.chooses("Picture")
+    assert not any("a fox" in line for line in seen), "no prompt of alice's made it"
+    message.attachments = [alice.picture("notes.png", content=b"just some notes")]
+    with stage.unseen() as seen:
+        await alice.uses("Upscale", on="cat.png")
+    assert any("needs a picture" in line for line in seen)
+    assert not any("Edit and try again" in line for line in seen), "the form can't change the picture"
+    message.attachments = [alice.picture(name) for name in names]
     await bob.makes(prompt="a small heron")
     await alice.uses("Upscale", on="a small heron")
     await alice.presses("Upscale", beside="a small heron")

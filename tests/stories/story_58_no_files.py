@@ -12,6 +12,11 @@ POST = "/channels/{channel_id}/messages"
 async def story(stage: Stage, alice: Person) -> None:
     await _no_room(stage, alice)
     await _closed_channel(stage, alice)
+    # Discord answers three posts with something else than the message.
+    stage.world.discord.faults.add(f"POST {POST}", Fault.answer(200), times=3)
+    with stage.unseen() as seen:
+        await alice.gets(prompt="a wren")
+    assert any("I couldn't attach" in line for line in seen)
 
 
 async def _no_room(stage: Stage, alice: Person) -> None:
@@ -51,5 +56,9 @@ async def _closed_channel(stage: Stage, alice: Person) -> None:
         await stage.lets_runs_go_on()
         with stage.unseen():
             await stage.passes(3600)
+    with stage.unseen():
+        await alice.at("dm:alice").presses_more("Delete", beside="a crane")
+        await stage.until_done()
+    assert not stage.world.discord.messages(stage.channel("dm:alice"))
     posts = [each for each in sent("POST", POST)[before:] if str(stage.channel("pictures").id) in each.path]
     stage.tells(f"The bot has tried {len(posts)} time to post in #pictures")

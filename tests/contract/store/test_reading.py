@@ -191,6 +191,9 @@ async def test_presets_are_found_in_any_case_by_those_who_may_use_them(
 
     found = [(await usable(*who)).named for who in ((ALICE, GUILD), (BOB, GUILD + 1), (7, None))]
     assert found == [[own[0], servers], [preset(holder_id=BOB)], []]
+    for name in ("noir", "SONG", None):
+        assert await store.presets.set_own_default(ALICE, name)
+    assert not await store.presets.set_own_default(ALICE, None), "both are removed"
     for name in ("noir", "SONG", "day"):
         assert await store.presets.set_own_default(ALICE, name)
     # A default survives its replacement, but not another deployment.

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.budgets import GIVEN_BACK_A_DAY, Spending, day_end
 from bot.domain.errors import RefusedError
+from bot.domain.moderation import AuditAction
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import Actor, ChannelState, Press, press_id
 from bot.domain.runs import FINAL, Run, RunState
@@ -25,6 +26,7 @@ from tests.contract.store.rows import (
     ALICE,
     GUILD,
     active_blocks,
+    audit_log,
     block,
     run_keys,
     stored_rules,
@@ -223,6 +225,7 @@ async def test_an_erasure_empties_ended_requests_and_leaves_the_others(store: St
     row = await columns(store, key)
     assert [row[name] for name in ("failure_log", *about)] == [None] * 6
     assert (await store.privacy.erase(ALICE, at(1))).emptied == 0
+    assert [entry.action for entry in await audit_log(store)].count(AuditAction.PRIVACY) == 1
     assert [await columns(store, key) for key in left] == before
 
 

@@ -183,7 +183,9 @@ async def test_neither_cookies_nor_proxies_nor_credentials_are_used(
 async def test_an_own_network_address_is_not_even_connected_to(inside: Site) -> None:
     await refusal(inside.url(), MediaForbidden)
     await refusal(inside.url(host="evil.test"), MediaForbidden, names=Names(evil=[(INSIDE,)]))
-    await refusal(inside.url(host="both.test"), MediaForbidden, names=Names(both=[(OUTSIDE, INSIDE)]))
+    names = Names(both=[(OUTSIDE, INSIDE)])
+    told = await refusal(inside.url(host="both.test"), MediaForbidden, names=names)
+    assert told == f"both.test resolves to {INSIDE}"
     assert inside.visits == []
 
 

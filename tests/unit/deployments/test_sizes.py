@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.draft import Draft, changed
 from bot.deployments.inputs import Input
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
@@ -48,11 +47,6 @@ def kept(made: Deployment, stored: dict[str, InputValue], **typed: str) -> Merge
 
 def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:
     return {key: value for key, value in kept(made, {}, **options).inputs.items() if key != "prompt"}
-
-
-def test_a_choice_is_sent_as_two_numbers() -> None:
-    for typed in ({"size": "WIDE"}, {"size": " wide "}, {"more": "size=wide"}):
-        assert sent(**typed) == {"width": 1216, "height": 512}
 
 
 @pytest.mark.parametrize(
@@ -98,16 +92,6 @@ def test_any_size_within_the_limits_is_kept(width: int, height: int) -> None:
     assert (found.inputs, found.dropped) == (stored, [])
     found = kept(SIZED, {**stored, "width": "wide"})
     assert (found.inputs, found.dropped) == ({"prompt": "a fox"}, ["size"])
-
-
-def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
-    for height, value, more in ((512, "wide", []), (700, "1216 × 700", ["1216 × 700"])):
-        stored: dict[str, InputValue] = {"width": 1216, "height": height}
-        fields = Draft(deployment=SIZED, stored=[Stored(stored)]).fields({})
-        (field,) = (each for each in fields if each.name == "size")
-        assert (field.value, [option.value for option in field.options]) == (value, [*CHOICES, *more])
-        assert changed(fields, {"size": value}) == {}
-        assert kept(SIZED, stored, size="portrait").inputs == {"prompt": "a fox", "width": 624, "height": 912}
 
 
 def test_the_sides_choices_are_limits_too() -> None:

@@ -117,6 +117,6 @@ def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call() 
 def test_the_day_of_a_budget_is_that_of_utc() -> None:
     midnight = datetime(2026, 3, 14, tzinfo=UTC)
     west = midnight.astimezone(timezone(timedelta(hours=-5)))
-    for at in (midnight, west, datetime(2026, 3, 14, 15, 9, 26, 53589, tzinfo=UTC)):
+    for at in (midnight, west, datetime(2026, 3, 14, 23, 9, 26, 53589, tzinfo=UTC)):
         assert budget_day(at) == midnight.date()
         assert day_end(at) == midnight + timedelta(days=1)
