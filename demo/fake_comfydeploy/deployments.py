@@ -279,7 +279,4 @@ def restricted() -> DemoDeployment:
 
 def demo_deployments() -> list[DemoDeployment]:
     """Return the deployments that the demo offers."""
-    return [
-        *(picture(), variations(), video(), caption(), fails()),
-        *(slow(), upscale(), animate(), restricted()),
-    ]
+    return [picture(), variations(), video(), caption(), fails(), slow(), upscale(), animate(), restricted()]
