@@ -122,10 +122,18 @@ class Usage:
     block: Block | None = None
     paused: str | None = None
 
+    @property
+    def day_end(self) -> datetime:
+        return day_end(self.now)
+
 
 def budget_day(now: datetime) -> date:
     """Return the day whose budgets count, in UTC."""
     return now.astimezone(UTC).date()
+
+
+def has_daily_limit(limits: Budget) -> bool:
+    return limits.runs_a_day is not None or limits.gpu_seconds_a_day is not None
 
 
 def day_end(now: datetime) -> datetime:
@@ -138,8 +146,7 @@ def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> R
 
     If the run `fits` into the limit of a full day, it is refused only until midnight UTC, otherwise for good.
     """
-    midnight = day_end(usage.now)
-    params["until"] = int(midnight.timestamp())
+    params["until"] = int(usage.day_end.timestamp())
     if fits:
-        return RefusedForNow(code, again_at=midnight, **params)
+        return RefusedForNow(code, again_at=usage.day_end, **params)
     return RefusedError(code, **params)

@@ -66,14 +66,20 @@ _EXECUTING = select(
 )
 
 
-def read_today(connection: Connection, guild_id: int | None, person_id: int, now: datetime) -> Usage:
-    """Return what the ledger says about today. A run in flight counts at least the time that it has used."""
+def read_today(
+    connection: Connection, guild_id: int | None, person_id: int, now: datetime, *, server: bool
+) -> Usage:
+    """Return what the ledger says about today. A run in flight counts at least the time that it has used.
+
+    The server's use is summed up only with `server`.
+    """
     day, guild = budget_day(now), guild_id or _NONE
     values = {"of_day": day, "of_guild": guild, "of_person": person_id}
     rows = {tuple(row[:2]): Charge(*row[2:]) for row in connection.execute(ROWS, values)}
     own, used = rows.get((guild, person_id), Charge()), rows.get((_NONE, _NONE), Charge()).seconds
-    count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
-    own_more = 0.0
+    count, weighted, own_more = 0, 0.0, 0.0
+    if server:
+        count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
     for run in connection.execute(_EXECUTING, {"of_day": day}):
         more = max(0.0, (now - run.started_at).total_seconds() - run.charged_seconds / run.weight)
         used += more

@@ -18,7 +18,7 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
-from bot.domain.budgets import Usage, budget_day, limits_of, weight_of
+from bot.domain.budgets import Usage, budget_day, has_daily_limit, limits_of, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -92,10 +92,16 @@ class RequestStore(Repository):
     ) -> Facts:
         """Return what decides about a request now. `accept` reads it again. Raises PressedTwice.
 
-        With a `preset`, this includes the presets of this name, and the defaults.
+        With a `preset`, this includes the presets of this name, and the defaults. The seconds to reserve on
+        the GPUs are read only if a limit depends on them.
         """
         _check_press(connection, requester)
-        facts = _facts(connection, requester, deployment, gpus, now)
+        facts = _facts(connection, requester, self._operator, now)
+        daily = (limits_of(requester.person, facts.rules), facts.rules.budgets.server)
+        ceilings = (self._operator.daily_gpu_seconds, *(each.gpu_seconds_a_day for each in daily))
+        if any(each is not None for each in ceilings):
+            expected = {gpu: expected_seconds(connection, deployment, gpu, now) for gpu in gpus}
+            facts = facts._replace(expected=expected)
         if preset is None:
             return facts
         origin = requester.origin
@@ -148,11 +154,13 @@ class RequestStore(Repository):
         """Store a batch with its card, charge and audit entry, or the audit entry of its refusal, which is
         returned.
         """
-        first = batch[0]
-        lock_accepting(connection, first.server)
+        lock_accepting(connection, batch[0].server)
         _check_press(connection, requester)
+        first = batch[0]
         try:
-            facts = _facts(connection, requester, first.deployment, [first.expected_gpu], now)
+            facts = _facts(connection, requester, self._operator, now)
+            seconds = expected_seconds(connection, first.deployment, first.expected_gpu, now)
+            facts = facts._replace(expected={first.expected_gpu: seconds})
             accepted = decide(first, requester, facts, self._operator, public=public)
         except RefusedError as refused:
             add_entries(connection, _refusal(first, refused.code, now))
@@ -166,15 +174,14 @@ class RequestStore(Repository):
         return runs_of(connection, first.request_key)
 
 
-def _facts(
-    connection: Connection, requester: Actor, deployment: str, gpus: Collection[str | None], now: datetime
-) -> Facts:
-    """Return the rules, the usage, and the seconds to reserve on each GPU."""
+def _facts(connection: Connection, requester: Actor, operator: OperatorRules, now: datetime) -> Facts:
+    """Return the rules and the usage. What was used today is read only if a limit depends on it."""
     guild_id = requester.origin.guild_id
     rules = read_rules(connection, guild_id)
-    usage = read_usage(connection, guild_id, requester.id, now)
-    expected = {gpu: expected_seconds(connection, deployment, gpu, now) for gpu in gpus}
-    return Facts(rules, usage, expected)
+    server = has_daily_limit(rules.budgets.server)
+    today = server or operator.daily_gpu_seconds is not None
+    today = today or has_daily_limit(limits_of(requester.person, rules))
+    return Facts(rules, read_usage(connection, guild_id, requester.id, now, today=today, server=server))
 
 
 def _check_press(connection: Connection, requester: Actor) -> None:
@@ -290,7 +297,8 @@ def judge_run(
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
     if not charged or operator.daily_gpu_seconds is not None:
-        usage = ledger.read_today(connection, run.guild_id, run.requester_id, now)
+        server = not charged and has_daily_limit(rules.budgets.server)
+        usage = ledger.read_today(connection, run.guild_id, run.requester_id, now, server=server)
     block = active_block(connection, run.guild_id, run.requester_id, now)
     usage = replace(usage, block=block, paused=paused)
     is_marked = offer is not None and offer.is_marked

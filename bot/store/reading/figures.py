@@ -61,13 +61,24 @@ def expected_seconds(connection: Connection, deployment: str, gpu: str | None, n
     return median(billed) if len(billed) >= NEEDED else EXPECTED_SECONDS
 
 
-def read_usage(connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
+def read_usage(
+    connection: Connection,
+    guild_id: int | None,
+    user_id: int,
+    now: datetime,
+    *,
+    server: bool,
+    today: bool = True,
+) -> Usage:
     """Return what counts when a user's new request is judged, in a transaction that excludes others.
 
-    What waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
+    What was used today is read only with `today`, and what the whole server used only with `server`. What
+    waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
     doesn't: one server could otherwise use up the operator's ceiling with requests that nobody approves.
     """
-    used = read_today(connection, guild_id, user_id, now)
+    used = Usage(now=now)
+    if today:
+        used = read_today(connection, guild_id, user_id, now, server=server)
     whose = {"guild": guild_id, "person": user_id}
     waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
     return replace(
@@ -140,7 +151,7 @@ class FigureStore(Repository):
             pending=pending.number,
             undelivered=connection.scalar(_OFFERED) or 0,
             oldest_pending_at=pending.oldest,
-            gpu_seconds_today=read_today(connection, None, 0, now).gpu_seconds_today,
+            gpu_seconds_today=read_today(connection, None, 0, now, server=False).gpu_seconds_today,
         )
 
     @reads
@@ -151,7 +162,7 @@ class FigureStore(Repository):
 
     @reads
     def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
-        return read_usage(connection, guild_id, user_id, now)
+        return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
 
     @reads
     def running(self, connection: Connection, guild_id: int | None, user_id: int) -> tuple[int, int]:

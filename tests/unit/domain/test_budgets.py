@@ -14,6 +14,7 @@ from bot.domain.budgets import (
     budget_day,
     charge_of,
     day_end,
+    has_daily_limit,
     limits_of,
     recorded_charge,
     reported_seconds,
@@ -47,6 +48,8 @@ def test_a_persons_limits_after_their_roles(roles: list[int], limits: Budget) ->
     }
     rules = ServerRules.model_validate({"budgets": {"person": EVERYBODY, "roles": by_role}})
     assert limits_of(having(*roles), rules) == limits
+    assert has_daily_limit(limits) is (limits is not NO_LIMIT)
+    assert has_daily_limit(Budget(gpu_seconds_a_day=600))
 
 
 def test_a_second_on_a_gpu_counts_by_its_weight() -> None:
