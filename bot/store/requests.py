@@ -154,9 +154,9 @@ class RequestStore(Repository):
         """Store a batch with its card, charge and audit entry, or the audit entry of its refusal, which is
         returned.
         """
-        lock_accepting(connection, batch[0].server)
-        _check_press(connection, requester)
         first = batch[0]
+        lock_accepting(connection, first.server)
+        _check_press(connection, requester)
         try:
             facts = _facts(connection, requester, self._operator, now)
             seconds = expected_seconds(connection, first.deployment, first.expected_gpu, now)
