@@ -19,10 +19,10 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await _makes(
         stage, alice, "a picture above the server's limit, and a sound", {"big.png": large, "a.wav": sound}
     )
-    await mona.sets("Results", spoilers=["Never"])
+    await mona.sets("Results", spoilers=["Never"], gallery_channel=["#gallery"], private_results="Allowed")
     await _makes(stage, alice, "a sound above the limit", {"long.wav": sound + bytes(11 * 1024**2)})
     await _makes(stage, alice, "a small picture and 11 more", {f"{n}.png": _noise(8) for n in range(12)})
-    await mona.sets("Results", gallery_channel=["#gallery"], private_results="Allowed")
+    await _makes(stage, alice, "a private sound", {"a.wav": sound}, private=True)
     await alice.presses_more("Share", beside="a small picture")
     posts, gallery = count(), stage.channel("gallery")
 
@@ -47,15 +47,19 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     stage.tells("The server is boosted: it takes files of 50 MiB, which direct messages don't")
     alice.size_limit = 50 * 1024**2
     stage.world.next_faults({"hold_at": "queued", "webhook_drop": True})
-    await alice.types("/generate picture", prompt="a large picture", private=True)
+    with stage.unseen():
+        await alice.types("/generate picture", prompt="a large picture", private=True)
     alice.answer_expires()
     await stage.run_makes("alice's run is done", {"big.png": large})
+    await alice.presses_more("Delete", beside="a large picture")
 
 
-async def _makes(stage: Stage, alice: Person, what: str, files: dict[str, bytes] | dict[str, str]) -> None:
+async def _makes(
+    stage: Stage, alice: Person, what: str, files: dict[str, bytes] | dict[str, str], **options: bool
+) -> None:
     stage.world.next_faults({"hold_at": "queued", "webhook_drop": True})
     with stage.unseen():
-        await alice.types("/generate picture", prompt=what)
+        await alice.types("/generate picture", prompt=what, **options)
     await stage.run_makes(f"alice's run of {what} is done", files)
 
 
