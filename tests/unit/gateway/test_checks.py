@@ -12,10 +12,8 @@ def test_each_button_is_on_the_messages_that_have_it() -> None:
     def on(kind: Kind) -> set[str]:
         return {action for action in ids.Action if may_be_on(ids.RunId(KEY, action), kind)}
 
-    review = {"approve", "reject", "block", "details"}
-    report = {"clear", "block", "dismiss"}
-    assert on(Kind.REVIEW) == review
-    assert on(Kind.REPORT) == report
+    assert on(Kind.REVIEW) == {"approve", "reject", "block", "details"}
+    assert on(Kind.REPORT) == {"clear", "block", "dismiss"}
     assert on(Kind.PICTURES) == {"show", "veil", "hide", "block"}
     others = set(ids.Action) - {"approve", "reject", "block", "dismiss", "show", "veil", "hide"}
     assert all(on(kind) == others for kind in set(Kind) - CARDS)
