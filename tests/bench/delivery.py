@@ -47,7 +47,7 @@ async def measure() -> list[Figure]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as web:
             together = await _deliver(home, web, url, seeded)
     return [
-        *latencies("success webhook to post, one at a time", single, aim="≤ 250 ms"),
+        *latencies("success webhook to post, one at a time", single, aim="≤ 25 ms"),
         *latencies(f"{len(places)} results for {SERVERS} servers at once", together, fastest, "ratio ≤ 1.2"),
     ]
 

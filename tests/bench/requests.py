@@ -44,7 +44,7 @@ async def measure() -> list[Figure]:
     return [
         Figure(what, each, "ms", plain_each, "ratio ≤ 3"),
         *latencies("first answer", answers, plain_answers, "p99: ratio ≤ 1.5"),
-        Figure("memory at rest", memory[0], "MiB", plain_memory[0], "≤ 120 MiB"),
+        Figure("memory at rest", memory[0], "MiB", plain_memory[0], "≤ 100 MiB"),
         *(
             Figure(f"memory after {number * REQUESTS} requests", used, "MiB", memory[1], "flat")
             for number, used in enumerate(memory[1:], 1)
