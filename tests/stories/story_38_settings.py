@@ -38,7 +38,7 @@ async def story(stage: Stage, mona: Person, mike: Person, alice: Person) -> None
     await mona.presses("Change", beside="**Words**")
     await mona.fills_in(words_and_phrases_to_add="**\nred   fox\na*b")
     await mona.presses("Edit again")
-    await mona.fills_in(words_and_phrases_to_add="  red   fox\nbad\nbad")
+    await mona.fills_in(words_and_phrases_to_add="  Red   fox\nbad\nbad")
     await mona.sets("Words", words_to_remove="RED fox\nowl", this_server_s_automod_rules="Not applied")
     await mona.sets("Words", words_to_remove="RED fox", this_server_s_automod_rules="Not applied")
     await mona.presses("Download the words")
