@@ -64,15 +64,11 @@ def names_in(mistakes: Sequence[str]) -> frozenset[str]:
 
 def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Finding]:
     """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely form."""
-    told = [problem(SETTINGS, sentence, "") for sentence in mistakes]
-    told += [
-        warning(SETTINGS, sentence, "")
-        for sentence in settings.warnings()
-        if not names_in([sentence]) & names_in(mistakes)
-    ]
-    yield from told[:-1]
-    if told:  # one remedy is enough for all of them
-        yield replace(told[-1], remedy=REMEDY)
+    for sentence in mistakes:
+        yield problem(SETTINGS, sentence, REMEDY)
+    for sentence in settings.warnings():
+        if not names_in([sentence]) & names_in(mistakes):
+            yield warning(SETTINGS, sentence, REMEDY)
     token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
     if token and (fault := token_fault(token)):
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
@@ -98,9 +94,11 @@ async def check(
     redact = Redactor(settings.secret_values())
     found = list[Finding]()
     async for finding in _findings(settings, mistakes, outside):
+        # Findings in a row that share a remedy print it once.
+        is_told = bool(found) and found[-1].remedy == finding.remedy
         found.append(finding)
         if not as_json:
-            out.write(redact(str(finding)) + "\n")
+            out.write(redact(str(replace(finding, remedy="") if is_told else finding)) + "\n")
             out.flush()
     counts = Counter(finding.level for finding in found)
     if as_json:
