@@ -34,7 +34,7 @@ async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
     rules, unreadable = await app.store.rules.read(guild_id)
     presets = {d.channel_id: d.preset.name for d in await app.store.presets.channel_defaults(guild_id)}
     context = replace(_context(app, editor), unreadable=unreadable, default_presets=presets)
-    if rules.words.automod is False:
+    if rules.words.automod is False or not context.manages_server:
         return rules, context
     try:
         async with asyncio.timeout(_AUTOMOD_SECONDS):
