@@ -181,7 +181,7 @@ def _reloaded(found: ReloadResult) -> str:
 
 
 def _with_list(lines: Sequence[str], sentences: Sequence[str]) -> str:
-    """Add the first sentences that fit to the lines, escaped, and how many are left out."""
+    """Append as many sentences as fit, escaped, and say how many were left out."""
     listed = [f"- {escape_line(each, _LINE)}" for each in sentences]
     kept, left = fitting([*lines, *listed[:_LINES]], _MESSAGE_LENGTH - 100)  # with room for the last line
     count = len(left) + len(listed[_LINES:])

@@ -177,7 +177,7 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
 
 
 async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
-    """Compose a copy, by the marks and rules of now. Raises RefusedError if it may not be shown."""
+    """Compose a copy under the current age marks and rules. Raises RefusedError if they forbid it."""
     claim, message, form = task.claim, task.claim.message, task.claim.message.form
     run = replace(claim.run, index=0, count=1)
     restricted = await app.discord.is_age_restricted(message.channel_id or run.channel_id)

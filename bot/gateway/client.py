@@ -192,12 +192,11 @@ async def tell(
 ) -> None:
     """Send an ephemeral sentence or layout, perhaps with a file (its name and content).
 
-    The interaction may have been answered already.
-
-    It takes the place of "thinking…". If everybody sees that, it becomes a sentence that says only that, and
-    the answer follows privately, unless everybody may see it (`in_place`). As nothing else would end the
-    "thinking…", this goes on until Discord answers. If Discord refuses a layout or a file, the error is
-    raised, so that the user gets a sentence instead.
+    This works whether or not the interaction has been answered. The message takes the place of "thinking…".
+    If everybody sees that, it becomes a sentence that says only that, and the message follows privately,
+    unless everybody may see it (`in_place`). As nothing else would end the "thinking…", this goes on until
+    Discord answers. If Discord refuses a layout or a file, the error is raised, so that the user gets a
+    sentence instead.
     """
     public = interaction.extras.pop(THINKING, None)
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}

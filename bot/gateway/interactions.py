@@ -151,7 +151,7 @@ def custom_ids(components: Iterable[Any]) -> Iterator[str]:
         yield from custom_ids(getattr(component, "children", ()))
 
 
-# Builds the page that a button or another value stands for, for the user of the interaction.
+# Builds a page for the user of the interaction from what names it, such as the id of the pressed button.
 PageBuilder = Callable[[Interaction, Any], Awaitable[LayoutView]]
 
 

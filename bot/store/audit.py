@@ -70,10 +70,10 @@ def add_entries(connection: Connection, *entries: AuditEntry) -> None:
 
 
 def record_end(connection: Connection, run: Run, ended: Run, now: datetime) -> bool:
-    """Write how a request ended, as its message's title names it, once its last run has; return if it has.
+    """Write how a request ended once its last run has ended, and return whether it has.
 
-    `ended` is `run` as it is now. A result that comes later changes the entry. If no run has a result, the
-    first says how the request ended.
+    The outcome is the one that the title of the request's message names. `ended` is `run` as it is now. A
+    later result changes the entry. If no run has a result, the first says how the request ended.
     """
     ends: Sequence[Any] = [(ended.state, ended.partial, ended.failure_code)]
     if run.count > 1:
