@@ -4,9 +4,9 @@
     python -m tools.mutants sample --seed 9         200 mutants of the other packages
 
 mutmut creates the mutants in a copy of the working tree. With `core`, each mutant is tested in a fork of one
-process, by the tests that reach its function. With `sample`, each mutant is tested in a separate process, by
-the tests of its module. tests/mutants.toml lists the files and tests. Survivors listed in
-tests/equivalent_mutants.toml don't count.
+process, by the tests that reach its function. With `sample`, each mutant is tested in separate processes, by
+the tests of its module, the stories and 200 rounds of the simulation, until one of them fails.
+tests/mutants.toml lists the files and tests. Survivors listed in tests/equivalent_mutants.toml don't count.
 
 Exit codes: 0 success, 1 less than `CORE_SHARE` percent of the core's mutants killed.
 """
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.toml"
 KILLED, SURVIVED, UNTESTED = 1, 0, 33
 NOT_RUN = frozenset({None, 2, 34})  # mutmut's codes for mutants not reached, interrupted and skipped
-SECONDS = 300
+SECONDS = 900
 CORE_SHARE = 90.0
 
 
@@ -51,6 +51,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=9)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="a file of results for `sample`: a stopped run goes on with what is missing",
+    )
     given = parser.parse_args()
     files, tests = [f"bot/{package}/*.py" for package in SAMPLE], ["tests/unit"]
     if given.scope == "core":
@@ -62,7 +67,7 @@ def main() -> int:
             generate(copy)
             names = sorted(exit_codes(copy))
             chosen = random.Random(given.seed).sample(names, min(given.count, len(names)))
-            results = run_chosen(copy, chosen, given.jobs)
+            results = run_chosen(copy, chosen, given.jobs, given.results or copy / "results.txt")
         return report(copy, given.scope, results)
 
 
@@ -118,14 +123,24 @@ def generate(copy: Path) -> None:
     subprocess.run([sys.executable, "-c", _GENERATE], cwd=copy, check=True, stdout=subprocess.DEVNULL)
 
 
-def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
-    """Test each of these mutants in a separate process. Print each result, and return all of them by name."""
-    if code := run_one(copy, "", ["tests/unit/comfydeploy/test_webhook_urls.py"]):
-        sys.exit(f"pytest fails without a mutant, too (exit code {code})")
+def run_chosen(copy: Path, names: Iterable[str], jobs: int, file: Path) -> dict[str, int]:
+    """Test each of these mutants, unless `file` has its result already. Return all results by name.
+
+    `file` gets a line for each result, such as "0 bot.store.runs.x_apply_change__mutmut_7".
+    """
+    known = dict(reversed(line.split()) for line in file.read_text().splitlines()) if file.exists() else {}
+    if not known and (
+        failed := next((each for each in (STORIES, SIMULATION) if run_one(copy, "", each)), None)
+    ):
+        sys.exit(f"{' '.join(failed)} fails without a mutant, too")
 
     def judge(name: str) -> tuple[str, int]:
-        code = run_one(copy, name, tests_for(name))
-        sys.stdout.write(f"{'survived' if code == SURVIVED else 'killed'} ({code}) {name}\n")
+        if name in known:
+            return name, int(known[name])
+        code = next((code for stage in stages(name) if (code := run_one(copy, name, stage))), SURVIVED)
+        with file.open("a", encoding="utf-8") as results:
+            results.write(f"{code} {name}\n")
+        sys.stdout.write(f"{'survived' if code == SURVIVED else 'killed'} {name}\n")
         sys.stdout.flush()
         return name, code
 
@@ -133,19 +148,38 @@ def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
         return dict(pool.map(judge, names))
 
 
-def tests_for(name: str) -> list[str]:
-    """Return the tests of a mutant's module."""
+PYTEST = (
+    "pytest",
+    "-x",
+    "-q",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:cacheprovider",
+    "-o",
+    "addopts=",
+    "-m",
+    "not slow",
+)
+STORIES = (*PYTEST, "tests/stories")
+SIMULATION = ("tests.simulation", "--seed", "9", "--rounds", "200", "--no-shorten")
+
+
+def stages(name: str) -> Iterator[Sequence[str]]:
+    """Yield what must notice a mutant, the fastest first, as arguments of `python -m`."""
     package, _, module = name.split(".x", maxsplit=1)[0].removeprefix("bot.").partition(".")
-    return [f"tests/{test}" for test in SAMPLE[package][module or "__init__"]]
+    if tests := SAMPLE[package].get(module or "__init__"):
+        yield *PYTEST, *(f"tests/{test}" for test in tests)
+    yield STORIES
+    yield SIMULATION
 
 
-def run_one(copy: Path, name: str, tests: Sequence[str]) -> int:
-    """Run tests with the mutant `name`, or without a mutant if it is empty, and return pytest's exit code.
+def run_one(copy: Path, name: str, stage: Sequence[str]) -> int:
+    """Run a stage with the mutant `name`, or without a mutant if it is empty, and return the exit code.
 
-    A mutant whose tests take too long counts as killed, as in mutmut.
+    A mutant with which a stage takes too long counts as killed, as in mutmut.
     """
-    options = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=", "-m", "not slow"]
-    command = [sys.executable, "-m", "pytest", *options, *tests]
+    command = [sys.executable, "-m", *stage]
     environment = os.environ | {"MUTANT_UNDER_TEST": name}
     try:
         ran = subprocess.run(
@@ -153,8 +187,8 @@ def run_one(copy: Path, name: str, tests: Sequence[str]) -> int:
         )
     except subprocess.TimeoutExpired:
         return KILLED
-    if ran.returncode in (4, 5):
-        sys.exit(f"{name}: {' '.join(tests)} can't be run: {ran.stdout.decode()[-2000:]}")
+    if ran.returncode in (4, 5) and stage[0] == "pytest":
+        sys.exit(f"{name}: {' '.join(stage)} can't be run: {ran.stdout.decode()[-2000:]}")
     return ran.returncode
 
 
