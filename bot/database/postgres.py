@@ -70,7 +70,7 @@ class Postgres:
         async with self._engine.connect() as connection:
             return await connection.run_sync(work)
 
-    async def write(self, work: Callable[[Connection], T], synced: bool = True) -> T:
+    async def write(self, work: Callable[[Connection], T], *, synced: bool) -> T:
         """Run a transaction. It is always synced: to say otherwise would take another round trip."""
         async with self._engine.connect() as connection:
             result = await connection.run_sync(work)

@@ -58,7 +58,7 @@ class Sqlite:
 
     snapshot = read
 
-    async def write(self, work: Callable[[Connection], T], synced: bool = True) -> T:
+    async def write(self, work: Callable[[Connection], T], *, synced: bool) -> T:
         """Run a transaction. If its COMMIT fails, SQLite rolls it back, so nothing was stored."""
 
         def transaction() -> T:

@@ -42,7 +42,7 @@ def sniff(head: bytes) -> tuple[str, str]:
         head.decode()
     except UnicodeDecodeError as error:
         # The end of the sample may cut its last character in two.
-        is_cut = error.start >= len(head) - 3 and len(head) >= SNIFF_BYTES - 3
+        is_cut = error.start >= len(head) - 3 and len(head) >= SNIFF_BYTES
         return TEXT if is_cut else UNKNOWN
     return TEXT
 

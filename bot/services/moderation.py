@@ -145,7 +145,7 @@ async def open_private(app: App, actor: Actor, key: str) -> Sequence[Run]:
 
 
 async def delete_shown(
-    app: App, actor: Actor, key: str, message: MessageRef | None = None, *, whole: bool = False
+    app: App, actor: Actor, key: str, message: MessageRef | None = None, *, whole: bool
 ) -> tuple[Run, bool]:
     """Delete the copy of a result that `message` shows, or else the result, with `whole` of the whole batch.
 

@@ -149,6 +149,7 @@ class World:
         owner = User(_OWNER_ID, "owner")
         self.discord.world.users[owner.id] = owner
         self.cast.people["owner"] = owner
+        self.discord.join(studio, owner)
         for name in ("alice", "bob", "carol"):
             person = self.cast.people[name] = self.discord.add_user(name, studio)
             self.discord.join(quiet, person)

@@ -36,7 +36,7 @@ DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 _ANSWER = 4.0
 _AT_ONCE = 1.5
 _PATIENCE = 300.0
-# A changed message with more lines is shown by its new lines and the buttons that are gone.
+# A changed message with more lines is shown by its new lines, and the files and buttons that are gone.
 _LONG = 5
 # The last line of a status message, which takes one line of a transcript.
 _STATUS = "┃ [Cancel]"
@@ -600,11 +600,11 @@ def _told(value: object) -> str:
 
 
 def _changes(before: list[str], now: list[str]) -> list[str]:
-    """Return a changed message's lines; of a long one, only the new ones, and buttons that are gone."""
+    """Return a changed message's lines; of a long one, the new ones, and files and buttons that are gone."""
     if len(now) <= _LONG:
         return now
     new = [line for line in now if line not in before]
-    gone = [f"- {line}" for line in before if line not in now and line.startswith(("┃ [", "["))]
+    gone = [f"- {line}" for line in before if line not in now and not line.startswith(("┃ |", "|"))]
     return [*new, *gone] or now
 
 

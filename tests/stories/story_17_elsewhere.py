@@ -8,6 +8,7 @@ async def story(stage: Stage) -> None:
     await alice.gets(prompt="a fox")
     await bob.types("/generate picture", prompt="an owl")
     await stage.until_done()
+    await alice.types("/preset delete", name="Noir", server=True)
     await alice.at("lounge").gets(prompt="a heron")
     await alice.types("/runs")
     await alice.types("/queue")

@@ -11,7 +11,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await mona.types("/block", user=bob.user, reason=" ")
     await stage.passes(7 * 86400)
     await mona.types("/blocked")
-    for other in ("mike", "mona"):
+    for other in ("mike", "mona", "owner"):
         await mona.types("/block", user=stage.person(other).user, reason="spam")
     await bob.types("/blocked")
     await _cards(stage)

@@ -14,13 +14,14 @@ POST = "POST /channels/{channel_id}/messages"
 
 async def story(stage: Stage, alice: Person, mona: Person) -> None:
     large, sound = _noise(2100), b"RIFF\xff\xff\x00\x00WAVEfmt " + bytes(1600)
+    long = sound + bytes(11 * 1024**2)
     await _makes(stage, alice, "a sound", {"a.wav": sound})
     await mona.sets("Results", spoilers=["Always"])
     await _makes(
         stage, alice, "a picture above the server's limit, and a sound", {"big.png": large, "a.wav": sound}
     )
     await mona.sets("Results", spoilers=["Never"], gallery_channel=["#gallery"], private_results="Allowed")
-    await _makes(stage, alice, "a sound above the limit", {"long.wav": sound + bytes(11 * 1024**2)})
+    await _makes(stage, alice, "a sound above the limit", {"long.wav": long})
     await _makes(stage, alice, "a small picture and 11 more", {f"{n}.png": _noise(8) for n in range(12)})
     await _makes(stage, alice, "a private sound", {"a.wav": sound}, private=True)
     await alice.presses_more("Share", beside="a small picture")
@@ -40,7 +41,14 @@ async def story(stage: Stage, alice: Person, mona: Person) -> None:
     await stage.until_done()
     for _ in range(2):
         stage.dies_at(POST, "The bot dies while it posts a part of the next result", done=True)
-    await _makes(stage, alice, "30 small pictures", {f"{n}.png": _noise(8) for n in range(30)})
+    await _makes(stage, alice, "21 small pictures", {f"{n}.png": _noise(8) for n in range(21)})
+    for faults in ({}, {"hold_at": "queued", "webhook_drop": True}):
+        stage.world.next_faults(faults)
+    with stage.unseen():
+        await alice.types("/generate picture", prompt="a frog", count=2, seed=7)
+    await stage.run_makes("One run of a frog made a picture; the other is done", {"long.wav": long})
+    await alice.presses("1", beside="a frog")
+    await alice.presses("Delete", beside="number 1")
     addresses = {"a.png": "https://minio:s3cret@storage.example/a", "b.png": "http://169.254.169.254/meta"}
     await _makes(stage, alice, "addresses in private networks", addresses | {"c.png": "ftp://10.0.0.7/a"})
     await mona.sets("Picture check", flagged_results=["Not shown"])

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.stories.stage import Person, Stage
-from tests.unit.ui.test_custom_ids import KEY, RECORDS
+from tests.unit.ui.test_custom_ids import KEY, RECORDS, REF
 
 RESULT = ("again", "vary", "repeat", "edit", "details", "report", "cancel", "redeliver", "post", "share")
 CARD = ("approve", "reject", "block", "delete", "clear", "dismiss", "show", "hide", "discard")
@@ -20,7 +20,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     stage.tells(
         "bob sends presses about alice's public result from another channel, and alice sends some, too"
     )
-    for action in ("delete", "again", "edit", "details"):
+    for action in ("delete", "again", "edit", "details", "redeliver"):
         await bob.sends_forged(f"run:{public}:{action}")
     with stage.unseen():
         await alice.types("/help")
@@ -45,6 +45,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
         for person in (bob, mona.at("pictures"), eve):
             await person.types("/help")
     waiting = stage.key("an owl")
+    await alice.sends_forged(f"draft:{waiting}:{REF}:::")
     stage.tells("People send presses that belong to a private result of alice's")
     for person in (bob, mona, eve):
         for action in RESULT:
@@ -94,7 +95,7 @@ async def _not_offered(stage: Stage, mona: Person) -> None:
         (f"approval.mode::{OFF}", "sometimes"),
         (f"approval.review_channel_id::{EMPTY}", "1"),
         (f"approval.exempt_roles:0:{EMPTY}", "²"),
-        (f"reviewer_role_id::{EMPTY}", "1"),
+        (f"reviewer_role_id::{EMPTY}", "3"),
     ):
         with stage.unseen():
             await mona.types("/settings")

@@ -51,7 +51,7 @@ VISUAL = {"png", "jpg", "gif", "webp", "avif", "mp4", "mov", "webm", "exr"}
         (b"v/1\x01" + bytes(40), ("image/x-exr", "exr")),
         (b"<html><script>", ("text/plain", "txt")),
         ("größer".encode(), ("text/plain", "txt")),
-        (("ü" * SNIFF_BYTES).encode()[: SNIFF_BYTES - 1], ("text/plain", "txt")),
+        (("a" + "ü" * SNIFF_BYTES).encode(), ("text/plain", "txt")),
         (b"text and \0", ("application/octet-stream", "bin")),
         (b"caf\xe9", ("application/octet-stream", "bin")),
     ],
