@@ -15,10 +15,10 @@ from simcord.backend.errors import SetupError
 
 from bot.domain.errors import StartupError
 from demo import tour
-from demo.narrator import Narrator, capturing_logs, narrating
-from demo.once import DemoFailed, generate_once, keep
-from demo.page import Pages, open_pages
-from demo.world import World, open_world
+from demo.narrator import Narrator, narrating
+from demo.once import SIZE, DemoFailed, generate_once
+from demo.page import keep_fresh, open_pages
+from demo.world import open_world
 
 ONCE_SECONDS = 25
 FIRST_SECONDS = 60
@@ -54,71 +54,57 @@ async def once(narrator: Narrator, output: Path) -> None:
     async with asyncio.timeout(ONCE_SECONDS), open_world(PACE_ONCE) as world:
         async with narrating(narrator, world):
             made = await generate_once(world, narrator)
-        size = " x ".join(map(str, made.size))
-        narrator.say(f"\nOne message with a PNG of {size} pixels is in the channel.")
-        picture, transcript = keep(output, made, narrator)
+        narrator.say(f"\nOne message with a PNG of {SIZE[0]} x {SIZE[1]} pixels is in the channel.")
+        picture, transcript = output / "picture.png", output / "transcript.txt"
+        picture.write_bytes(await made.read())
+        transcript.write_text("\n".join(narrator.lines) + "\n", encoding="utf-8")
     print(f"Saved {picture} and {transcript}")
 
 
 async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
-    """Run the demo until Ctrl-C, SIGTERM or the page's "End preview session"."""
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the loop instead
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_world(PACE) as world, narrating(narrator, world), open_pages(world, port) as pages:
-        tasks = [
-            asyncio.create_task(_show(world, narrator, pages, browser=browser), name="show"),
-            asyncio.create_task(pages.closed(), name="closed"),
-            asyncio.create_task(stop.wait(), name="stop"),
-        ]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
-    narrator.say("The demo has ended.")
+    """Run the demo until Ctrl-C, SIGTERM or the page's "End preview session".
 
-
-async def _show(world: World, narrator: Narrator, pages: Pages, *, browser: bool) -> None:
-    """Generate the first picture, print what to try, and refresh the pages until cancelled.
-
-    Raises DemoFailed, or TimeoutError after `FIRST_SECONDS`.
+    Raises DemoFailed, or TimeoutError if there is no first picture after `FIRST_SECONDS`.
     """
-    async with asyncio.timeout(FIRST_SECONDS):
-        made = await generate_once(world, narrator)
-    narrator.say(f"\n{made.filename} is in #{world.channel.name}: {len(made.content) / 1000:.0f} kB.")
-    narrator.say("\nThe pages, one for each channel:")
-    for page in pages.all:
-        narrator.say(f"  {page.title:<24} {page.url}")
-    narrator.say(INVITATION.format(tour="\n".join(tour.lines())))
-    has_display = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
-    if browser and (has_display or sys.platform in ("win32", "darwin")):
-        await asyncio.to_thread(webbrowser.open, pages.all[0].url)
-    await pages.keep_fresh()
+    # Both signals cancel this task; once it has cleaned up, the demo has ended as it should.
+    with suppress(asyncio.CancelledError):
+        async with open_world(PACE) as world, narrating(narrator, world), open_pages(world, port) as pages:
+            async with asyncio.timeout(FIRST_SECONDS):
+                made = await generate_once(world, narrator)
+            narrator.say(f"\n{made.filename} is in #{world.channel.name}: {made.size / 1000:.0f} kB.")
+            narrator.say("\nThe pages, one for each channel:")
+            for page in pages:
+                narrator.say(f"  {page.title:<24} {page.url}")
+            narrator.say(INVITATION.format(tour="\n".join(tour.lines())))
+            has_display = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+            if browser and (has_display or sys.platform in ("win32", "darwin")):
+                await asyncio.to_thread(webbrowser.open, pages[0].url)
+            await keep_fresh(world, pages)
+    narrator.say("The demo has ended.")
 
 
 def main() -> int:
     options = parse()
-    with capturing_logs() as capture:
-        narrator = Narrator(capture, lambda line: print(line, flush=True))
-        narrator.say(INTRODUCTION)
-        try:
-            if options.once:
-                options.output.mkdir(parents=True, exist_ok=True)
-                asyncio.run(once(narrator, options.output))
-            else:
-                asyncio.run(stay(narrator, options.port, browser=not options.no_browser))
-        except TimeoutError:
-            print("The demo took too long and was stopped.", file=sys.stderr)
-        except (DemoFailed, StartupError, SetupError, OSError) as error:
-            print(f"The demo failed: {error}", file=sys.stderr)
-        except KeyboardInterrupt:
-            return 130
+    # SIGTERM ends the demo as Ctrl-C does, so that its temporary folder is deleted. A shell lets the programs
+    # that it starts in the background ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    narrator = Narrator()
+    narrator.say(INTRODUCTION)
+    try:
+        if options.once:
+            options.output.mkdir(parents=True, exist_ok=True)
+            asyncio.run(once(narrator, options.output))
         else:
-            return 0
+            asyncio.run(stay(narrator, options.port, browser=not options.no_browser))
+    except TimeoutError:
+        print("The demo took too long and was stopped.", file=sys.stderr)
+    except (DemoFailed, StartupError, SetupError, OSError) as error:
+        print(f"The demo failed: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    else:
+        return 0
     return 1
 
 

@@ -10,18 +10,18 @@ from demo.fake_comfydeploy.call_log import QueueCall, WebhookAttempt
 from demo.world import World
 
 Names = Mapping[str, str]
-Line = tuple[float, str, str]
 
 _HEADING = re.compile(r"^#+ |^-# ", re.MULTILINE)
 
 
 def names(world: World) -> Names:
     """Return the names of the users, channels and server that occur in events, by id."""
-    people = {str(person.id): f"@{name}" for name, person in world.people.items()}
-    named = (world.channel, world.gallery, world.restricted, world.review)
-    channels = {str(channel.id): f"#{channel.name}" for channel in named}
-    inboxes = {str(user.dm_channel.id): f"@{name}'s direct messages" for name, user in world.users.items()}
-    return {**people, **channels, **inboxes, str(world.guild.id): world.guild.name}
+    found = {str(world.guild.id): world.guild.name}
+    found |= {str(channel.id): f"#{name}" for name, channel in world.channels.items()}
+    for name, person in world.people.items():
+        found[str(person.id)] = f"@{name}"
+        found[str(person.user.dm_channel.id)] = f"@{name}'s direct messages"
+    return found
 
 
 def of_event(event: str, payload: Mapping[str, Any], known: Names) -> str | None:

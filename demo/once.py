@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
-import re
-from dataclasses import dataclass
-from pathlib import Path
 
 import discord
 from PIL import Image
 
-from bot.domain.runs import Run, RunState
-from bot.ui.custom_ids import RunId
 from demo.narrator import Narrator
-from demo.world import World
+from demo.world import OUTSIDE, World
 
 PROMPT = "an island in a calm sea at dusk"
 SHAPE, SIZE = "landscape", (912, 624)
@@ -26,81 +20,40 @@ class DemoFailed(Exception):
     """Raised with a sentence that says which expectation was not met."""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The picture that was posted. `size` is its width and height."""
-
-    filename: str
-    content: bytes
-    size: tuple[int, int]
-
-
 def _expect(holds: bool, sentence: str) -> None:
     if not holds:
         raise DemoFailed(sentence)
 
 
-async def generate_once(world: World, narrator: Narrator, person: str = "ada") -> Made:
-    """Send `/generate` as `person`, wait for the result, and check it. Raises DemoFailed."""
-    actor = world.people[person]
+async def generate_once(world: World, narrator: Narrator) -> discord.Attachment:
+    """Send `/generate` as Ada, wait for the result, check it, and return its picture. Raises DemoFailed."""
+    ada = world.people["ada"]
     async with world.turn:
         given = {"prompt": PROMPT, "style": "oil painting", "size": SHAPE}
-        response = (await actor.slash(world.channel, "generate picture", **given)).response
-    shown = json.dumps(response.components) if response is not None else ""
-    found = re.search(rf'"{RunId.NAME}:(\w+):', shown)
-    if response is None or found is None:
-        said = response and (response.content or response.components)
-        raise DemoFailed(f"The bot refused the command: {said}")
-    run = await _ended(world, found[1])
+        await ada.slash(world.channel, "generate picture", **given)
+    await _all_shown(world)
     narrator.catch_up(world)
-    _expect(run.state is RunState.SUCCEEDED, f"The run ended as {run.state.value} ({run.failure_code}).")
-    webhooks = [item for item in world.comfydeploy.call_log.webhook_attempts if item.run_id == run.run_id]
-    taken = [item for item in webhooks if item.answer == 204]
-    _expect(any(item.status == "success" for item in taken), "The bot took no webhook that says success.")
-    _expect(any(0 < item.progress < 1 for item in taken), "The bot took no webhook with progress.")
     async with world.turn:
-        messages = world.channel.history(viewer=actor)
+        messages = world.channel.history(viewer=ada)
         # The status message should have been deleted.
         _expect(len(messages) == 1, f"The channel shows {len(messages)} messages instead of the one result.")
         pinged = world.pinged(world.channel.id, messages[0].id)
-        _expect(pinged == [person], "The result doesn't ping the person who asked, and nobody else.")
-        is_edit = run.status_message_id == messages[0].id
-        _expect(not is_edit, "The result is an edit of the status message, so it notifies nobody.")
-        made = await _picture(messages[0])
+        _expect(pinged == ["ada"], "The result doesn't ping the person who asked, and nobody else.")
+        files = messages[0].attachments
+        _expect(len(files) == 1, f"The result carries {len(files)} files instead of one picture.")
+        with Image.open(io.BytesIO(await files[0].read())) as image:
+            image.load()
+            found = (image.format, image.size)
+    _expect(found == ("PNG", SIZE), f"{files[0].filename} is {found}, not a PNG of {SIZE}.")
     errors = "; ".join([*map(repr, world.env.errors), *narrator.errors])
     _expect(not errors, f"The bot reported errors: {errors}")
-    return made
+    return files[0]
 
 
-async def _ended(world: World, key: str) -> Run:
-    """Wait until the run has ended and no message is pending, and return the run. Raises DemoFailed."""
-    store = world.app.app.store
+async def _all_shown(world: World) -> None:
+    """Wait until no run is active and no outcome is pending."""
     while True:
-        run = await store.runs.get(key)
-        if run is None:
-            raise DemoFailed("The request is not in the store.")
-        if run.final and await store.figures.oldest_pending() is None:
-            return run
+        figures = await world.app.app.store.figures.gauges(OUTSIDE.now())
+        if not figures.runs and not figures.pending:
+            break
         await asyncio.sleep(_LOOK)
-
-
-async def _picture(message: discord.Message) -> Made:
-    files = message.attachments
-    _expect(len(files) == 1, f"The result carries {len(files)} files instead of one picture.")
-    content = await files[0].read()
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            found, size = image.format, image.size
-    except (OSError, SyntaxError) as error:
-        raise DemoFailed(f"{files[0].filename} can't be decoded: {error}") from error
-    _expect((found, size) == ("PNG", SIZE), f"{files[0].filename} is {found} of {size}, not PNG of {SIZE}.")
-    return Made(files[0].filename, content, size)
-
-
-def keep(folder: Path, made: Made, narrator: Narrator) -> tuple[Path, Path]:
-    """Save the picture and the transcript in `folder`, and return their paths."""
-    picture, transcript = folder / "picture.png", folder / "transcript.txt"
-    picture.write_bytes(made.content)
-    transcript.write_text("\n".join(narrator.lines) + "\n", encoding="utf-8")
-    return picture, transcript

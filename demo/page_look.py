@@ -1,28 +1,30 @@
-"""Add the list of channels, the tour and hints to simcord's preview pages, and cache their media.
+"""Add the list of channels, the tour and hints to simcord's preview pages, cache their media, and accept
+clicks on a page that is out of date.
 
-simcord 3.2 has no options for this, so this module patches its server and its decoder. The links to the
-channels contain the secrets of their pages, so the server sends them only to a page that sends its own.
+simcord 3.2 has no options for this, so this module patches its server, its actions and its decoder. The
+links to the channels contain the secrets of their pages, so the server sends them only to a page that sends
+its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from aiohttp import web
-from simcord import ChannelHandle
-from simcord.preview._media import MediaError, MediaWorker
+from simcord.preview import Preview, _action_plans, _component_projection
+from simcord.preview._media import MediaWorker
 from simcord.preview._pages import _Page
 from simcord.preview._server import PreviewServer
-from yarl import URL
 
 from demo.tour import TOUR
-from demo.world import SERVER
+from demo.world import SERVER, World
 
 _ADDED = [*Path(__file__).with_name("look").iterdir()]
 _TYPES = {".css": "text/css", ".js": "application/javascript", ".svg": "image/svg+xml"}
@@ -46,58 +48,33 @@ _CHANGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
-    """An entry in the list of channels, with the hint on its page. Backquotes mark code."""
+class Page:
+    """A page, as the list of channels names it, with its hint. Backquotes mark code.
+
+    Anyone who has its `url` can act in the demo's Discord.
+    """
 
     title: str
     about: str
     hint: str
-    handle: ChannelHandle
-    viewers: tuple[Any, ...]
-    url: str = ""
+    preview: Preview
 
-    def entry(self, port: int | None) -> Mapping[str, Any]:
-        """Return the entry for the page that is served on `port`."""
-        here = URL(self.url).port == port
-        return {"title": self.title, "about": self.about, "hint": self.hint, "url": self.url, "here": here}
+    @property
+    def url(self) -> str:
+        return self.preview.url
 
-
-class Media:
-    """A cache of decoded pictures and videos, shared by all pages.
-
-    Without it, simcord decodes each file again for each user, in a new process, which takes seconds.
-    """
-
-    def __init__(self) -> None:
-        self._decode = MediaWorker._decode
-        self._kept: dict[bytes, Any] = {}
-
-    async def decode(self, worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
-        """Decode a file, as simcord's `_decode` does. Of videos, only the first frame is cached."""
-        if media_time:
-            return await self._decode(worker, key, blob, media_time)
-        digest = hashlib.sha256(blob).digest()
-        if digest not in self._kept:
-            try:
-                self._kept[digest] = await self._decode(worker, key, blob, 0.0)
-            except MediaError as error:
-                self._kept[digest] = error
-        if isinstance(found := self._kept[digest], MediaError):
-            raise found
-        return found
-
-    async def prepare(self, blobs: Iterable[bytes]) -> None:
-        """Decode new files before a page requests them, so that the page shows them immediately."""
-        for blob in [*blobs]:
-            with suppress(MediaError):
-                await self.decode(MediaWorker(), "", blob, None)
+    def entry(self, here: Preview) -> Mapping[str, Any]:
+        """Return the entry in the list of channels that the page of `here` shows."""
+        shown = {"title": self.title, "about": self.about, "hint": self.hint, "url": self.url}
+        return {**shown, "here": self.preview is here}
 
 
 @contextmanager
-def changed_pages(channels: Sequence[Channel]) -> Iterator[Media]:
-    """Change simcord's pages inside the block. Channels may still be added to the list meanwhile."""
+def changed_pages(world: World, pages: Sequence[Page]) -> Iterator[None]:
+    """Change simcord's pages inside the block. Pages may still be added to the list meanwhile."""
     static, commands, look_up = PreviewServer._static, PreviewServer._commands, _Page._resolve_blob
-    media = Media()
+    act, decode, worker = Preview._action, MediaWorker._decode, MediaWorker()
+    decoded: dict[bytes, asyncio.Task[Any]] = {}
 
     async def serve_changed(self: PreviewServer, request: web.Request) -> web.Response:
         answer: web.Response = await static(self, request)
@@ -110,7 +87,7 @@ def changed_pages(channels: Sequence[Channel]) -> Iterator[Media]:
             return await commands(self, request)
         if not self._authorized(request):
             raise web.HTTPUnauthorized
-        body = {"server": SERVER, "tour": _tour(), "pages": [each.entry(self.port) for each in channels]}
+        body = {"server": SERVER, "tour": _tour(), "pages": [page.entry(self.preview) for page in pages]}
         return web.json_response(body, headers=self._SECURITY_HEADERS)
 
     def look_up_linked(self: _Page, record: Any, metadata: Mapping[str, Any], source: Any) -> None:
@@ -119,8 +96,27 @@ def changed_pages(channels: Sequence[Channel]) -> Iterator[Media]:
         linked = source is not None and source[0] == "message"
         look_up(self, record, metadata, ("attachment",) if linked else source)
 
-    async def decode(worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
-        return await media.decode(worker, key, blob, media_time)
+    async def act_now(self: Preview, context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
+        # simcord refuses every action that was taken before the page fetched the newest state. During a run
+        # that state changes about once a second, so Cancel would fail at random. With the newest revision,
+        # simcord only refuses buttons and selects that are gone: their keys have their custom_ids, see below.
+        async with world.turn:
+            await world.catch_up()
+            world.env._preview = self  # the page that sent the action
+            self._advance_presentation_time()  # otherwise "just now" reads "in 8 seconds"
+            page = self._pages.get(context_id or "")
+            newest = {} if page is None else {"published_revision": page.revision}
+            return await act(self, context_id, {**body, **newest})
+
+    async def decode_once(_worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
+        # simcord decodes each file again for each user, in a new process, which takes seconds. Only the first
+        # frame of a video is kept.
+        if media_time:
+            return await decode(worker, key, blob, media_time)
+        digest = hashlib.sha256(blob).digest()
+        if digest not in decoded:
+            decoded[digest] = asyncio.create_task(decode(worker, key, blob, 0.0))
+        return await asyncio.shield(decoded[digest])
 
     # simcord joins these paths to the folder of its own files, which an absolute path replaces.
     files = {f"/{file.name}": str(file) for file in _ADDED}
@@ -134,9 +130,26 @@ def changed_pages(channels: Sequence[Channel]) -> Iterator[Media]:
             _commands=answer_channels,
         ),
         patch.object(_Page, "_resolve_blob", look_up_linked),
-        patch.object(MediaWorker, "_decode", decode),
+        patch.object(Preview, "_action", act_now),
+        patch.object(MediaWorker, "_decode", decode_once),
+        patch.object(_component_projection, "_control_key", _unique(_component_projection._control_key)),
+        patch.object(_action_plans, "_component_key", _unique(_action_plans._component_key)),
     ):
-        yield media
+        yield
+
+
+def _unique(key_of: Callable[..., str | None]) -> Callable[..., str | None]:
+    """Add a control's custom_id to its key, which is only the number of the component in its message.
+
+    Without it, Cancel and the "Try again" in its place share a key.
+    """
+
+    def key(*given: Any) -> str | None:
+        found = key_of(*given)
+        component = next(each for each in given if isinstance(each, Mapping))
+        return found and f"{found}:{component.get('custom_id')}"
+
+    return key
 
 
 def _tour() -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,39 @@ GALLERY = "gallery"
 RESTRICTED = "age-restricted"
 # The fake checker flags pictures whose prompt has this word, or that have this seed.
 FLAGGED, UNLUCKY = "lurid", 13
-TOPICS = {
-    CHANNEL: "Type /generate picture and describe it. /help explains the rest.",
-    GALLERY: "Results that people have shared",
-    RESTRICTED: "Type /generate restricted here: its deployment is age-restricted.",
-    REVIEW: "For moderators: flagged pictures, reports and, if Mia wants it, all requests wait here",
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a channel says of itself: its topic, in the list of channels, and to newcomers."""
+
+    topic: str
+    link: str
+    hint: str
+
+
+CHANNELS = {
+    CHANNEL: About(
+        "Type /generate picture and describe it. /help explains the rest.",
+        "request pictures here",
+        "Type `/generate picture`, press Enter, and describe a picture. More to try is below the channels.",
+    ),
+    GALLERY: About(
+        "Results that people have shared",
+        "shared results",
+        "The bot posts a result here when its requester presses Share, which is behind More.",
+    ),
+    RESTRICTED: About(
+        "Type /generate restricted here: its deployment is age-restricted.",
+        "for /generate restricted",
+        "`/generate restricted` runs only here, because its deployment is age-restricted.",
+    ),
+    REVIEW: About(
+        "For moderators: flagged pictures, reports and, if Mia wants it, all requests wait here",
+        "for Mia, the moderator",
+        f"Pictures wait here if their prompt has the word “{FLAGGED}”. So do all requests, once Mia has "
+        f"switched approval on: in #{CHANNEL}, choose Mia, type `/settings`, and change Approval.",
+    ),
 }
 # The users to choose from on the page; the moderator has Manage Server and Manage Channels.
 PEOPLE = ("ada", "ben", "mia")
@@ -65,13 +94,13 @@ class World:
     env: simcord.Env
     comfydeploy: FakeComfyDeploy
     guild: simcord.GuildHandle
-    channel: simcord.ChannelHandle
-    gallery: simcord.ChannelHandle
-    restricted: simcord.ChannelHandle
-    review: simcord.ChannelHandle
-    users: Mapping[str, simcord.UserHandle]
+    channels: Mapping[str, simcord.ChannelHandle]
     people: Mapping[str, simcord.MemberActor]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def channel(self) -> simcord.ChannelHandle:
+        return self.channels[CHANNEL]
 
     def pinged(self, channel_id: int, message_id: int) -> Sequence[str]:
         """Return the names of the people that a message pings.
@@ -79,8 +108,8 @@ class World:
         simcord's list of mentions also has people whom the bot names without a ping.
         """
         sent = self.env.backend.messages[channel_id][message_id]
-        named = {name: user.id for name, user in self.users.items() if user.id in sent.mention_user_ids}
-        return [name for name, user_id in named.items() if sent.allowed_mentions.allows_user(user_id)]
+        named = [person for person in self.people.values() if person.id in sent.mention_user_ids]
+        return [person.name for person in named if sent.allowed_mentions.allows_user(person.id)]
 
     async def catch_up(self) -> None:
         """Advance the offline Discord's clock to the current time. The caller must hold `turn`.
@@ -93,6 +122,10 @@ class World:
         if behind > 0:
             await self.env.advance_time(behind)
 
+    async def keep_time(self) -> None:
+        async with self.turn:
+            await self.catch_up()
+
 
 @asynccontextmanager
 async def open_world(pace: float) -> AsyncIterator[World]:
@@ -101,24 +134,20 @@ async def open_world(pace: float) -> AsyncIterator[World]:
     `pace` is the duration of a step of the fake ComfyDeploy in seconds.
     """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
-        with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
-            port, checker_port = one.getsockname()[1], other.getsockname()[1]
+        with socket.create_server((HOST, 0)) as free:
+            port = free.getsockname()[1]
         checker = FakePictureCheck(_SECRET, marker=rf"{FLAGGED}|\(seed {UNLUCKY}\)".encode())
-
-        async def read(url: str) -> bytes | None:
-            return await open_attachment(app, url)
-
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
-            listening(checker.app(), HOST, checker_port),
+            listening(checker.app(), HOST, 0) as checker_port,
             build(_settings(comfydeploy, Path(folder), port, checker_port), OUTSIDE) as app,
             listening(app.web, HOST, port),
             simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env,
         ):
             _count_faults_only(env)
             world = await _furnish(app, env, comfydeploy)
-            comfydeploy.open_link = app.app.fetcher.read_offline = read
-            async with running_workers(app, seconds=2), _in_time(world):
+            comfydeploy.open_link = app.app.fetcher.read_offline = partial(_open_attachment, app)
+            async with running_workers(app, seconds=2), repeating(_CLOCK_STEP, world.keep_time):
                 yield world
 
 
@@ -134,25 +163,29 @@ async def _furnish(app: Process, env: simcord.Env, comfydeploy: FakeComfyDeploy)
     seen, hidden = (discord.PermissionOverwrite(view_channel=may_see) for may_see in (True, False))
     private: dict[Any, discord.PermissionOverwrite]
     private = {guild.default_role: hidden, moderators: seen, app.bot.user: seen}
-    channel, gallery, restricted, review = (
-        guild.create_text_channel(name, topic=topic, overwrites=private if name == REVIEW else None)
-        for name, topic in TOPICS.items()
-    )
-    users = {name: env.create_user(name, global_name=name.capitalize()) for name in PEOPLE}
+    channels = {
+        name: guild.create_text_channel(
+            name, topic=about.topic, overwrites=private if name == REVIEW else None
+        )
+        for name, about in CHANNELS.items()
+    }
     people = {
-        name: guild.add_member(user, roles=[moderators] if name == MODERATOR else [])
-        for name, user in users.items()
+        name: guild.add_member(
+            env.create_user(name, global_name=name.capitalize()),
+            roles=[moderators] if name == MODERATOR else [],
+        )
+        for name in PEOPLE
     }
     await env.settle()
-    known = app.bot.get_channel(restricted.id)
+    known = app.bot.get_channel(channels[RESTRICTED].id)
     if not isinstance(known, discord.TextChannel):
-        raise TypeError(f"the bot doesn't know #{restricted.name}")
+        raise TypeError(f"the bot doesn't know #{RESTRICTED}")
     known.nsfw = True  # in the bot's cache, because simcord 3.2 has no such setting
     # All of these are off by default; newcomers can try them.
     wanted = {
-        "gallery_channel_id": gallery.id,
+        "gallery_channel_id": channels[GALLERY].id,
         "private_results": True,
-        "approval": Approval(review_channel_id=review.id),
+        "approval": Approval(review_channel_id=channels[REVIEW].id),
         "pictures": PictureRules(flagged=Flagged.HOLD),
     }
     await app.app.store.rules.change(
@@ -160,12 +193,12 @@ async def _furnish(app: Process, env: simcord.Env, comfydeploy: FakeComfyDeploy)
         people[MODERATOR].id,
         lambda rules: rules.model_copy(update=wanted),
         OUTSIDE.now(),
-        SettingsContext(channel_ids=frozenset({gallery.id, review.id})),
+        SettingsContext(channel_ids=frozenset({channels[GALLERY].id, channels[REVIEW].id})),
     )
-    return World(app, env, comfydeploy, guild, channel, gallery, restricted, review, users, people)
+    return World(app, env, comfydeploy, guild, channels, people)
 
 
-async def open_attachment(app: Process, url: str) -> bytes | None:
+async def _open_attachment(app: Process, url: str) -> bytes | None:
     """Return a file of the offline Discord, whose URLs don't exist on the network.
 
     Returns None for any other URL, and for a deleted file.
@@ -194,21 +227,20 @@ def _count_faults_only(env: simcord.Env) -> None:
 
 
 @asynccontextmanager
-async def _in_time(world: World) -> AsyncIterator[None]:
-    """Keep Discord's clock running inside the block."""
+async def repeating(seconds: float, step: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call `step` every `seconds` inside the block."""
 
-    async def keep_time() -> None:
+    async def repeat() -> None:
         while True:
-            await asyncio.sleep(_CLOCK_STEP)
-            async with world.turn:
-                await world.catch_up()
+            await asyncio.sleep(seconds)
+            await step()
 
-    keeper = asyncio.create_task(keep_time(), name="clock")
+    task = asyncio.create_task(repeat(), name=step.__name__)
     try:
         yield
     finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int, checker_port: int) -> Settings:

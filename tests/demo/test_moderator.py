@@ -10,7 +10,7 @@ import discord
 from PIL import Image
 
 from bot.ui.custom_ids import SettingId
-from demo.world import FLAGGED, World, open_world
+from demo.world import FLAGGED, REVIEW, World, open_world
 
 
 def red_square() -> bytes:
@@ -45,7 +45,7 @@ async def press(world: World, label: str) -> None:
     """Press a button of the newest card as Mia, and again as long as the bot says the card isn't complete."""
     for _ in range(400):
         async with world.turn:
-            cards = with_files(world, world.review, "mia")
+            cards = with_files(world, world.channels[REVIEW], "mia")
             if cards and label in str([part.to_dict() for part in cards[-1].components]):
                 pressed = await world.people["mia"].click(cards[-1], label=label)
                 if "press it again" not in pressed.response.content:
@@ -56,7 +56,10 @@ async def press(world: World, label: str) -> None:
 
 async def test_the_moderator_approves_a_request_by_its_picture_and_posts_its_flagged_result() -> None:
     async with open_world(pace=0) as world:
-        mia, wanted = world.people["mia"], {"review_channel_id": [world.review], "mode": ["everybody"]}
+        mia, wanted = (
+            world.people["mia"],
+            {"review_channel_id": [world.channels[REVIEW]], "mode": ["everybody"]},
+        )
         async with world.turn:
             panel = (await mia.slash(world.channel, "settings")).response
             form = await mia.click(panel, custom_id=SettingId("approval", "open").encode())

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 
 from demo.fake_comfydeploy.faults import Faults
-from demo.page import open_pages
-from demo.world import World, open_world
+from demo.page import keep_fresh, open_pages
+from demo.world import REVIEW, World, open_world
 
 TITLES = [
     "#pictures",
@@ -104,8 +104,8 @@ def texts(state: dict[str, Any]) -> str:
 async def visiting(faults: Faults | None = None) -> AsyncIterator[tuple[World, Visitor]]:
     async with open_world(pace=0) as world, open_pages(world) as pages, aiohttp.ClientSession() as http:
         world.comfydeploy.faults = faults or Faults()
-        fresh = asyncio.create_task(pages.keep_fresh())
-        visitor = Visitor(http, pages.all[0].url)
+        fresh = asyncio.create_task(keep_fresh(world, pages))
+        visitor = Visitor(http, pages[0].url)
         await visitor.open()
         yield world, visitor
         assert not fresh.done()
@@ -113,7 +113,7 @@ async def visiting(faults: Faults | None = None) -> AsyncIterator[tuple[World, V
 
 
 async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
-    async with visiting() as (world, visitor), aiohttp.ClientSession() as http:
+    async with visiting() as (_, visitor), aiohttp.ClientSession() as http:
         async with http.post(f"{visitor.base}/api/pages", json={}) as stranger:
             assert stranger.status == 401
         async with http.get(f"{visitor.base}/api/commands?channels=1") as stranger:
@@ -125,7 +125,7 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
         assert "/generate picture" in listed["pages"][0]["hint"]
         review = Visitor(http, listed["pages"][TITLES.index("#review")]["url"])
         await review.open()
-        assert review.state["channel"]["name"] == world.review.name
+        assert review.state["channel"]["name"] == REVIEW
         assert [viewer["name"] for viewer in review.state["viewers"]] == ["Mia"]
         for path in ("", "page.js", "page.css", "icon.svg"):
             async with http.get(f"{visitor.base}/{path}") as file:
