@@ -13,11 +13,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft, changed
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Typed
-from bot.deployments.schema.field_types import COUNT
+from bot.deployments.schema.field_types import COUNT, PRESET
 from bot.domain.backend import InputKind
 from bot.domain.errors import (
     BotError,
@@ -159,7 +158,7 @@ async def _draft(interaction: Interaction, id: DraftId, kept: Kept, actor: Actor
     else:
         if id.draft and not kept.typed:
             raise RefusedError("draft_forgotten")
-        preset = kept.typed.get(PRESET_OPTION.name)
+        preset = kept.typed.get(PRESET)
         return await presets.draft(app, actor, id.target, str(preset) if preset else None)
     if taken is None:
         raise RefusedError("follow_up_no_file")

@@ -6,21 +6,15 @@ With several deployments it is a group. Its commands answer with the status mess
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import discord
 from discord import AppCommandOptionType, app_commands
 
-from bot.deployments.choices import ChoiceInput
-from bot.deployments.command_plan import (
-    PRESET_OPTION,
-    CommandPlan,
-    CommandSpec,
-    OptionSpec,
-    suggestions,
-)
+from bot.deployments.command_plan import CommandPlan, CommandSpec, OptionSpec, suggestions
 from bot.deployments.inputs import ATTACHMENTS, OptionChoice, OptionValue, RawValue
+from bot.deployments.schema.field_types import PRESET
 from bot.domain.backend import InputKind
 from bot.gateway.client import GenerateBot
 from bot.gateway.message_files import attached_file
@@ -31,6 +25,7 @@ from cogs.drafts import begin
 
 AnyInteraction = discord.Interaction[Any]
 GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
+Suggest = Callable[[AnyInteraction, Any], Coroutine[Any, Any, list[app_commands.Choice[Any]]]]
 
 
 _TYPES = {
@@ -53,15 +48,15 @@ class _Option(app_commands.Transformer):
 
     @property
     def min_value(self) -> int | float | None:
-        item, is_text = self.spec.item, self.type is AppCommandOptionType.string
-        low = item.min_length if is_text else item.minimum
-        return None if isinstance(item, ChoiceInput) else low
+        item = self.spec.item
+        low = item.min_length if item.minimum is None else item.minimum
+        return None if item.choices else low
 
     @property
     def max_value(self) -> int | float | None:
-        item, is_text = self.spec.item, self.type is AppCommandOptionType.string
-        high = item.max_length if is_text else item.maximum
-        return None if isinstance(item, ChoiceInput) else high
+        item = self.spec.item
+        high = item.max_length if item.maximum is None else item.maximum
+        return None if item.choices else high
 
     @property
     def choices(self) -> list[app_commands.Choice[OptionValue]] | None:
@@ -74,24 +69,15 @@ class _Option(app_commands.Transformer):
         return given
 
 
-class _CompletedOption(_Option):
-    """An option with autocomplete. discord.py asks for suggestions only if `autocomplete` is overridden."""
+def _suggesting(option: OptionSpec, deployment: str) -> Suggest:
+    async def suggest(interaction: AnyInteraction, typed: OptionValue) -> list[app_commands.Choice[Any]]:
+        if option.name != PRESET:
+            return _choices(suggestions(option.item, str(typed)))
+        app, user_id, guild_id = interaction.client.app, interaction.user.id, interaction.guild_id
+        names = await presets.suggest(app, user_id, guild_id, str(typed), deployment)
+        return [app_commands.Choice(name=name, value=name) for name in names]
 
-    def __init__(self, spec: OptionSpec, deployment: str) -> None:
-        super().__init__(spec)
-        self._deployment = deployment
-
-    async def autocomplete(
-        self, interaction: AnyInteraction, value: int | float | str, /
-    ) -> list[app_commands.Choice[OptionValue]]:
-        app, deployment, typed = interaction.client.app, self._deployment, str(value)
-        if self.spec.name == PRESET_OPTION.name:
-            user_id, guild_id = interaction.user.id, interaction.guild_id
-            found = await presets.suggest(app, user_id, guild_id, typed, deployment)
-        else:
-            offered = app.catalogue.get(deployment)
-            found = suggestions(offered, self.spec.name, typed) if offered is not None else ()
-        return _choices(found)
+    return suggest
 
 
 def build_generate(plan: CommandPlan) -> GenerateCommand:
@@ -124,7 +110,7 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
             key,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if option.required else None,
-            annotation=_CompletedOption(option, spec.name) if option.autocomplete else _Option(option),
+            annotation=_Option(option),
         )
         for key, option in options.items()
     ]
@@ -134,7 +120,13 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
     callback.__signature__ = inspect.Signature([interaction, *parameters])  # type: ignore[attr-defined]
     app_commands.describe(**{key: option.description for key, option in options.items()})(callback)
     app_commands.rename(**{key: option.name for key, option in options.items()})(callback)
-    return app_commands.Command(name=name, description=spec.description, callback=callback)
+    command: app_commands.Command[Any, ..., None] = app_commands.Command(
+        name=name, description=spec.description, callback=callback
+    )
+    for key, option in options.items():
+        if option.autocomplete:
+            command.autocomplete(key)(_suggesting(option, spec.name))
+    return command
 
 
 def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[OptionValue]]:

@@ -220,8 +220,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
     @default.autocomplete("name")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
         app, user_id, guild_id = interaction.client.app, interaction.user.id, interaction.guild_id
-        found = await presets.suggest(app, user_id, guild_id, prefix)
-        return [Choice(name=preset.name, value=str(preset.value)) for preset in found]
+        names = await presets.suggest(app, user_id, guild_id, prefix)
+        return [Choice(name=name, value=name) for name in names]
 
     @save.autocomplete("run")
     async def _suggest_runs(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bot.deployments.choices import ChoiceInput, input_of
+from bot.deployments.choices import input_of
 from bot.deployments.inputs import Input, OptionChoice
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
@@ -15,7 +15,6 @@ from bot.deployments.schema.field_types import (
     MORE,
     PRESET,
     PRIVATE,
-    RESERVED,
     one_line,
 )
 from bot.domain.backend import InputKind
@@ -29,8 +28,8 @@ from bot.strings import say
 class OptionSpec:
     """A slash-command option for an input, or for one of the bot's own (`gpu`, `more`, …).
 
-    `choices` holds at most 25. `autocomplete` is used instead if there are more, or if the list would make
-    the command exceed Discord's size limit.
+    `choices` holds at most 25. If there are more, or if the list would make the command exceed Discord's size
+    limit, it is empty, and `autocomplete` takes its place.
     """
 
     name: str
@@ -38,26 +37,20 @@ class OptionSpec:
     description: str
     required: bool = False
     choices: tuple[OptionChoice, ...] = ()
-    autocomplete: bool = False
 
     @property
-    def key(self) -> str | None:
-        return None if self.item.option in RESERVED else self.item.key
+    def autocomplete(self) -> bool:
+        return self.name == PRESET or bool(self.item.choices and not self.choices)
 
 
-def _option(item: Input, name: str = "", *, required: bool = False) -> OptionSpec:
-    choices: tuple[OptionChoice, ...] = ()
-    autocomplete = False
-    if isinstance(item, ChoiceInput):
-        autocomplete = len(item.choices) > CHOICES
-        choices = () if autocomplete else item.option_choices()
+def _option(item: Input, name: str = "") -> OptionSpec:
+    name = name or item.option
     return OptionSpec(
-        name=name or item.option,
+        name=name,
         item=item,
         description=item.hint,
-        required=required,
-        choices=choices,
-        autocomplete=autocomplete,
+        required=item.required and name == item.option_names[0],
+        choices=item.option_choices() if len(item.choices) <= CHOICES else (),
     )
 
 
@@ -65,12 +58,13 @@ def _own(name: str, kind: InputKind, description: str, **fields: int) -> OptionS
     return _option(input_of(key=name, option=name, kind=kind, description=description, **fields))
 
 
-_ABOUT_PRESET = "A saved set of inputs; what you type here overrides it"
-_PRESET = _own(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH)
-PRESET_OPTION = replace(_PRESET, autocomplete=True)
 # The options that each deployment gets. If the command is too large, the last ones are dropped first.
+_ABOUT_PRESET = "A saved set of inputs; what you type here overrides it"
 _ABOUT_PRIVATE = "Only you can see the result. Moderators can open it, too."
-EXTRA_OPTIONS = (PRESET_OPTION, _own(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE))
+EXTRA_OPTIONS = (
+    _own(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH),
+    _own(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE),
+)
 MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
 _OPTIONS = 25
@@ -189,7 +183,7 @@ def _plan(
         option = replace(option, description=shorten(option.description, length))
         if _choices_size(option) <= list_size:
             return option
-        return replace(option, choices=(), autocomplete=True)
+        return replace(option, choices=())
 
     commands = tuple(
         CommandSpec(
@@ -225,15 +219,15 @@ def plan_options(
         inputs = _select_inputs(deployment, space - 1, _OPTIONS - len(bot_options) - 1)
         if overflow := [item for item in deployment.offered if item not in inputs]:
             about = say("option_more", names=", ".join(item.option for item in overflow))
-            more = _own(MORE, InputKind.TEXT, about, max_length=6000)
-            bot_options.append(replace(more, required=any(item.required for item in overflow)))
+            is_required = any(item.required for item in overflow)
+            bot_options.append(_own(MORE, InputKind.TEXT, about, max_length=6000, required=is_required))
     # An input for several attachments gets several options while there is space.
     spare = max(0, limit - len(bot_options) - len(inputs))
     specs: list[OptionSpec] = []
     for item in inputs:
         names = item.option_names[: spare + 1]
         spare -= len(names) - 1
-        specs += (_option(item, name, required=item.required and name == names[0]) for name in names)
+        specs += (_option(item, name) for name in names)
     return tuple(sorted([*specs, *bot_options], key=lambda spec: not spec.required))
 
 
@@ -255,11 +249,8 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
     return tuple(item for item in deployment.offered if item.key in keys)
 
 
-def suggestions(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
+def suggestions(item: Input, current: str) -> list[OptionChoice]:
     """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
-    items = [deployment.gpu_input, *deployment.offered]
-    item = next((item for item in items if item.option == option), None)
-    choices = item.option_choices() if isinstance(item, ChoiceInput) else ()
     query = current.strip().casefold()
-    found = [choice for choice in choices if query in choice.name.casefold()]
+    found = [choice for choice in item.option_choices() if query in choice.name.casefold()]
     return sorted(found, key=lambda choice: not choice.name.casefold().startswith(query))[:CHOICES]

@@ -120,6 +120,9 @@ class Input(InputSettings):
             return ""
         return one_line(self.show(self.default_values))
 
+    def option_choices(self) -> tuple[OptionChoice, ...]:
+        return ()
+
     def typed(self, layer: Typed) -> Any:
         """Return what somebody entered for this input, as `parse` takes it, or None."""
         return layer.get(self.option)

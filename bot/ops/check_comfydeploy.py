@@ -136,6 +136,6 @@ def option_names(deployment: Deployment, plan: CommandPlan) -> str:
     spec = plan.command(deployment.name)
     options = spec.options if spec is not None else ()
     names = [option.name if option.required else f"[{option.name}]" for option in options]
-    keys = {option.key for option in options}
-    within = [item.option for item in deployment.offered if item.key not in keys]
+    inputs = [option.item for option in options]
+    within = [item.option for item in deployment.offered if item not in inputs]
     return " ".join(names) + (f", within 'more': {', '.join(within)}" if within else "")

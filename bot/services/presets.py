@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.context import App
-from bot.deployments.command_plan import PRESET_OPTION
 from bot.deployments.draft import Draft
-from bot.deployments.inputs import Input, OptionChoice, Values
+from bot.deployments.inputs import Input, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
+from bot.deployments.schema.field_types import PRESET
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
 from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, folded, is_key
@@ -138,7 +138,7 @@ async def use(
     """Return the deployment and the options of `/generate` that use a preset and perhaps a prompt."""
     deployment = app.catalogue.require((await _named(app, user_id, guild_id, name))[0].deployment)
     typed = {} if prompt is None else {_prompt_of(deployment).option: prompt}
-    return deployment.name, {PRESET_OPTION.name: name, **typed}
+    return deployment.name, {PRESET: name, **typed}
 
 
 async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Draft:
@@ -213,7 +213,7 @@ async def suggest(
     guild_id: int | None,
     prefix: str,
     deployment: str | None = None,
-) -> Sequence[OptionChoice]:
+) -> Sequence[str]:
     """Return the names of presets, of any or one deployment, that contain `prefix`, for autocomplete.
 
     The user's own come first. If the store is unavailable, there are no suggestions.
@@ -228,7 +228,7 @@ async def suggest(
     for one in presets:  # the user's preset takes precedence over the server's
         if text in folded(one.name) and deployment in (None, one.deployment):
             names.setdefault(folded(one.name), one.name)
-    return [OptionChoice(name, name) for name in names.values()][:CHOICES]
+    return [*names.values()][:CHOICES]
 
 
 async def suggest_runs(app: App, user_id: int) -> Sequence[Run]:

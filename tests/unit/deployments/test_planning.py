@@ -90,8 +90,8 @@ def assert_discord_takes(plan: CommandPlan) -> None:
 def assert_nothing_lost(plan: CommandPlan, made: Deployment) -> None:
     command = plan.command(made.name)
     assert command is not None
-    offered, more = {option.key for option in command.options}, option_of(command, MORE)
-    left = [item for item in made.offered if item.key not in offered]
+    offered, more = [option.item for option in command.options], option_of(command, MORE)
+    left = [item for item in made.offered if item not in offered]
     assert more is not None or not left
     assert not any(item.takes_file for item in left)
     assert not any(item.required for item in left) or (more and more.required)
@@ -153,7 +153,7 @@ def test_a_batch_shrinks_before_an_input_has_to_go_into_more_and_one_gpu_is_no_o
     nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
     images = {"images": {"max_count": 10}}
     options = options_of(deployment(*nodes, node("images", "ImageBatch"), inputs=images, gpus=["T4"]))
-    assert (len(options), [option.key for option in options].count("images")) == (25, 3)
+    assert (len(options), [option.item.key for option in options].count("images")) == (25, 3)
     assert {MORE, "gpu"}.isdisjoint(option.name for option in options)
 
 
