@@ -92,8 +92,7 @@ class World:
         self.log: list[Entry] = []
         self.discord = FakeDiscord(rate_limits=True, answer_within=3.0)
         self.comfydeploy = FakeComfyDeploy(pace=0.4, picture_scale=1 / 16, now=comfydeploy_now)
-        self.checker = FakePictureCheck(_CHECKER_SECRET, marker=LURID.encode(), now=utc_now)
-        self.checker.max_age = float("inf")  # the clocks jump
+        self.checker = FakePictureCheck(_CHECKER_SECRET, marker=LURID.encode())
         self._checker = web.AppRunner(self.checker.app(), access_log=None)
         self.cast = Cast()
         self.processes: list[Process] = []
