@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 
 import discord
-from discord.ui import Modal
 
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
@@ -29,9 +28,8 @@ from bot.services import moderation, runs, sharing
 from bot.services.access import cancellable, is_deletable, is_moderated, visible
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, SaveId
-from bot.ui.forms import PROMPT_FIELD, share_modal
+from bot.ui.forms import PROMPT_FIELD, run_modal
 from bot.ui.message_parts import layout_of
-from bot.ui.moderation import block_modal, reject_modal, report_modal
 from bot.ui.result_buttons import OfferedActions, more_layout, offered_actions, picked_layout
 from bot.ui.run_facts import FILENAME, details, explanation_of
 from bot.ui.status import linked_outputs
@@ -110,12 +108,12 @@ def _deciding(decide: Callable[..., Awaitable[None]]) -> Press:
     return press
 
 
-def _asking(check: Callable[..., Awaitable[object]], form: Callable[[str], Modal]) -> Press:
+def _asking(action: Action, check: Callable[..., Awaitable[object]]) -> Press:
     """Return the handler of a button that opens a form, unless it would be refused."""
 
     async def press(interaction: Interaction, key: str) -> None:
         await check(interaction.client.app, actor_of(interaction), key)
-        await interaction.response.send_modal(form(key))
+        await interaction.response.send_modal(run_modal(key, action))
 
     return press
 
@@ -222,7 +220,7 @@ async def _open_share(interaction: Interaction, key: str) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
     run, _ = await sharing.request_copy(app, actor, key, Kind.SHARE)
     if run.prompt:
-        await interaction.response.send_modal(share_modal(key))
+        await interaction.response.send_modal(run_modal(key, Action.SHARE))
     else:
         await _copy(interaction, key, Kind.SHARE)
 
@@ -246,10 +244,10 @@ PRESSES: Mapping[Action, Press] = {
     Action.AGAIN: again(1),
     Action.REDELIVER: _redeliver,
     Action.APPROVE: _deciding(moderation.approve),
-    Action.REJECT: _asking(moderation.check_rejectable, reject_modal),
-    Action.BLOCK: _asking(moderation.check_blockable, block_modal),
+    Action.REJECT: _asking(Action.REJECT, moderation.check_rejectable),
+    Action.BLOCK: _asking(Action.BLOCK, moderation.check_blockable),
     Action.DELETE: _delete,
-    Action.REPORT: _asking(moderation.check_reportable, report_modal),
+    Action.REPORT: _asking(Action.REPORT, moderation.check_reportable),
     Action.DISMISS: _deciding(moderation.dismiss),
     Action.EDIT: lambda interaction, key: open_draft(interaction, DraftId(key)),
     Action.DETAILS: _details,

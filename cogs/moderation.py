@@ -25,9 +25,9 @@ from bot.services import moderation
 from bot.services.access import moderated
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, UnblockId
+from bot.ui.forms import DURATION_FIELD, NOTE_FIELD, REASON_FIELD
 from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.message_parts import fitting
-from bot.ui.moderation import DURATION_FIELD, NOTE_FIELD, REASON_FIELD
 
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
 # Discord waits three seconds for the answer to a press.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
-from bot.deployments.follow_ups import choose_file
+from bot.deployments.files import is_kind
 from bot.deployments.inputs import TEXT_LENGTH, AttachedFile, Input, Typed, Values
 from bot.deployments.merge import Stored
-from bot.deployments.model import Deployment, FollowUp
+from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
+from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, InputErrors, RefusedError
 from bot.domain.forms import FORM_LIMIT, FormField, Shape
 from bot.domain.policy import Facts
@@ -31,8 +33,8 @@ class Draft:
 
     `stored` are the values that it starts from, of which the first decide; what is typed goes before them.
     `asked` are the inputs of its form, or None for the most important ones. `files` are those that it takes,
-    by the names of their options; `follow_up` says which input takes one. `prompt` is shown if the deployment
-    has none of its own.
+    by the names of their options; `takes` has the key of the input that takes one, by the input's kind.
+    `prompt` is shown if the deployment has none of its own.
 
     `typed` are options that go with it, such as the number of runs. `parent_key` is the run that it starts
     from, and `made_by` the one that made its file. `action` and `origin` identify a press (see `press_id`);
@@ -44,7 +46,7 @@ class Draft:
     stored: Sequence[Stored] = ()
     asked: Sequence[Input] | None = None
     files: Mapping[str, tuple[AttachedFile, ...]] = field(default_factory=dict)
-    follow_up: FollowUp | None = None
+    takes: Mapping[InputKind, str] = field(default_factory=dict)
     prompt: str | None = None
     parent_key: str | None = None
     made_by: str | None = None
@@ -60,11 +62,10 @@ class Draft:
 
     def taking(self, files: Sequence[AttachedFile]) -> Draft | None:
         """Return the draft with the first file that an input takes, or None if none fits."""
-        chosen = choose_file(self.follow_up, files) if self.follow_up is not None else None
-        if chosen is None:
-            return None
-        key, file = chosen
-        return replace(self, files={self.deployment.inputs[key].option_names[0]: (file,)})
+        for file, (kind, key) in product(files, self.takes.items()):
+            if is_kind(kind, file):
+                return replace(self, files={self.deployment.inputs[key].option_names[0]: (file,)})
+        return None
 
     def fields(
         self,

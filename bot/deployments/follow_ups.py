@@ -1,4 +1,4 @@
-"""Follow-ups: link them to the deployments that they start, find them, and choose what their runs take.
+"""Follow-ups: link them to the deployments that they start, find them, and choose their values.
 
 ComfyDeploy's descriptions may change at any time, so a follow-up that doesn't fit them is left out with a
 warning, and everything else is offered.
@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from bot.deployments.files import is_kind
-from bot.deployments.inputs import AttachedFile, Input, Values
+from bot.deployments.inputs import Input, Values
 from bot.deployments.model import PICTURES, Deployment, FollowUp, deployment_of
 from bot.deployments.schema import DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind
@@ -200,12 +199,6 @@ def carried(
 def starting_values(follow_up: FollowUp, target: Deployment, source: Deployment, run: Run) -> Values:
     names = ((name, [item.key for item in named_inputs(target, name)]) for name in follow_up.carry)
     return {**carried(run, source, names), **follow_up.inputs}
-
-
-def choose_file(follow_up: FollowUp, files: Iterable[AttachedFile]) -> tuple[str, AttachedFile] | None:
-    """Return the first file that an input takes, with the input's key, or None."""
-    pairs = ((key, file) for file in files for kind, key in follow_up.takes.items() if is_kind(kind, file))
-    return next(pairs, None)
 
 
 def asked_inputs(follow_up: FollowUp, target: Deployment, inputs: Values) -> list[Input]:

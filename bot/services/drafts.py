@@ -75,12 +75,6 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     if item is None:
         raise RefusedError("use_nobody")
     made_by, source = await _maker(app, actor, key)
-    action = FollowUp(
-        deployment=target.name,
-        label="New from this picture",
-        target=target.deployment_id,
-        takes={item.kind: item.key},
-    )
     # The first of its ancestors that has a prompt, so an enlarged picture has the prompt of the original.
     values: dict[str, InputValue] = {}
     async for made, its_deployment in _with_ancestors(app, actor, source):
@@ -93,9 +87,9 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
             break
     draft = Draft(
         deployment=target,
-        title=action.label,
+        title="New from this picture",
         stored=[Stored(values)],
-        follow_up=action,
+        takes={item.kind: item.key},
         action=f"use {target.deployment_id}",
     )
     return _made_from(draft, key, made_by, source)
@@ -120,7 +114,7 @@ async def follow_up(app: App, actor: Actor, key: str, ref: str, *, of_result: bo
         title=target.title if found.label == target.title else f"{found.label}: {target.title}",
         stored=[Stored(inputs)],
         asked=asked_inputs(found, target, inputs),
-        follow_up=found,
+        takes=found.takes,
         action=f"then {ref}",
     )
     return _made_from(draft, key, made_by, source)

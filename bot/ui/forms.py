@@ -10,7 +10,9 @@ import discord
 from discord import ui
 
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
+from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS
 from bot.domain.text import shorten
+from bot.strings import say
 from bot.ui.custom_ids import Action, DraftId, RunId, SaveId
 from bot.ui.message_parts import button, layout_of
 
@@ -119,15 +121,51 @@ def _component(field: FormField) -> ui.Item[Any]:
     )
 
 
-PROMPT_FIELD = "prompt"
+PROMPT_FIELD, REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "prompt", "reason", "duration", "note"
+_REASON = FormField(
+    name=REASON_FIELD,
+    label="Reason",
+    description="The requester reads it in a direct message.",
+    shape=Shape.PARAGRAPH,
+    length=500,
+)
+_BLOCK_REASON = replace(_REASON, description="The person reads it when they try to generate.", required=True)
+_DURATION = FormField(
+    name=DURATION_FIELD,
+    label="Duration",
+    shape=Shape.RADIO,
+    options=tuple(Option(each, say(f"duration_{each}")) for each in BLOCK_DURATIONS),
+    required=True,
+)
+_WRONG = FormField(
+    name=REASON_FIELD,
+    label="What is wrong with it?",
+    shape=Shape.RADIO,
+    options=tuple(Option(each, say(f"report_reason_{each}")) for each in REPORT_REASONS),
+    required=True,
+)
+_NOTE = FormField(
+    name=NOTE_FIELD,
+    label="Note",
+    description="Only the moderators read it, with your name.",
+    shape=Shape.PARAGRAPH,
+    length=NOTE_LENGTH,
+)
+_SHOW = FormField(
+    name=PROMPT_FIELD,
+    label="Show the prompt",
+    description="Everybody who sees the gallery channel can read it.",
+    shape=Shape.CHECKBOX,
+    values=(NO,),
+)
+RUN_FORMS = {
+    Action.REJECT: ("Reject this request", [_REASON]),
+    Action.BLOCK: ("Block the requester", [_BLOCK_REASON, _DURATION]),
+    Action.REPORT: ("Report this result", [_WRONG, _NOTE]),
+    Action.SHARE: ("Share your result", [_SHOW]),
+}
 
 
-def share_modal(key: str) -> ui.Modal:
-    show = FormField(
-        name=PROMPT_FIELD,
-        label="Show the prompt",
-        description="Everybody who sees the gallery channel can read it.",
-        shape=Shape.CHECKBOX,
-        values=(NO,),
-    )
-    return form_modal(RunId(key, Action.SHARE).encode(), "Share your result", [show])
+def run_modal(key: str, action: Action) -> ui.Modal:
+    """Build the form that a button of a run opens, with the custom_id of the button."""
+    return form_modal(RunId(key, action).encode(), *RUN_FORMS[action])

@@ -1,4 +1,4 @@
-"""Messages about moderation: review cards, reports, moderators' forms, and notices to requesters."""
+"""Messages about moderation: review cards, reports, and notices to requesters."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from discord import ButtonStyle, Colour
-from discord.ui import Button, File, Item, Modal
+from discord.ui import Button, File, Item
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.model import ShownInputs
-from bot.domain.forms import FormField, Option, Shape
-from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS, Report
+from bot.domain.moderation import NOTE_LENGTH, Report
 from bot.domain.picture_check import labels_of
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case
 from bot.strings import say
-from bot.ui.custom_ids import Action, RunId
-from bot.ui.forms import form_modal
+from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
     GALLERY,
     INLINE_TEXT,
@@ -242,53 +240,4 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
         " · ".join(requester),
         *fitting(input_lines(inputs, _VALUE_LENGTH), _VALUES_LENGTH)[0],
         subtext(facts),
-    )
-
-
-REASON_FIELD, DURATION_FIELD, NOTE_FIELD = "reason", "duration", "note"
-_REASON_LENGTH = 500
-
-
-_REASON = FormField(
-    name=REASON_FIELD,
-    label="Reason",
-    description="The requester reads it in a direct message.",
-    shape=Shape.PARAGRAPH,
-    length=_REASON_LENGTH,
-)
-
-
-def reject_modal(key: str) -> Modal:
-    return form_modal(RunId(key, Action.REJECT).encode(), "Reject this request", [_REASON])
-
-
-def block_modal(key: str) -> Modal:
-    """Build the form of *Block*. No duration is chosen."""
-    reading = "The person reads it when they try to generate."
-    reason = replace(_REASON, description=reading, required=True)
-    durations = {each: say(f"duration_{each}") for each in BLOCK_DURATIONS}
-    fields = [reason, _choice(DURATION_FIELD, "Duration", durations)]
-    return form_modal(RunId(key, Action.BLOCK).encode(), "Block the requester", fields)
-
-
-def report_modal(key: str) -> Modal:
-    reasons = {each: say(f"report_reason_{each}") for each in REPORT_REASONS}
-    note = FormField(
-        name=NOTE_FIELD,
-        label="Note",
-        description="Only the moderators read it, with your name.",
-        shape=Shape.PARAGRAPH,
-        length=NOTE_LENGTH,
-    )
-    fields = [_choice(REASON_FIELD, "What is wrong with it?", reasons), note]
-    return form_modal(RunId(key, Action.REPORT).encode(), "Report this result", fields)
-
-
-def _choice(name: str, label: str, labels: Mapping[str, str]) -> FormField:
-    return FormField(
-        name=name,
-        label=label,
-        shape=Shape.RADIO,
-        options=tuple(Option(value, text) for value, text in labels.items()),
-        required=True,
     )

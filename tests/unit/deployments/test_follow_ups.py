@@ -12,7 +12,6 @@ from bot.comfydeploy.deployments import GPUS
 from bot.deployments.draft import Draft
 from bot.deployments.follow_ups import (
     asked_inputs,
-    choose_file,
     find_follow_up,
     link_follow_ups,
     starting_values,
@@ -94,9 +93,8 @@ def opened(folder: Path, then: str, **inputs: Any) -> Draft:
     parent = made_run(deployment="flux", inputs=inputs, prompt="a default")
     values = starting_values(follow_up, target, now["flux"], parent)
     asked = asked_inputs(follow_up, target, values)
-    draft = Draft(deployment=target, stored=[Stored(values)], asked=asked, follow_up=follow_up).taking(
-        [PICTURE]
-    )
+    draft = Draft(deployment=target, stored=[Stored(values)], asked=asked, takes=follow_up.takes)
+    draft = draft.taking([PICTURE])
     assert draft is not None
     return draft
 
@@ -124,6 +122,6 @@ def test_a_form_asks_once_for_each_listed_and_required_input(tmp_path: Path) -> 
 
 
 def test_only_a_file_that_an_input_takes_goes_in(tmp_path: Path) -> None:
-    made, other = linked(tmp_path, UPSCALE), replace(PICTURE, content_type="video/mp4")
-    assert choose_file(made, [other, PICTURE]) == ("image", PICTURE)
-    assert choose_file(made, [other]) is None
+    made, other = opened(tmp_path, UPSCALE), replace(PICTURE, content_type="video/mp4")
+    assert made.taking([other, PICTURE]) == made
+    assert made.taking([other]) is None

@@ -330,6 +330,10 @@ def draft_form(title: str, said: str) -> Modal:
     return forms.form_modal("draft:abc::::", title, draft.fields({}))
 
 
+def run_forms(key: str) -> list[Modal]:
+    return [forms.run_modal(key, action) for action in forms.RUN_FORMS]
+
+
 def settings_form(section: Section, rules: ServerRules, context: SettingsContext, title: str) -> Modal:
     keys: Mapping[Names | None, Key] = {
         None: None,
@@ -342,10 +346,10 @@ def settings_form(section: Section, rules: ServerRules, context: SettingsContext
 
 
 # Their arguments are finished texts, or have to match each other.
-COMPOSED = (start_page, limits_page, greeting, detailed, draft_form, settings_form)
+COMPOSED = (start_page, limits_page, greeting, detailed, draft_form, run_forms, settings_form)
 _INSIDE = {
     *("framed", "layout_of", "remark_messages", "help_layout", "greeting_layout", "details"),
-    *("form_modal", "settings_modal", "origin_message"),
+    *("form_modal", "run_modal", "settings_modal", "origin_message"),
 }
 
 
