@@ -16,7 +16,7 @@ from bot.deployments.schema import CHOICES
 from bot.domain.moderation import OUTCOMES, AuditFilter
 from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, show_page, turning
+from bot.gateway.interactions import Interaction, actor_of, paged
 from bot.gateway.replies import show_private
 from bot.services import audit
 from bot.services.audit import SERVER_ACTIONS
@@ -40,6 +40,7 @@ _Days = Range[int, 1, 3650]
 _CHOICE_LENGTH = 100
 
 
+@paged
 async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
     app = interaction.client.app
     entries, more = await audit.page(app, actor_of(interaction), id, id.page)
@@ -101,7 +102,7 @@ class Audit(commands.Cog):
             until=until_days,
         )
         wanted = audit.checked(interaction.client.app, asked)
-        await show_page(interaction, _page, AuditId(page=0, **asdict(wanted)))
+        await _page(interaction, AuditId(page=0, **asdict(wanted)))
 
     @audit.autocomplete("deployment")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
@@ -114,7 +115,7 @@ class Audit(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(AuditId, turning(_page))
+    bot.add_press(AuditId, _page)
     bot.add_press(AuditFileId, _send_file)
     bot.add_press(OpenId, _open)
     await bot.add_cog(Audit())

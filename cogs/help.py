@@ -15,7 +15,7 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction, actor_of, rules_guild_id, show_page, turning
+from bot.gateway.interactions import Interaction, actor_of, paged, rules_guild_id
 from bot.services.runs import limits_here
 from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
@@ -24,6 +24,7 @@ from bot.ui.help import commands_text, examples_text, greeting_layout, help_layo
 log = logging.getLogger(__name__)
 
 
+@paged
 async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
     bot = interaction.client
     catalogue = bot.app.catalogue
@@ -69,9 +70,9 @@ class Help(commands.Cog):
         name="help", description="Show how to begin, with examples, your limits and all commands"
     )
     async def help(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page, HelpId(HelpPage.START))
+        await _page(interaction, HelpId(HelpPage.START))
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(HelpId, turning(_page))
+    bot.add_press(HelpId, _page)
     await bot.add_cog(Help(bot))

@@ -20,7 +20,7 @@ from bot.domain.moderation import BLOCK_DURATIONS, block_duration
 from bot.domain.picture_check import Verdict
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, show_page, turning, typed_values
+from bot.gateway.interactions import Interaction, actor_of, paged, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
 from bot.strings import say
@@ -34,6 +34,7 @@ _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_D
 _SECONDS = 1.0
 
 
+@paged
 async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutView:
     """Build a page, or the page before it if it has become empty."""
     app, actor, page = interaction.client.app, actor_of(interaction), id.page
@@ -46,7 +47,7 @@ async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutVi
 
 async def _unblock(interaction: Interaction, id: UnblockId) -> None:
     await moderation.unblock(interaction.client.app, actor_of(interaction), id.user_id)
-    await interaction.response.edit_message(view=await _page(interaction, id))
+    await _page(interaction, id)
     await tell(interaction, say("unblock_done", person=id.user_id))
 
 
@@ -84,7 +85,7 @@ class Blocks(commands.Cog):
     @app_commands.command(name="blocked", description="List the people who can't generate on this server")
     @app_commands.default_permissions(manage_guild=True)
     async def blocked(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page, BlockedId(0))
+        await _page(interaction, BlockedId(0))
 
 
 def _typed(interaction: Interaction, field: str) -> str:
@@ -190,7 +191,7 @@ def _with_list(lines: Sequence[str], sentences: Sequence[str]) -> str:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(BlockedId, turning(_page))
+    bot.add_press(BlockedId, _page)
     bot.add_press(UnblockId, _unblock)
     await bot.add_cog(Blocks())
     await bot.add_cog(Owner())

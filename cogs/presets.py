@@ -14,15 +14,15 @@ from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import BotError
 from bot.domain.forms import YES
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
+from bot.domain.results import PAGE_SIZE, first_page
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,
     actor_of,
+    paged,
     rules_guild_id,
     settings_channel_id,
-    show_page,
-    turning,
     typed_values,
 )
 from bot.services import presets
@@ -40,9 +40,11 @@ _Name = Range[str, 1, NAME_LENGTH]
 _GONE = frozenset({"run_gone", "run_erased", "preset_run_unknown", "details_hidden", "deployment_gone"})
 
 
+@paged
 async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     app = interaction.client.app
-    found, more = await presets.page(app, interaction.user.id, interaction.guild_id, id.page)
+    usable = await app.store.presets.visible(interaction.user.id, interaction.guild_id)
+    found, more = first_page(usable[id.page * PAGE_SIZE :])
     default = (await presets.defaults(app, actor_of(interaction))).channel
 
     def inputs(preset: Preset) -> ShownInputs:
@@ -176,7 +178,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
     @app_commands.command(name="list", description="Your presets and this server's")
     async def list_(self, interaction: Interaction) -> None:
-        await show_page(interaction, _page, PresetsId(0))
+        await _page(interaction, PresetsId(0))
 
     @app_commands.command(name="delete", description="Delete a preset")
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
@@ -233,7 +235,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(PresetsId, turning(_page))
+    bot.add_press(PresetsId, _page)
     bot.add_press(ReplaceId, _replace)
     bot.add_press(SaveId, open_save)
     bot.add_form(SaveId, _save_sent)

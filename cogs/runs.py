@@ -16,13 +16,7 @@ from bot.domain.results import PAGE_SIZE, RunFilter, first_page
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import (
-    Interaction,
-    actor_of,
-    rules_guild_id,
-    show_page,
-    turning,
-)
+from bot.gateway.interactions import Interaction, actor_of, paged, rules_guild_id
 from bot.gateway.message_files import thumbnails
 from bot.gateway.replies import check_start, redeliver_here, show_private
 from bot.services import privacy, runs
@@ -36,6 +30,7 @@ from bot.ui.message_parts import button, view_of
 _FILTERS = [Choice(name=say(f"runs_filter_{each}"), value=each.value) for each in RunFilter]
 
 
+@paged
 async def _runs_page(interaction: Interaction, id: RunsId) -> LayoutView:
     app, actor = interaction.client.app, actor_of(interaction)
     history = app.store.history
@@ -59,10 +54,10 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
     page = RunsId(id.page, id.run_filter)
     match id.action:
         case RunListAction.PAGE:
-            await _show_page(interaction, page)
+            await _runs_page(interaction, page)
         case RunListAction.CANCEL:
             await runs.cancel(interaction.client.app, actor_of(interaction), id.about)
-            await _show_page(interaction, page)
+            await _runs_page(interaction, page)
         case RunListAction.OPEN:
             await check_start(interaction)
             interaction.client.allowance.spend(interaction.user.id)
@@ -70,13 +65,11 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
             await show_private(interaction, reopened)
         case RunListAction.REDELIVER:
             if not await redeliver_here(interaction, id.about):
-                await _show_page(interaction, page)
+                await _runs_page(interaction, page)
                 await tell(interaction, say("post_noted"))
 
 
-_show_page = turning(_runs_page)
-
-
+@paged
 async def _queue_page(interaction: Interaction, id: QueueId) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
@@ -100,11 +93,11 @@ class Runs(commands.Cog):
     async def runs(self, interaction: Interaction, state: str = RunFilter.ALL.value) -> None:
         if state not in set(RunFilter):
             raise RefusedError("list_stale", f"there is no filter {state!r}")
-        await show_page(interaction, _runs_page, RunsId(0, RunFilter(state)))
+        await _runs_page(interaction, RunsId(0, RunFilter(state)))
 
     @app_commands.command(name="queue", description="Show what is running and waiting on this server")
     async def queue(self, interaction: Interaction) -> None:
-        await show_page(interaction, _queue_page, QueueId(0))
+        await _queue_page(interaction, QueueId(0))
 
     @app_commands.command(name="usage", description="Show what you have used today, and what is left")
     @app_commands.describe(person="For moderators: somebody else's usage")
@@ -168,7 +161,7 @@ class Privacy(
 
 async def setup(bot: GenerateBot) -> None:
     bot.add_press(RunsId, _pressed)
-    bot.add_press(QueueId, turning(_queue_page))
+    bot.add_press(QueueId, _queue_page)
     await bot.add_cog(Runs())
     bot.add_press(EraseId, _erase)
     await bot.add_cog(Privacy())

@@ -19,7 +19,7 @@ from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import ReviewChannel, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, form_values, selected_values, show_page, turning
+from bot.gateway.interactions import Interaction, form_values, paged, selected_values
 from bot.services import server_settings
 from bot.services.server_settings import Editor
 from bot.strings import explain
@@ -105,15 +105,13 @@ async def _open(interaction: Interaction, id: SettingId) -> None:
     await interaction.response.send_modal(settings_modal(section, key, title, fields))
 
 
-async def _layout(interaction: Interaction, panel: Panel) -> LayoutView:
+@paged
+async def _show(interaction: Interaction, panel: Panel) -> LayoutView:
     editor = allowed(interaction)
     rules, context = await server_settings.read(interaction.client.app, editor)
     if interaction.guild is not None:
         context = _with_channels(interaction.guild, context, rules)
     return panel_layout(replace(panel, turn=interaction.id % 2**30 + 1), rules, context)
-
-
-_show = turning(_layout)
 
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
@@ -135,7 +133,7 @@ class Settings(commands.Cog):
     @app_commands.command(name="settings", description="What the bot may do on this server, and for whom")
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
-        await show_page(interaction, _layout, Panel())
+        await _show(interaction, Panel())
 
 
 async def setup(bot: GenerateBot) -> None:

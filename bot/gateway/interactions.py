@@ -151,19 +151,20 @@ def custom_ids(components: Iterable[Any]) -> Iterator[str]:
         yield from custom_ids(getattr(component, "children", ()))
 
 
-# Builds a page for the user of the interaction from what names it, such as the id of the pressed button.
-PageBuilder = Callable[[Interaction, Any], Awaitable[LayoutView]]
+def paged(build: Callable[[Interaction, Any], Awaitable[LayoutView]]) -> Handler[Any]:
+    """Return a handler that shows a page, which `build` makes from the id of the button that leads to it.
 
+    A command is answered with an ephemeral message, and a press or form of that message edits it.
+    """
 
-async def show_page(interaction: Interaction, build: PageBuilder, first: object) -> None:
-    await interaction.response.send_message(view=await build(interaction, first), ephemeral=True)
+    async def show(interaction: Interaction, id: Any) -> None:
+        view = await build(interaction, id)
+        if interaction.type is discord.InteractionType.application_command:
+            await interaction.response.send_message(view=view, ephemeral=True)
+        else:
+            await interaction.response.edit_message(view=view)
 
-
-def turning(build: PageBuilder) -> Handler[Any]:
-    async def turn(interaction: Interaction, page: Any) -> None:
-        await interaction.response.edit_message(view=await build(interaction, page))
-
-    return turn
+    return show
 
 
 _FILE_UPLOAD, _CHECKBOX = 19, 23

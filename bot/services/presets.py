@@ -16,7 +16,7 @@ from bot.deployments.schema.field_types import PRESET
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
 from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, folded, is_key
-from bot.domain.results import PAGE_SIZE, first_page
+from bot.domain.results import PAGE_SIZE
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.access import source_inputs
@@ -199,12 +199,6 @@ async def set_default(app: App, actor: Actor, name: str | None, channel_id: int 
             raise RefusedError("default_none", channel=channel_id)
         raise RefusedError("preset_unknown", name=shown)  # deleted meanwhile
     return True
-
-
-async def page(app: App, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
-    """Return a page, counted from 0, of the presets that a user can use, and whether more follow."""
-    presets = await app.store.presets.visible(user_id, guild_id)
-    return first_page(presets[page * PAGE_SIZE :])
 
 
 async def suggest(
