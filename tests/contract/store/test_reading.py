@@ -108,6 +108,8 @@ async def test_an_estimate_reads_the_medians_every_five_minutes_and_the_runs_in_
     assert await estimator().expected_ends([[waiting]]) == {waiting.key: at(60 + 60 + 60)}
     for slots in (2, None):
         assert await estimator(slots).expected_ends([[waiting]]) == {}
+    await stored_run(store, RunState.QUEUED, outcome=None, expected_gpu="H100")  # no median says when it ends
+    assert await estimator().expected_ends([[waiting]]) == {}
 
 
 async def collected(export: AsyncIterator[Any], most: int) -> list[Any]:

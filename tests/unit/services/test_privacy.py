@@ -29,18 +29,18 @@ def line(**changes: Any) -> StoredEntry:
     return made_entry(**{"action": AuditAction.REJECT, "actor_id": MOD, "subject_id": ME, **changes})
 
 
-async def exported(runs: Sequence[Run], *entries: StoredEntry) -> tuple[bool, str, list[dict[str, Any]]]:
+async def exported(runs: list[Run], *entries: StoredEntry) -> tuple[bool, str, list[dict[str, Any]]]:
     """Return whether the file was cut, its text, and its lines after the first."""
 
-    async def rows_of(_user_id: int) -> Sequence[Mapping[str, object]]:
-        return [{"kind": "block", "guild_id": 5, "reason": "spam", "created_at": NOW}]
+    async def rows_of(user_id: int) -> Sequence[Mapping[str, object]]:
+        return [{"kind": "block", "guild_id": 5, "reason": "spam", "created_at": NOW}] * (user_id == ME)
 
-    async def stored(*_: object) -> AsyncIterator[Run]:
-        for each in runs:
+    async def stored(user_id: int, _at_once: int) -> AsyncIterator[Run]:
+        for each in runs * (user_id == ME):
             yield each
 
-    async def audit_of(_user_id: int) -> AsyncIterator[Sequence[StoredEntry]]:
-        yield entries
+    async def audit_of(user_id: int) -> AsyncIterator[Sequence[StoredEntry]]:
+        yield entries * (user_id == ME)
 
     privacy = SimpleNamespace(rows_of=rows_of, audit_of=audit_of)
     store = SimpleNamespace(privacy=privacy, history=SimpleNamespace(export=stored))
