@@ -13,7 +13,7 @@ from bot.database.tables import messages
 from bot.delivery.status import MEDIANS_AGE, Estimator
 from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.fair_queue import NEEDED, WINDOW, StartedRun, Success
+from bot.domain.fair_queue import NEEDED, PLACES, WINDOW, StartedRun, Success
 from bot.domain.messages.records import Form, MessageRef, Part, Place, Shows
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
 from bot.domain.requests import Holder, Preset
@@ -108,6 +108,8 @@ async def test_an_estimate_reads_the_medians_every_five_minutes_and_the_runs_in_
     assert await estimator().expected_ends([[waiting]]) == {waiting.key: at(60 + 60 + 60)}
     for slots in (2, None):
         assert await estimator(slots).expected_ends([[waiting]]) == {}
+    far = await active(RunState.WAITING, queue_position=PLACES + 1)
+    assert await estimator().expected_ends([[far]]) == {}
     await stored_run(store, RunState.QUEUED, outcome=None, expected_gpu="H100")  # no median says when it ends
     assert await estimator().expected_ends([[waiting]]) == {}
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import AsyncMock
 
 import pytest
 
-from bot.domain.runs import RunReport, RunState
-from bot.domain.transitions import Change
 from bot.outside import Outside
 from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ReportRecorder
-from tests.unit.factories import SETTINGS, app_with, made_run
+from tests.unit.factories import app_with, made_run
 
 
 async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
@@ -39,13 +36,3 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
     reconciler = Reconciler(app, health, recorder, submitter)
     claimed = [await reconciler.claim(room=100) for _ in range(3)]
     assert ([len(runs) for runs in claimed], waits) == ([10, 10, 10], [0.0, 1.0, 1.0])
-
-
-async def test_a_process_forgets_the_run_that_it_heard_of_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    success = AsyncMock(return_value=Change(RunState.SUCCEEDED, ends_run=True))
-    parts: Any = {"store": AsyncMock(runs=AsyncMock(record_report=success)), "wakeups": Mock()}
-    recorder = ReportRecorder(app_with(**parts, outside=Outside(), settings=SETTINGS))
-    monkeypatch.setattr("bot.workers.reports._KNOWN_RUNS", 1)
-    for key in ("k", "new"):
-        await recorder.record(key, RunReport(run_id="r"))
-    assert [recorder.buffer(key, RunReport(run_id="r")) for key in ("k", "new")] == [False, True]
