@@ -11,7 +11,7 @@ from tests.fakediscord.errors import Json
 
 class Effect(StrEnum):
     STATUS = "status"
-    """Answer `status`, as a proxy does."""
+    """Answer `status`, as a proxy does, or with an error of Discord's, whose codes are higher."""
     RATE_LIMIT = "rate limit"
     """Answer 429 with `seconds` as retry_after."""
     DROP = "drop"

@@ -147,7 +147,10 @@ async def _suffer(request: web.Request, fault: Fault) -> web.Response | None:
         case Effect.DELAY:
             await asyncio.sleep(fault.seconds)
         case Effect.STATUS:
-            return _broken(fault.status)
+            if fault.status <= 599:
+                return _broken(fault.status)
+            error = ApiError(fault.status)
+            return _respond(error.status, error.body(), {})
         case Effect.RATE_LIMIT:
             headers, body = refusal(fault.seconds)
             return _respond(429, body, headers)
