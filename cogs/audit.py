@@ -43,8 +43,7 @@ _CHOICE_LENGTH = 100
 @paged
 async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
     app = interaction.client.app
-    entries, more = await audit.page(app, actor_of(interaction), id, id.page)
-    return audit_layout(entries, id, app.catalogue.title, more=more)
+    return audit_layout(await audit.page(app, actor_of(interaction), id, id.page), id, app.catalogue.title)
 
 
 async def _open(interaction: Interaction, id: OpenId) -> None:

@@ -38,11 +38,11 @@ _SECONDS = 1.0
 async def _page(interaction: Interaction, id: BlockedId | UnblockId) -> LayoutView:
     """Build a page, or the page before it if it has become empty."""
     app, actor, page = interaction.client.app, actor_of(interaction), id.page
-    found, more = await moderation.blocked(app, actor, page)
+    found = await moderation.blocked(app, actor, page)
     if page and not found:
         page -= 1
-        found, more = await moderation.blocked(app, actor, page)
-    return blocked_layout(found, page, more=more)
+        found = await moderation.blocked(app, actor, page)
+    return blocked_layout(found, page)
 
 
 async def _unblock(interaction: Interaction, id: UnblockId) -> None:

@@ -14,7 +14,7 @@ from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import BotError
 from bot.domain.forms import YES
 from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
-from bot.domain.results import PAGE_SIZE, first_page
+from bot.domain.results import PAGE_SIZE
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
@@ -44,14 +44,14 @@ _GONE = frozenset({"run_gone", "run_erased", "preset_run_unknown", "details_hidd
 async def _page(interaction: Interaction, id: PresetsId) -> LayoutView:
     app = interaction.client.app
     usable = await app.store.presets.visible(interaction.user.id, interaction.guild_id)
-    found, more = first_page(usable[id.page * PAGE_SIZE :])
+    found = usable[id.page * PAGE_SIZE :]
     default = (await presets.defaults(app, actor_of(interaction))).channel
 
     def inputs(preset: Preset) -> ShownInputs:
         return displayed_inputs(app.catalogue.get(preset.deployment), preset.inputs)
 
     title = app.catalogue.title
-    return presets_layout(found, id.page, more=more, title=title, inputs=inputs, default=default)
+    return presets_layout(found, id.page, title=title, inputs=inputs, default=default)
 
 
 async def _replace(interaction: Interaction, id: ReplaceId) -> None:

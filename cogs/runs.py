@@ -12,7 +12,7 @@ from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
-from bot.domain.results import PAGE_SIZE, RunFilter, first_page
+from bot.domain.results import PAGE_SIZE, RunFilter
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
@@ -35,18 +35,15 @@ async def _runs_page(interaction: Interaction, id: RunsId) -> LayoutView:
     app, actor = interaction.client.app, actor_of(interaction)
     history = app.store.history
     found = await history.page(actor.id, id.run_filter, limit=PAGE_SIZE + 1, offset=id.page * PAGE_SIZE)
-    entries, more = first_page(found)
-    restricted = {entry.first.key for entry in entries if is_hidden_here(app, actor, entry.first)}
+    restricted = {entry.first.key for entry in found if is_hidden_here(app, actor, entry.first)}
     shown = {
         entry.first.key: entry.message
-        for entry in entries
+        for entry in found[:PAGE_SIZE]
         if entry.message is not None and may_have_thumbnail(entry) and entry.first.key not in restricted
     }
     pictures = await thumbnails(interaction.client, shown)
     here = rules_guild_id(interaction)
-    return runs_layout(
-        entries, id, app.catalogue.title, more=more, here=here, pictures=pictures, restricted=restricted
-    )
+    return runs_layout(found, id, app.catalogue.title, here=here, pictures=pictures, restricted=restricted)
 
 
 async def _pressed(interaction: Interaction, id: RunsId) -> None:
@@ -74,12 +71,11 @@ async def _queue_page(interaction: Interaction, id: QueueId) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
     app = interaction.client.app
-    found = await app.store.history.server_queue(
+    queued = await app.store.history.server_queue(
         interaction.guild_id, limit=PAGE_SIZE + 1, offset=id.page * PAGE_SIZE
     )
-    queued, more = first_page(found)
     title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
-    return queue_layout(queued, id.page, more=more, viewer_id=interaction.user.id, title=title, ends=ends)
+    return queue_layout(queued, id.page, viewer_id=interaction.user.id, title=title, ends=ends)
 
 
 class Runs(commands.Cog):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, Messages
@@ -16,8 +15,6 @@ from bot.domain.requests import Actor, ChannelState
 from bot.domain.runs import Deletions, Run
 from bot.domain.settings.rules_and_defaults import ServerRules, Spoiler
 from bot.domain.text import message_url
-
-T = TypeVar("T")
 
 
 def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
@@ -125,12 +122,8 @@ def check_copy_stands(run: Run, copy: Message, message: MessageRef, user_id: int
 
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
+# Lists read one more, which tells whether another page follows.
 PAGE_SIZE = 10
-
-
-def first_page(found: Sequence[T]) -> tuple[Sequence[T], bool]:
-    """Return the entries of a page, and whether more follow: then `found` has one entry more than a page."""
-    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
 
 
 class RunFilter(StrEnum):

@@ -9,7 +9,7 @@ from bot.context import App
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import OUTCOMES, AuditAction, AuditFilter, StoredEntry
 from bot.domain.requests import Actor
-from bot.domain.results import PAGE_SIZE, first_page
+from bot.domain.results import PAGE_SIZE
 from bot.domain.text import escape_line
 from bot.services.access import moderator
 from bot.services.exports import BOM, ExportFile, csv_line
@@ -41,13 +41,10 @@ def checked(app: App, wanted: AuditFilter) -> AuditFilter:
     return replace(wanted, deployment=found)
 
 
-async def page(
-    app: App, actor: Actor, audit_filter: AuditFilter, page: int
-) -> tuple[Sequence[StoredEntry], bool]:
+async def page(app: App, actor: Actor, audit_filter: AuditFilter, page: int) -> Sequence[StoredEntry]:
+    """Return a page, counted from 0, of the entries, and one more if another follows."""
     server, audit = await moderator(app, actor), app.store.audit
-    return first_page(
-        await audit.page(server, audit_filter, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    )
+    return await audit.page(server, audit_filter, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
 
 
 async def export(

@@ -23,7 +23,7 @@ from bot.domain.moderation import (
 from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.policy import check_moderator
 from bot.domain.requests import Actor, Member
-from bot.domain.results import PAGE_SIZE, first_page
+from bot.domain.results import PAGE_SIZE
 from bot.domain.runs import Run
 from bot.domain.text import shorten
 from bot.services.access import check_deletable, is_hidden_here, moderated, moderator, of_server, stored
@@ -239,13 +239,12 @@ async def unblock(app: App, actor: Actor, user_id: int) -> None:
         raise RefusedError("unblock_nothing", person=user_id)
 
 
-async def blocked(app: App, actor: Actor, page: int) -> tuple[Sequence[Block], bool]:
-    """Return a page, counted from 0, of the active blocks, and whether more follow."""
+async def blocked(app: App, actor: Actor, page: int) -> Sequence[Block]:
+    """Return a page, counted from 0, of the active blocks, and one more if another follows."""
     server = await moderator(app, actor)
-    found = await app.store.database.read(
+    return await app.store.database.read(
         blocks.active, server, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE
     )
-    return first_page(found)
 
 
 async def pause(app: App, owner_id: int, reason: str) -> None:

@@ -11,6 +11,7 @@ from discord import Guild
 from discord.ui import LayoutView, Section
 
 from bot.domain.moderation import OUTCOMES, PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
+from bot.domain.results import PAGE_SIZE
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.text import (
     escape_line,
@@ -35,19 +36,19 @@ _MARKUP = re.compile(r"\\(.)|<(#|@&)(\d+)>")
 Title = Callable[[str], str]  # returns a deployment's title
 
 
-def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title, *, more: bool) -> LayoutView:
+def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title) -> LayoutView:
     """Build a page of the audit log, newest first, with the filters above and buttons below."""
     nothing = "" if entries else "Nothing was found. Try fewer filters."
     above = lines("### This server's audit log", subtext(_filters(current, title)), nothing)
     file = button("CSV file", AuditFileId(**asdict(current)), enabled=bool(entries))
     listed: list[Content] = []
-    for stored in entries:
+    for stored in entries[:PAGE_SIZE]:
         line, key = audit_line(stored, title), stored.entry.run_key
         if key and stored.may_open and stored.entry.action is AuditAction.OUTCOME:
             listed.append(Section(line, accessory=button("Open", OpenId(key))))
         else:
             listed.append(line)
-    return layout_of(above, *listed, [*pager(current, more=more), file])
+    return layout_of(above, *listed, [*pager(current, entries), file])
 
 
 def audit_line(stored: StoredEntry, title: Title) -> str:

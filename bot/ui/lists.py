@@ -33,9 +33,9 @@ from bot.ui.run_facts import deletion_facts, ending, is_queued, queue_place
 _BLOCK_REASON_LENGTH = 100
 
 
-def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> LayoutView:
+def blocked_layout(blocked: Sequence[Block], page: int) -> LayoutView:
     contents: list[Content] = [lines("### Blocked on this server", "" if blocked else "Nobody.")]
-    for block in blocked:
+    for block in blocked[:PAGE_SIZE]:
         at = int(block.created_at.timestamp())
         parts = [
             f"<@{block.user_id}> blocked by <@{block.created_by}> <t:{at}:R>",
@@ -44,7 +44,7 @@ def blocked_layout(blocked: Sequence[Block], page: int, *, more: bool) -> Layout
         ]
         unblock = button("Unblock", UnblockId(page, block.user_id))
         contents.append(Section(" · ".join(filter(None, parts)), accessory=unblock))
-    return layout_of(*contents, pager(BlockedId(page), more=more))
+    return layout_of(*contents, pager(BlockedId(page), blocked))
 
 
 _PRESET_TITLE_LENGTH = 40
@@ -55,18 +55,17 @@ def presets_layout(
     presets: Sequence[Preset],
     page: int,
     *,
-    more: bool,
     title: Callable[[str], str],
     inputs: Callable[[Preset], ShownInputs],
     default: ChannelDefault | None = None,
 ) -> LayoutView:
     listed = []
-    for preset in presets:
+    for preset in presets[:PAGE_SIZE]:
         of_channel = default is not None and preset == default.preset
         mark = "your default" if preset.is_default else "the default here" if of_channel else ""
         listed.append(_preset_line(preset, title, inputs(preset), mark))
     nothing = "There are none yet. `/preset save` makes one from your latest request."
-    row = pager(PresetsId(page), more=more, labels=("Back", "More"))
+    row = pager(PresetsId(page), presets, ("Back", "More"))
     return layout_of(lines("### Presets", *(listed or [nothing])), row)
 
 
@@ -111,7 +110,6 @@ def runs_layout(
     current: RunsId,
     title: Callable[[str], str],
     *,
-    more: bool,
     here: int | None,
     pictures: Mapping[str, str],
     restricted: Collection[str] = (),
@@ -126,7 +124,7 @@ def runs_layout(
         heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
         empty = "You have none like that. `/runs` without a state shows all."
     contents: list[Content] = [lines(heading, "" if entries else empty)]
-    for entry in entries:
+    for entry in entries[:PAGE_SIZE]:
         key = entry.first.key
         facts = [_link(entry, here), *deletion_facts(entry.deletions)]
         if key in restricted:
@@ -146,7 +144,7 @@ def runs_layout(
         elif key in pictures:
             beside = Thumbnail(pictures[key], spoiler=any(run.spoiler for run in entry.batch))
         contents.append(Section(line, accessory=beside) if beside is not None else line)
-    return layout_of(*contents, pager(current, more=more))
+    return layout_of(*contents, pager(current, entries))
 
 
 def may_have_thumbnail(entry: RunListEntry) -> bool:
@@ -160,7 +158,6 @@ def queue_layout(
     batches: Sequence[Sequence[Run]],
     page: int,
     *,
-    more: bool,
     viewer_id: int,
     title: Callable[[str], str],
     ends: Mapping[str, datetime],
@@ -168,12 +165,13 @@ def queue_layout(
     """Build a page of a server's active and waiting requests; `ends` are their expected ends."""
     found = [
         f"{number}. {_queue_line(batch, viewer_id, title, ends.get(batch[0].request_key))}"
-        for number, batch in enumerate(batches, page * PAGE_SIZE + 1)
+        for number, batch in enumerate(batches[:PAGE_SIZE], page * PAGE_SIZE + 1)
     ]
     text = lines("### Running and waiting on this server", *(found or ["Nothing at the moment."]))
     # The first page has nothing before it, and is out of date soon.
     back = button("Back" if page else "Refresh", QueueId(max(page - 1, 0)))
-    return layout_of(text, [back, *([button("More", QueueId(page + 1))] if more else [])])
+    further = [button("More", QueueId(page + 1))] if len(batches) > PAGE_SIZE else []
+    return layout_of(text, [back, *further])
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:

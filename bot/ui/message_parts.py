@@ -25,6 +25,7 @@ from discord.ui import (
     View,
 )
 
+from bot.domain.results import PAGE_SIZE
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
 from bot.ui.custom_ids import Action, CustomId, PageId, RunId
@@ -179,8 +180,14 @@ def button(
     return Button(label=label, style=style, custom_id=id.encode(), disabled=not enabled)
 
 
-def pager(current: PageId, *, more: bool, labels: tuple[str, str] = ("Newer", "Older")) -> list[Button[Any]]:
-    """Create the buttons to the pages beside the current one. A list of one page needs none."""
+def pager(
+    current: PageId, found: Sequence[object], labels: tuple[str, str] = ("Newer", "Older")
+) -> list[Button[Any]]:
+    """Create the buttons to the pages beside the current one. A list of one page needs none.
+
+    More follow if what was `found` is more than a page holds.
+    """
+    more = len(found) > PAGE_SIZE
     if not (current.page or more):
         return []
     before, after = replace(current, page=max(current.page - 1, 0)), replace(current, page=current.page + 1)

@@ -16,10 +16,11 @@ from bot.domain.results import (
     check_copyable,
     check_first_copy,
     copy_in,
-    first_page,
     offers_copy,
 )
 from bot.domain.runs import Output, Run, RunState
+from bot.ui.custom_ids import QueueId
+from bot.ui.message_parts import pager
 from tests.unit.domain.policy_cases import NOW, PERSON, actor, code_of, place, refused
 from tests.unit.factories import made_run
 
@@ -130,4 +131,4 @@ def test_a_copy_is_deleted_until_a_moderator_has_done_so_and_by_its_requester_on
 
 def test_a_page_is_followed_by_more_than_it_holds() -> None:
     page, longer = range(PAGE_SIZE), range(PAGE_SIZE + 1)
-    assert [first_page(found) for found in (page, longer)] == [(page, False), (page, True)]
+    assert [len(pager(QueueId(0), found)) for found in (page, longer)] == [0, 2]

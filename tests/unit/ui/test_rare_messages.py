@@ -92,9 +92,7 @@ def limits() -> Mapping[str, Shown]:
         "closed": page({"approval": {"mode": "everybody"}, "gpu_roles": {"L4": [5]}}, closed),
         "selected": page(selected, usage, restricted=True),
         "free": page({"private_results": True}, usage, *[house] * 7),
-        "queue": queue_layout(
-            [[each] for each in waiting], 0, more=False, viewer_id=7, title=str.title, ends={}
-        ),
+        "queue": queue_layout([[each] for each in waiting], 0, viewer_id=7, title=str.title, ends={}),
     }
 
 
