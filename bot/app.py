@@ -225,9 +225,7 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
         # Nothing announces that data has expired.
         workers["prune"] = Worker("prune", expired, retention.handle, Schedule(longest=3600))
     if Role.MESSENGER in roles:
-        client = app.discord.client
-        messenger = client.messenger if isinstance(client, GenerateBot) else Messenger(app)
-        schedule = Schedule(width=WIDTH, claims_again=True)
+        messenger, schedule = Messenger(app), Schedule(width=WIDTH, claims_again=True)
         workers["show"] = Worker("show", messenger.claim, messenger.handle, schedule, messenger.close)
     if Role.WEB in roles:
         claim, save = recorder.claim_progress, recorder.save_progress

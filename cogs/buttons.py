@@ -137,8 +137,8 @@ async def _delete(
     if more is not None:
         with suppress(discord.HTTPException):
             await more.delete_original_response()
-    is_done = await moderation.is_removed(app, run)
-    code = f"{'delete_done' if is_done else 'delete_noted'}{'_copy' if only_copy else ''}"
+    gone = await runs.until_shown(app, run.request_key, frozenset(Kind) - {Kind.ANSWER})
+    code = f"{'delete_noted' if gone is None else 'delete_done'}{'_copy' if only_copy else ''}"
     await interaction.edit_original_response(view=layout_of(say(code)), attachments=[])
 
 
@@ -233,9 +233,9 @@ async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: boo
     interaction.client.allowance.spend(interaction.user.id)
     await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
-    _, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)
+    run, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    url = await interaction.client.messenger.copy(copy)
+    url = await sharing.make_copy(app, run, copy)
     await tell(interaction, f"{'Shared' if kind is Kind.SHARE else 'Posted'}: [open]({url})")
 
 

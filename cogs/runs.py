@@ -74,7 +74,7 @@ async def _queue_page(interaction: Interaction, id: QueueId) -> LayoutView:
     queued = await app.store.history.server_queue(
         interaction.guild_id, limit=PAGE_SIZE + 1, offset=id.page * PAGE_SIZE
     )
-    title, ends = app.catalogue.title, await interaction.client.messenger.estimator.expected_ends(queued)
+    title, ends = app.catalogue.title, await interaction.client.estimator.expected_ends(queued)
     return queue_layout(queued, id.page, viewer_id=interaction.user.id, title=title, ends=ends)
 
 

@@ -283,7 +283,7 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
         if dismissed is None:
             return None
-        by, at, _ = dismissed
+        by, at = dismissed.actor_id, dismissed.at
         was_gone = all(each.deleted_at is not None and each.deleted_at <= at for each in claim.results)
         code = "report_gone" if was_gone else "report_dismissed"
         verdict = say(code, person=by, at=int(at.timestamp()))

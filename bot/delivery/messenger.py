@@ -20,7 +20,7 @@ from bot.delivery import compose, status
 from bot.delivery.checking import look, withheld_at
 from bot.delivery.status import Estimator
 from bot.delivery.step import LEASE, Step, Superseded
-from bot.discord_api.calls import DiscordHealth, PostError, Refused, Unanswered, Unreachable
+from bot.discord_api.calls import DiscordHealth, Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import (
@@ -36,9 +36,7 @@ from bot.domain.messages.records import (
     Shows,
 )
 from bot.domain.picture_check import UNREACHABLE
-from bot.domain.results import CopyRequest
 from bot.domain.runs import RunState
-from bot.domain.text import message_url
 from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.status import held_message
@@ -49,7 +47,6 @@ log = logging.getLogger(__name__)
 WIDTH = 100
 # How many messages one transaction claims, so that other writers don't wait long.
 _AT_ONCE = 8
-_COPY_WAIT = 10  # seconds for which a copy waits for another change of its request's messages
 _STOP_SECONDS = 1.0
 # What is changed after a message: a review card links to the result, and a batch's outcome leaves out what
 # has a message of its own.
@@ -65,9 +62,8 @@ class Messenger:
         self._app = app
         self._messages = app.store.messages
         self._health = DiscordHealth(app.discord, app.outside)
-        self.estimator = Estimator(app)
+        self._estimator = Estimator(app)
         self._active: dict[str, Step] = {}
-        self._working_on: set[asyncio.Task[Any]] = set()
         self._released: list[Release] = []
 
     async def claim(self, room: int) -> Sequence[Step] | Later | None:
@@ -112,13 +108,7 @@ class Messenger:
             await self._turn(0)
 
     async def close(self) -> None:
-        """Store what became of the last claims, so that no other process waits for their leases.
-
-        What somebody waits for, such as a copy, is given up.
-        """
-        for task in self._working_on:
-            task.cancel()
-        await asyncio.gather(*self._working_on, return_exceptions=True)
+        """Store what became of the last claims, so that no other process waits for their leases."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._store_releases()
@@ -136,8 +126,7 @@ class Messenger:
                 if step.claim.message.kind is Kind.ANSWER:
                     result = await self._show_answer(step)
                 else:
-                    act = await self._bring(step)
-                    result = await self._finish(step, act) if act is not None else "kept"
+                    result = await self._show(step)
             except Superseded:
                 self._retry(step, "it has changed", pause=timedelta())
                 result = "superseded"
@@ -157,57 +146,18 @@ class Messenger:
                 self._retry(step, str(error), FAILURE)
         self._app.metrics.attempts.labels(step.claim.message.kind, result).inc()
 
-    async def copy(self, copy: CopyRequest) -> str:
-        """Post a copy of a result while its requester waits, and return its URL.
-
-        A copy that a killed process has posted is found and counts. Raises RefusedError or StoreUnavailable
-        if this fails.
-        """
-        claim, tries = None, 0
-        while claim is None:
-            if tries == _COPY_WAIT:
-                raise RefusedError("copy_pending")
-            await asyncio.sleep(min(tries, 1))
-            now, lease = self._app.now(), self._app.outside.random.randbytes(8).hex()
-            claim, tries = await self._app.store.copies.claim(copy, lease, now, now + LEASE), tries + 1
-        step = Step(self._app, claim, waits=True)
+    async def _show(self, step: Step) -> str:
         try:
-            async with self._working(step):
-                try:
-                    act = await self._bring(step) or Act.EDIT
-                except (RefusedError, PostError, MediaError, BackendError, Superseded) as error:
-                    raise await self._failed_copy(step, error) from error
-                await self._end_copy(step, act)
-        finally:
-            self._app.wakeups.wake("show")  # other changes may have waited for the lease
-        return message_url(claim.run.guild_id, *step.claim.message.posted[0].ref)
-
-    async def _failed_copy(self, step: Step, error: Exception) -> RefusedError:
-        """Withdraw what was posted of a copy, and return the error that says why it failed."""
-        if isinstance(error, Unanswered | Superseded):
-            # What may have been posted is looked for when the requester presses again.
-            await self._health.not_heard()
-            self._release(step, self._app.now(), shown=False)
-            await self._store_releases()
-            return RefusedError("copy_unknown", str(error))
-        message, code = step.claim.message, f"{step.claim.message.kind}_closed"
-        if isinstance(error, RefusedError):
-            code = error.code
-        elif isinstance(error, MediaError | BackendError):
-            code = "copy_failed"
-        log.warning("did not post the copy of run %s: %s", step.key, error)
-        await self._app.store.copies.record(step.claim, self._app.now(), code)
-        step.change(posted=(), stale=(*message.refs, *message.stale))
-        await self._end_copy(step, Act.DELETE)
-        return RefusedError(code, str(error))
-
-    async def _end_copy(self, step: Step, act: Act) -> None:
-        try:
-            await self._finish(step, act)
-        except PostError as error:
-            # Later, `handle` deletes what the copy replaces.
-            self._retry(step, str(error))
-        await self._store_releases()
+            act = await self._bring(step)
+        except (RefusedError, MediaError, BackendError) as error:
+            if step.claim.message.kind not in COPIES:
+                raise
+            # Its requester waits, so it isn't tried again.
+            log.warning("did not post the copy of run %s: %s", step.key, error)
+            step.withdraw()
+            code = error.code if isinstance(error, RefusedError) else "copy_failed"
+            return await self._finish(step, Act.DELETE, code)
+        return await self._finish(step, act) if act is not None else "kept"
 
     @asynccontextmanager
     async def _working(self, step: Step) -> AsyncIterator[None]:
@@ -223,8 +173,7 @@ class Messenger:
                     await self._messages.extend(step.claim, self._app.now() + LEASE)
 
         self._active[step.claim.lease] = step
-        extending, task = asyncio.create_task(extend()), asyncio.current_task()
-        self._working_on |= {task} if task is not None else set()
+        extending = asyncio.create_task(extend())
         try:
             yield
         except (StoreUnavailable, asyncio.CancelledError) as error:
@@ -232,7 +181,6 @@ class Messenger:
             raise
         finally:
             extending.cancel()
-            self._working_on.discard(task)
             self._active.pop(step.claim.lease, None)
 
     def _retry(self, step: Step, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
@@ -250,7 +198,7 @@ class Messenger:
         first = step.claim.first
         answer_id = first.status_message_id
         try:
-            answer_id = await status.show(self._app, self.estimator, step.claim)
+            answer_id = await status.show(self._app, self._estimator, step.claim)
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
@@ -272,28 +220,21 @@ class Messenger:
             message = replace(_simpler(message, step.claim, step.claim.first.created_at), failures=FAILURE)
         step.claim = step.claim.with_message(message)
         await step.find_lost()
-        message = step.claim.message
-        if step.waits and message.posted and message.posted[0].channel_id != message.channel_id:
-            # What a killed process has posted is in an earlier gallery.
-            step.change(posted=(), stale=(*message.stale, *message.refs))
         act = await self._climb(step)
         if act is Act.EDIT:
             for part, content, keep in await compose.edits(self._app, step.claim):
                 await step.edit(part, content, keep)
         elif act is Act.DELETE:
-            message = step.claim.message
-            step.change(posted=(), stale=(*message.stale, *message.refs))
+            step.withdraw()
         return act
 
     async def _climb(self, step: Step) -> Act | None:
         place = start(step.claim.message, step.claim.runs, self._app.now())
         withheld = await withheld_at(self._app, step.claim)
-        # Without its requester, of a copy only the deletion is left to do.
-        may_post = step.waits or step.claim.message.kind not in COPIES
         while True:
             shows = wants(step.claim, withheld=place in withheld)
             act = decide(step.claim.message, shows)
-            if act not in (Act.POST, Act.CONTINUE) or not may_post:
+            if act not in (Act.POST, Act.CONTINUE):
                 return act
             if shows is Shows.HELD:
                 await self._wait(step)
@@ -313,8 +254,6 @@ class Messenger:
                 next_message = climb(step.claim.message, place, step.claim.runs, about_message=is_refused)
                 step.claim = step.claim.with_message(next_message)
                 place = next_message.place
-                if step.waits and place is Place.RUNS:
-                    raise
             else:
                 return act
 
@@ -339,8 +278,13 @@ class Messenger:
         self._release(step, self._app.now(), shown=True)
 
     async def _give_up(self, step: Step) -> None:
-        """Finish a message for which no place is left. `/runs` offers the result of an outcome."""
+        """Finish a message for which no place is left. `/runs` offers the result of an outcome.
+
+        Raises RefusedError for a copy.
+        """
         kind, now = step.claim.message.kind, self._app.now()
+        if kind in COPIES:
+            raise RefusedError(f"{kind}_closed")
         is_outcome = kind in OUTCOMES
         level = logging.ERROR if is_outcome else logging.WARNING
         log.log(level, "can't show message %s of run %s: no place is left", kind, step.key)
@@ -355,7 +299,7 @@ class Messenger:
         step.change(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
         self._release(step, now, shown=True)
 
-    async def _finish(self, step: Step, act: Act) -> str:
+    async def _finish(self, step: Step, act: Act, failed: str | None = None) -> str:
         message, now = step.claim.message, self._app.now()
         left = await step.delete([ref for ref in message.stale if ref not in message.refs])
         is_outcome, posts = message.kind in OUTCOMES, act in (Act.POST, Act.CONTINUE)
@@ -363,15 +307,13 @@ class Messenger:
         if ends_answer and (message.posted or act is Act.DELETE):
             await status.remove(self._app, step.claim)
         self._health.heard()
-        if message.kind in COPIES and (act is Act.EDIT or (posts and step.waits)):
-            await self._app.store.copies.record(step.claim, now, None)
         withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
         followers = _FOLLOWERS.get(message.kind, ()) if message.posted else ()
         changes = {
             kind for (kind, _), each in step.claim.messages.items() if each.posted and kind in followers
         }
         step.change(stale=tuple(left), offered=withheld)
-        self._release(step, now, shown=True, ends_answer=ends_answer, changes=changes)
+        self._release(step, now, shown=True, ends_answer=ends_answer, changes=changes, failed=failed)
         if posts and is_outcome:
             log.info("shown")
             self._app.metrics.shown(step.claim.run, now)

@@ -40,19 +40,21 @@ class Superseded(Exception):
 class Step:
     """One attempt to make Discord show a claimed message.
 
-    `claim` is its newest state, which is stored however the attempt ends. `waits` says that the requester of
-    a copy waits for it. Methods raise Unreachable if Discord refuses, Unanswered, Superseded and
-    StoreUnavailable.
+    `claim` is its newest state, which is stored however the attempt ends. Methods raise Unreachable if
+    Discord refuses, Unanswered, Superseded and StoreUnavailable.
     """
 
-    def __init__(self, app: App, claim: Claim, *, waits: bool = False) -> None:
+    def __init__(self, app: App, claim: Claim) -> None:
         self._app = app
         self.claim = claim
-        self.waits = waits
         self.key = claim.run.key  # for the log
 
     def change(self, **values: Any) -> None:
         self.claim = self.claim.changed(**values)
+
+    def withdraw(self) -> None:
+        """Have everything deleted that shows the message."""
+        self.change(posted=(), stale=(*self.claim.message.stale, *self.claim.message.refs))
 
     async def find_lost(self) -> None:
         """Search for what an unconfirmed attempt has posted."""

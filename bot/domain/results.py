@@ -92,14 +92,14 @@ def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
     now. The message of a late success counts as the copy of a single result.
     """
     alone = messages.get((Kind.LATE, run.index)) if copy.kind is Kind.POST else None
-    if alone is not None and alone.is_pending and not alone.posted:
-        raise RefusedError("copy_pending")
     for each in filter(None, (messages.get((copy.kind, run.index)), alone)):
-        if each.deleted_by is not None:
-            if each.deleted_by != run.requester_id:
-                raise RefusedError(f"{copy.kind}_deleted")
-        elif each.is_complete and copy.shared_to in (None, each.posted[0].channel_id):
+        if each.deleted_by not in (None, run.requester_id):
+            raise RefusedError(f"{copy.kind}_deleted")
+        is_here = each.is_complete and copy.shared_to in (None, each.posted[0].channel_id)
+        if is_here and each.deleted_by is None:
             raise RefusedError(f"{copy.kind}_there", url=message_url(run.guild_id, *each.posted[0].ref))
+        if each.is_pending:
+            raise RefusedError("copy_pending")
 
 
 def copy_in(run: Run, message: MessageRef, messages: Messages) -> Message | None:

@@ -18,7 +18,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.context import App
-from bot.delivery.messenger import Messenger
+from bot.delivery.status import Estimator
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, StoreUnavailable
 from bot.gateway.checks import Allowance, Unanswered, check_message
@@ -91,7 +91,7 @@ class GenerateBot(commands.Bot):
     def use(self, app: App) -> None:
         """Take the context, which can't be built before the client that it holds."""
         self.app = app
-        self.messenger = Messenger(app)
+        self.estimator = Estimator(app)
         self.registered = RegisteredCommands(self.tree, app)
         self.allowance = Allowance(app.now)
         self.unanswered = Unanswered()

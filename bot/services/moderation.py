@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from bot.context import App
 from bot.discord_api.channels import channel_state, requester_now
-from bot.domain.errors import RefusedError, RefusedForNow, StoreUnavailable
+from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.moderation import (
     NOTE_LENGTH,
@@ -34,8 +32,6 @@ from bot.strings import explain, say
 
 # Discord waits three seconds for the answer to a press.
 _SECONDS = 1.0
-# How often, and after how many seconds each, to look whether the messenger has removed something.
-_LOOKS, _LOOK_PAUSE = 20, 0.25
 
 
 async def approve(app: App, actor: Actor, key: str) -> None:
@@ -167,18 +163,6 @@ async def delete_shown(
     else:
         await app.store.reviews.discard(key, actor.id, now)
     return run, False
-
-
-async def is_removed(app: App, run: Run) -> bool:
-    """Wait until a request shows nothing that was deleted; return False if that takes some seconds."""
-    app.wakeups.wake("show")
-    for _ in range(_LOOKS):
-        await asyncio.sleep(_LOOK_PAUSE)
-        with suppress(StoreUnavailable):
-            found = (await app.store.messages.of_request(run.request_key)).values()
-            if not any(each.is_pending and each.kind is not Kind.ANSWER for each in found):
-                return True
-    return False
 
 
 async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:

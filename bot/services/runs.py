@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from bot.context import App
 from bot.domain.budgets import Usage, limits_of
-from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Kind, MessageRef, marker
+from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.messages.records import Kind, MessageRef, Messages, marker
 from bot.domain.requests import Actor, Member, Preset
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.services.access import cancellable, own_here
 from bot.services.presets import defaults
+
+# How often to look whether the messenger has shown something.
+_LOOK_PAUSE = 0.25
 
 
 async def cancel(app: App, actor: Actor, key: str, *, is_ephemeral: bool = False) -> None:
@@ -48,6 +53,23 @@ async def message_kinds(
         if any(ref.message_id == message.message_id for ref in (*each.refs, *each.stale))
         or (each.attempt is not None and marker(each, each.attempt.part) in ids)
     )
+
+
+async def until_shown(
+    app: App, request_key: str, kinds: Collection[Kind], seconds: float = 5
+) -> Messages | None:
+    """Wait until no message of these kinds is out of date, and return all of the request.
+
+    Returns None if that takes longer.
+    """
+    app.wakeups.wake("show")
+    for _ in range(int(seconds / _LOOK_PAUSE)):
+        await asyncio.sleep(_LOOK_PAUSE)
+        with suppress(StoreUnavailable):
+            found = await app.store.messages.of_request(request_key)
+            if not any(each.is_pending and each.kind in kinds for each in found.values()):
+                return found
+    return None
 
 
 async def usage(

@@ -1,4 +1,4 @@
-"""Check copies of results, only for the results' requesters. The messenger posts them."""
+"""Check and request copies of results, only for the results' requesters. The messenger posts them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from dataclasses import replace
 from bot.context import App
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind
+from bot.domain.moderation import AuditAction
 from bot.domain.requests import Actor
 from bot.domain.results import CopyRequest, check_first_copy, offers_copy
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.text import message_url
+from bot.media.outputs import MEDIA_SECONDS
 from bot.services.access import copyable, restricts
 from bot.services.generation import check_words
+from bot.services.runs import until_shown
 
 
 async def is_offered(app: App, actor: Actor, run: Run) -> bool:
@@ -41,6 +45,20 @@ async def request_copy(
         raise RefusedError("post_nothing")
     check_first_copy(run, copy, await app.store.messages.of_request(run.request_key))
     return run, copy
+
+
+async def make_copy(app: App, run: Run, copy: CopyRequest) -> str:
+    """Have a copy posted, and return its URL. Raises RefusedError if that fails, or takes too long."""
+    now = app.now()
+    await app.store.copies.request(copy, now)
+    found = await until_shown(app, run.request_key, {copy.kind}, MEDIA_SECONDS)
+    if found is None:
+        raise RefusedError("copy_unknown")
+    if refs := found[copy.kind, run.index].refs:
+        return message_url(run.guild_id, *refs[0])
+    last = await app.store.reviews.last(run, AuditAction(copy.kind))
+    failed = last.outcome if last is not None and last.at >= now else None
+    raise RefusedError(failed or "copy_failed")
 
 
 async def _check_texts(app: App, actor: Actor, run: Run, copy: CopyRequest, rules: ServerRules) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from bot.database.engine import Repository, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import requests
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Claim, Kind, MessageRef
+from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.results import (
@@ -23,36 +23,23 @@ from bot.domain.results import (
     is_spoiler,
 )
 from bot.store.audit import add_entries, run_entry
-from bot.store.messages import lease
 from bot.store.rules import read_rules
 
 
 class CopyStore(Repository):
     @writes
-    def claim(
-        self, connection: Connection, copy: CopyRequest, owner: str, now: datetime, until: datetime
-    ) -> Claim | None:
-        """Take the lease of a request to copy one of its results. Returns None while somebody else has it.
-
-        The row exists before the copy, so that a deletion finds what a killed process has posted. If the
-        copy isn't finished by `until`, the messenger deletes what it replaces. Raises RefusedError.
-        """
+    def request(self, connection: Connection, copy: CopyRequest, now: datetime) -> None:
+        """Have a result copied. Raises RefusedError."""
         run = lock_run(connection, copy.key)
         # Checked under the lock, so that a deletion either prevents the copy or deletes it.
         check_available(run)
-        taken = select(requests.c.lease_until).where(requests.c.key == run.request_key)
-        leased_until = connection.execute(taken).scalar_one()
-        if leased_until is not None and leased_until > now:
-            return None
         found = messages_of(connection, run.request_key)
         check_first_copy(run, copy, found)
         before = found.get((copy.kind, run.index))
-        values: dict[str, object] = {"channel_id": copy.shared_to or run.channel_id}
-        if before is not None and before.attempt is None:
-            values |= {"stale": (*before.stale, *before.refs), "posted": ()}
-        values |= {**FRESH, "with_prompt": copy.with_prompt, "due_at": until}
+        stale = (*before.stale, *before.refs) if before is not None else ()
+        shown = {"channel_id": copy.shared_to or run.channel_id, "with_prompt": copy.with_prompt}
+        values = {**FRESH, "stale": stale, "posted": (), **shown}
         want(connection, run.request_key, copy.kind, run.index, now, values)
-        return lease(connection, run.request_key, copy.kind, run.index, owner, until)
 
     @writes
     def delete(
@@ -70,15 +57,6 @@ class CopyStore(Repository):
         want(connection, run.request_key, copy.kind, run.index, now, {"deleted_by": user_id})
         channel = f"<#{message.channel_id}>"
         add_entries(connection, run_entry(run, AuditAction.DELETE_COPY, user_id, now, channel=channel))
-
-    @writes
-    def record(self, connection: Connection, claim: Claim, now: datetime, failed: str | None) -> None:
-        """Record in the audit log that a copy was posted, or with which sentence it `failed`."""
-        run, message = claim.run, claim.message
-        action = AuditAction.SHARE if message.kind is Kind.SHARE else AuditAction.POST
-        channel = f"<#{message.channel_id}>"
-        entry = run_entry(run, action, run.requester_id, now, outcome=failed, channel=channel)
-        add_entries(connection, entry)
 
     @writes
     def redeliver(self, connection: Connection, key: str, origin: Origin, due_at: datetime) -> bool:

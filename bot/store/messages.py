@@ -37,8 +37,10 @@ from bot.database.rows import (
 )
 from bot.database.tables import UtcDateTime, is_any, messages, requests, runs
 from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import Claim, Kind, Message, Messages, Release, full_channels
+from bot.domain.messages.records import COPIES, Claim, Kind, Message, Messages, Release, full_channels
+from bot.domain.moderation import AuditAction
 from bot.domain.runs import Run
+from bot.store.audit import add_entries, run_entry
 
 # How soon to look again for a message that is due, but whose request is under a lease.
 _LOOK_AGAIN = timedelta(seconds=1)
@@ -46,18 +48,6 @@ _LOOK_AGAIN = timedelta(seconds=1)
 ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
 _NOW = bindparam("now", type_=UtcDateTime())
-
-
-def lease(
-    connection: Connection, request_key: str, kind: Kind, number: int, owner: str, until: datetime
-) -> Claim:
-    """Take the lease of a locked request, and count an attempt at one of its messages."""
-    set_columns(connection, requests, {"key": request_key}, {"lease_owner": owner, "lease_until": until})
-    key = message_key(request_key, kind, number)
-    set_columns(connection, messages, key, {}, {"failures": FAILURE})
-    found = messages_of(connection, request_key)
-    batch = runs_of(connection, request_key)
-    return Claim(lease=owner, message=found[kind, number], runs=batch, messages=found)
 
 
 class MessageStore(Repository):
@@ -92,11 +82,16 @@ class MessageStore(Repository):
         rows, due_at = _due(connection, _DUE_LOCKED, now, busy, room=len(leases))
         claims, taken = list[Claim](), [*busy]
         for row in rows:
-            is_full = row.channel_id in full_channels(taken)
-            if not is_full and row.request_key not in {each.request_key for each in taken}:
-                owner, kind = leases[len(claims)], Kind(row.kind)
-                claims.append(lease(connection, row.request_key, kind, row.number, owner, until))
-                taken.append(claims[-1].message)
+            key, kind, number = row.request_key, Kind(row.kind), row.number
+            if row.channel_id in full_channels(taken) or key in {each.request_key for each in taken}:
+                continue
+            held = {"lease_owner": leases[len(claims)], "lease_until": until}
+            set_columns(connection, requests, {"key": key}, held)
+            set_columns(connection, messages, message_key(key, kind, number), {}, {"failures": FAILURE})
+            found, batch = messages_of(connection, key), runs_of(connection, key)
+            message = found[kind, number]
+            claims.append(Claim(lease=leases[len(claims)], message=message, runs=batch, messages=found))
+            taken.append(message)
         return claims, due_at
 
     @writes_unsynced
@@ -206,6 +201,10 @@ def _release(connection: Connection, release: Release) -> None:
             set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
         if release.changes:
             bump(connection, message.request_key, release.due_at, is_any(messages.c.kind, release.changes))
+        if release.shown and message.kind in COPIES and (message.posted or release.failed):
+            run, channel = claim.run, f"<#{message.channel_id}>"
+            about = (AuditAction(message.kind), run.requester_id, release.due_at)
+            add_entries(connection, run_entry(run, *about, outcome=release.failed, channel=channel))
         return
     if not held:
         lock_requests(connection, [message.request_key])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import COPIES, Kind
 from bot.domain.moderation import (
     AuditAction,
+    AuditEntry,
     Report,
     check_shown,
     check_undecided,
@@ -28,7 +29,7 @@ from bot.domain.policy import Offer, OperatorRules
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
-from bot.store.audit import add_entries, request_entry, run_entry
+from bot.store.audit import add_entries, request_entry, run_entry, to_entry
 from bot.store.ledger import reservation
 from bot.store.messages import ask_about_pictures
 from bot.store.queue import give_tags
@@ -220,12 +221,10 @@ class ReviewStore(Repository):
         return [Report(row.actor_id, **row.details) for row in _entries(connection, run, AuditAction.REPORT)]
 
     @reads
-    def last(
-        self, connection: Connection, run: Run, action: AuditAction
-    ) -> tuple[int | None, datetime, Mapping[str, object]] | None:
-        """Return who took an action on a run last, when and with which details, or None."""
+    def last(self, connection: Connection, run: Run, action: AuditAction) -> AuditEntry | None:
+        """Return the entry about the last time that an action was taken on a run, or None."""
         found = _entries(connection, run, action)
-        return (found[-1].actor_id, found[-1].at, found[-1].details) if found else None
+        return to_entry(found[-1]._mapping).entry if found else None
 
 
 def _overdue(connection: Connection, now: datetime) -> Sequence[str]:

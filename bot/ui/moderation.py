@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from discord import ButtonStyle, Colour
@@ -12,7 +11,7 @@ from discord.ui import Button, File, Item
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.model import ShownInputs
-from bot.domain.moderation import NOTE_LENGTH, Report
+from bot.domain.moderation import NOTE_LENGTH, AuditEntry, Report
 from bot.domain.picture_check import labels_of
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case
@@ -189,15 +188,12 @@ def _spoiler_card(
     return OutgoingMessage(layout=framed(colour, *shown, row), files=files)
 
 
-def closed_pictures_card(
-    run: Run, title: str, decided: tuple[int | None, datetime, Mapping[str, object]] | None
-) -> OutgoingMessage:
+def closed_pictures_card(run: Run, title: str, decided: AuditEntry | None) -> OutgoingMessage:
     """Build the card after a decision: who made it and when, and what it was. None means it was deleted."""
     verdict = say("report_gone")
     if decided is not None:
-        person, at, details = decided
-        by = f" by <@{person}>" if person is not None else ""
-        verdict = f"{sentence_case(str(details['decision']))}{by} {format_dt(at, 'R')}"
+        by = f" by <@{decided.actor_id}>" if decided.actor_id is not None else ""
+        verdict = f"{sentence_case(str(decided.details['decision']))}{by} {format_dt(decided.at, 'R')}"
     text = lines(_heading(run, title, "Decided"), verdict)
     return OutgoingMessage(layout=framed(Colour.light_grey(), text))
 

@@ -33,7 +33,6 @@ class Kind(StrEnum):
 
 OUTCOMES = frozenset({Kind.OUTCOME, Kind.LATE})
 CARDS = frozenset({Kind.REVIEW, Kind.REPORT, Kind.PICTURES})
-# Copies of a result are posted while their requester waits, not by the messenger.
 COPIES = frozenset({Kind.POST, Kind.SHARE})
 # The letters of the kinds in nonces.
 _LETTERS = dict(zip(Kind, "aolrpcsg", strict=True))
@@ -234,6 +233,7 @@ class Release:
     If it isn't `shown`, or has changed since, it is due at `due_at`. `answer_id` is that of the status
     message, if it wasn't known. `ends_answer` drops the interaction's token. `changes` are the kinds of the
     request's messages that have to be changed, because they link to what is shown now, or show a part of it.
+    `failed` is the code of the sentence that says why a copy can't be posted.
     """
 
     claim: Claim
@@ -242,6 +242,7 @@ class Release:
     answer_id: int | None = None
     ends_answer: bool = False
     changes: Collection[Kind] = ()
+    failed: str | None = None
 
 
 def full_channels(in_progress: Iterable[Message]) -> list[int]:

@@ -114,9 +114,8 @@ async def arrange(store: Store) -> Given:
 
     done = await _ended(store, "done", 2)
     await posted(store, MessageRef(2, 21))
-    copy = await store.copies.claim(CopyRequest(key=done[0].key, shared_to=9), "copy", NOW, SOON)
-    assert copy is not None
-    await release(store, copy.with_part(part_of(copy, SHARED)), NOW, shown=True)
+    await store.copies.request(CopyRequest(key=done[0].key, shared_to=9), NOW)
+    await posted(store, SHARED)
     await store.reviews.report(done[0].key, Report(5, "rules"), 90, NOW)
     await posted(store, MessageRef(90, 31))
 
@@ -373,8 +372,7 @@ def _delete(key: str, *, whole_batch: bool = False) -> Callable[..., Any]:
 
 
 def _copy(key: str, shared_to: int | None = None) -> Callable[..., Any]:
-    wanted = CopyRequest(key=key, shared_to=shared_to)
-    return lambda store, _, who: store.copies.claim(wanted, f"copy {who}", NOW, SOON)
+    return lambda store, _, __: store.copies.request(CopyRequest(key=key, shared_to=shared_to), NOW)
 
 
 _add("delete one result", "done", _delete("done0"))

@@ -408,11 +408,9 @@ dismiss a report
     report of done0: wanted_rev+1
     run done0: report_channel_id=None
 copy one result
-    post of done0 1: new failures=10 due_at=30s channel_id=422
-    request done0: lease_owner=copy 0 lease_until=30s
+    post of done0 1: new channel_id=422
 share a result
-    request done0: lease_owner=copy 0 lease_until=30s
-    share of done0 1: new failures=10 due_at=30s channel_id=9
+    share of done0 1: new channel_id=9
 delete a copy
     audit delete_copy by a moderator: new run_key=done0 details={'channel': '<#9>'}
     share of done0: wanted_rev+1 deleted_by=a moderator
@@ -606,7 +604,6 @@ a cancelled run ends; withdraw a cancellation
 damage the rules; approve
 reject; approve; reject
 report a result; report a result; report a result
-copy one result; share a result
 make messages due
 show the answer
 erase a person; erase a person
@@ -651,6 +648,8 @@ delete a copy; delete a copy
     -> RefusedError already_deleted
 dismiss a report; dismiss a report
     -> RefusedError report_over
+copy one result; copy one result
+    -> RefusedError copy_pending
 delete a batch; copy one result
     -> RefusedError copy_result_deleted
 show unseen pictures

@@ -85,9 +85,10 @@ PENDING: dict[str, Any] = {"posted": (), "shown_rev": 0}
     [
         (SHARE, [OUTCOME, message(Kind.POST), message(Kind.LATE)], None),
         (SHARE, [message(Kind.SHARE, FIRST, SECOND)], "share_there"),
-        # The first try failed, or nobody knows its end: the lease says whether it still goes on.
-        (SHARE, [message(**NONE)], None),
+        (SHARE, [message(**NONE)], None),  # it failed
+        (SHARE, [message(**PENDING)], "copy_pending"),
         (SHARE, [message(**MINE)], None),
+        (SHARE, [message(**MINE, shown_rev=0)], "copy_pending"),
         (SHARE, [message(**PENDING, **THEIRS)], "share_deleted"),
         (MOVED, [message()], None),
         (MOVED, [message(**THEIRS)], "share_deleted"),
