@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from random import Random
 from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
@@ -11,7 +12,6 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock
 from bot.database.tables import key_values
-from bot.outside import Outside
 
 T = TypeVar("T")
 _MAX_CLOCK_SKEW = timedelta(hours=1)
@@ -29,16 +29,16 @@ def lock_value(connection: Connection, name: str) -> str | None:
     return read_value(connection, name)
 
 
-def write_value(connection: Connection, name: str, value: str, now: datetime) -> None:
+def write_value(connection: Connection, name: str, value: str) -> None:
     """Store a value that `lock_value` has locked."""
     connection.execute(delete(key_values).where(key_values.c.name == name))
-    connection.execute(insert(key_values).values(name=name, value=value, updated_at=now))
+    connection.execute(insert(key_values).values(name=name, value=value))
 
 
 class KeyValueStore(Repository):
-    def __init__(self, database: Database, outside: Outside) -> None:
+    def __init__(self, database: Database, random: Random) -> None:
         super().__init__(database)
-        self._outside = outside
+        self._random = random
 
     @reads
     def get(self, connection: Connection, name: str) -> str | None:
@@ -47,11 +47,11 @@ class KeyValueStore(Repository):
     @writes
     def put(self, connection: Connection, name: str, value: str) -> None:
         lock_value(connection, name)
-        write_value(connection, name, value, self._outside.now())
+        write_value(connection, name, value)
 
     async def secret(self, name: str) -> str:
         """Return the random secret with this name, created on first use and shared by all processes."""
-        new = self._outside.random.randbytes(32).hex()
+        new = self._random.randbytes(32).hex()
         return await self.change(name, lambda stored: (stored or new, stored or new))
 
     @writes
@@ -62,7 +62,7 @@ class KeyValueStore(Repository):
         before = lock_value(connection, name)
         after, result = change(before)
         if after is not None and after != before:
-            write_value(connection, name, after, self._outside.now())
+            write_value(connection, name, after)
         return result
 
     @writes
@@ -72,5 +72,5 @@ class KeyValueStore(Repository):
         previous = datetime.fromisoformat(last) if last else now - interval
         # Ignore a slot from a clock that ran far ahead; it would block every process for that long.
         slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
-        write_value(connection, name, slot.isoformat(), self._outside.now())
+        write_value(connection, name, slot.isoformat())
         return slot

@@ -305,7 +305,6 @@ key_values = Table(
     metadata,
     Column("name", CleanText, primary_key=True),
     Column("value", CleanText, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
 )
 server_rules = Table(
     "server_rules",
@@ -314,8 +313,6 @@ server_rules = Table(
     Column("rules", JSON, nullable=False),
     # a copy of the rule of this name, so that one statement finds what has expired on many servers
     Column("retention_days", Integer, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
-    Column("updated_by", BigInteger, nullable=False),
     Index("server_rules_retention", "retention_days", "guild_id"),
 )
 blocks = Table(

@@ -89,7 +89,7 @@ def claim(connection: Connection, now: datetime) -> datetime | None:
     stored = lock_value(connection, _NEXT)
     if stored is not None and now < (due_at := datetime.fromisoformat(stored)) <= now + _DAY:
         return due_at
-    write_value(connection, _NEXT, (now + _RETRY).isoformat(), now)
+    write_value(connection, _NEXT, (now + _RETRY).isoformat())
     return None
 
 

@@ -47,7 +47,7 @@ class Store:
         self.messages = MessageStore(self.database)
         self.figures = FigureStore(self.database)
         self.history = HistoryStore(self.database)
-        self.key_values = KeyValueStore(self.database, outside)
+        self.key_values = KeyValueStore(self.database, outside.random)
         self.retention = RetentionStore(self.database)
 
         self.close = self.database.close

@@ -303,7 +303,7 @@ def _retention_time(connection: Connection, clock: datetime) -> datetime:
             log.warning(
                 "retention follows slowly: the clock has advanced by %s since the last claim", elapsed
             )
-    write_value(connection, _TIME_KEY, f"{time.isoformat()} {clock.isoformat()}", clock)
+    write_value(connection, _TIME_KEY, f"{time.isoformat()} {clock.isoformat()}")
     return time
 
 

@@ -85,12 +85,13 @@ class MessageStore(Repository):
             key, kind, number = row.request_key, Kind(row.kind), row.number
             if row.channel_id in full_channels(taken) or key in {each.request_key for each in taken}:
                 continue
-            held = {"lease_owner": leases[len(claims)], "lease_until": until}
+            owner = leases[len(claims)]
+            held = {"lease_owner": owner, "lease_until": until}
             set_columns(connection, requests, {"key": key}, held)
             set_columns(connection, messages, message_key(key, kind, number), {}, {"failures": FAILURE})
             found, batch = messages_of(connection, key), runs_of(connection, key)
             message = found[kind, number]
-            claims.append(Claim(lease=leases[len(claims)], message=message, runs=batch, messages=found))
+            claims.append(Claim(lease=owner, message=message, runs=batch, messages=found))
             taken.append(message)
         return claims, due_at
 

@@ -75,8 +75,6 @@ class RuleStore(Repository):
             "guild_id": guild_id,
             "rules": after.model_dump(mode="json"),
             "retention_days": after.retention_days,
-            "updated_at": now,
-            "updated_by": actor_id,
         }
         connection.execute(insert(server_rules).values(values))
         entry = AuditEntry(
@@ -113,7 +111,7 @@ class PauseStore(Repository):
     def pause(self, connection: Connection, reason: str, *, by: int, now: datetime) -> None:
         """Pause the bot. It refuses new requests and starts no runs. A second pause changes the reason."""
         lock_value(connection, PAUSE_KEY)
-        write_value(connection, PAUSE_KEY, reason, now)
+        write_value(connection, PAUSE_KEY, reason)
         add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
         release_queues(connection)  # from an earlier pause, which may have had another reason
         hold_queues(connection, PAUSED, {"reason": reason})

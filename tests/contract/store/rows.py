@@ -61,7 +61,7 @@ async def stored_rules(store: Store, guild: int, rules: object) -> None:
     """Replace a server's rules by others, which need not be valid."""
     stored = rules if isinstance(rules, Mapping) else {}
     days = stored.get("retention_days", ServerRules().retention_days)
-    values = {"rules": rules, "retention_days": days, "updated_at": NOW, "updated_by": MOD}
+    values = {"rules": rules, "retention_days": days}
 
     def work(connection: Connection) -> Any:
         connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild))

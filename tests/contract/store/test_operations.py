@@ -518,7 +518,7 @@ hold runs of two servers; change the rules
     audit settings by another: new details={'changes': [['Audit log entries are kept for', '365 days',
         '366 days']]}
     run waiting0: due_at=0s
-    server_rule the server: rules retention_days=366 updated_by=another
+    server_rule the server: rules retention_days=366
 damage the rules
 reserve flux for a role
     server_rule the server: rules

@@ -44,7 +44,7 @@ SELECT 'messages', (CASE kind WHEN 'answer'
     ELSE to_jsonb(t) END)::text FROM messages t UNION ALL
 SELECT 'usage', to_jsonb(t)::text FROM usage t UNION ALL
 SELECT 'queues', to_jsonb(t)::text FROM queues t UNION ALL
-SELECT 'key_values', (to_jsonb(t) - 'updated_at')::text FROM key_values t UNION ALL
+SELECT 'key_values', to_jsonb(t)::text FROM key_values t UNION ALL
 SELECT 'server_rules', to_jsonb(t)::text FROM server_rules t UNION ALL
 SELECT 'blocks', to_jsonb(t)::text FROM blocks t UNION ALL
 SELECT 'audit', (to_jsonb(t) - 'id')::text FROM audit t UNION ALL
