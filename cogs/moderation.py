@@ -115,8 +115,7 @@ async def report_sent(interaction: Interaction, key: str) -> None:
     interaction.client.allowance.spend(interaction.user.id)
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
-    thanks = "Thank you. The moderators will look at it."
-    await tell(interaction, thanks if accepted else say("report_looked_at"))
+    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
 
 
 _REASON = 300

@@ -85,6 +85,7 @@ COMMANDS = {
     "already_deleted": "This has already been deleted.",
     "no_result": "There is no result here to delete or report.",
     "no_review_channel": "Reports would reach nobody: this server has no review channel that I can post in. Please tell a moderator directly.",
+    "report_noted": "Thank you. The moderators will look at it.",
     "report_looked_at": "The moderators have seen your report and kept the result. If something is new, please tell a moderator directly.",
     "delete_noted": "It will be deleted in a moment.",
     "delete_noted_copy": "This copy will be deleted in a moment. The result itself stays.",

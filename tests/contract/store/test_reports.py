@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef
+from bot.delivery.step import Step, Superseded
+from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef, Place, Shows
 from bot.domain.runs import RunReport, RunState
 from bot.domain.transitions import reported_end
+from bot.outside import Outside
 from bot.store import Store
+from bot.ui.message_parts import OutgoingMessage
 from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import (
     LEASE,
@@ -36,6 +40,7 @@ from tests.contract.store.runs import (
     take_message,
 )
 from tests.unit.comfydeploy.samples import names, sample
+from tests.unit.factories import app_with
 
 RECORDED = {name: hooks for name in names("run_") if (hooks := sample(name).get("webhooks"))}
 HERE = request().channel_id
@@ -116,6 +121,18 @@ async def test_a_late_success_after_an_attempt_to_post_has_its_own_message(store
     await release(store, again, NOW, shown=True)
     own = await claimed(store)
     assert (own.message.kind, own.run.key, own.results) == (Kind.LATE, batch[0].key, [own.run])
+
+
+async def test_a_message_that_has_changed_since_it_was_composed_is_not_posted(store: Store) -> None:
+    run = await submitted(store)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    discord = AsyncMock()
+    app = app_with(store=store, discord=discord, outside=Outside(now=lambda: NOW))
+    step = Step(app, await claimed(store))
+    await store.reviews.delete(run.key, run.requester_id, NOW, whole_batch=True)
+    with pytest.raises(Superseded):
+        await step.post(Place.CHANNEL, Shows.RESULT, [OutgoingMessage(content="Done.")], continues=False)
+    assert not discord.mock_calls
 
 
 @pytest.mark.sqlite_only

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bot.strings import say
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import (
     OUTCOMES,
@@ -20,10 +21,9 @@ from tests.simulation.promises import promise
 from tests.simulation.promises.outcomes import was_cancelled
 from tests.simulation.story import Press
 
-_CANCELLED = ("You cancelled this request", "A moderator cancelled this request")
-_DELETED = ("Deleted.", "It will be deleted in a moment.")
-_COPY_DELETED = ("This copy is deleted.", "This copy will be deleted in a moment.")
-_THANKS = "Thank you. The moderators will look at it."
+_CANCELLED = (say("cancelled_by_requester"), say("cancelled_by_moderator"))
+_DELETED = (say("delete_done"), say("delete_noted"))
+_COPY_DELETED = (say("delete_done_copy"), say("delete_noted_copy"))
 
 
 @promise("moderators see each report")
@@ -33,7 +33,7 @@ def _reported(evidence: Evidence) -> Iterator[tuple[str, str]]:
     ):
         return
     for press in evidence.story.presses:
-        if press.action == "report" and press.reply.startswith(_THANKS):
+        if press.action == "report" and press.reply.startswith(say("report_noted")):
             cards = [m for m in evidence.messages if subject(m) == (press.key, REPORT_CARD)]
             shown = [max(card.created, card.edited or 0) > press.at for card in cards]
             shown += [any(each.endswith(":dismiss") for each in card.custom_ids) for card in cards]

@@ -6,14 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from bot.comfydeploy import deployments
 from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
-
-DESCRIPTION = TypeAdapter(DeploymentDescription)
 
 
 def parsed(*inputs: Any, **fields: Any) -> DeploymentDescription:
