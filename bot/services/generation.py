@@ -53,7 +53,8 @@ async def deleted_files(app: App, inputs: Values) -> frozenset[str]:
     """Return the keys of those inputs that take a file of a deleted result."""
     made_by = {key: keys_in_links([value]) for key, value in inputs.items()}
     keys = frozenset[str]().union(*made_by.values())
-    deleted = await app.store.runs.deleted(keys) if keys else keys
+    found = await app.store.runs.several(keys) if keys else ()
+    deleted = {run.key for run in found if run.deleted_at is not None}
     return frozenset(key for key, runs in made_by.items() if runs & deleted)
 
 
@@ -99,8 +100,6 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         is_direct = actor.origin.guild_id is None and not actor.origin.user_install
         private = (draft.private or bool(typed.get(PRIVATE))) and not is_direct
         restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
-        if await deleted_files(app, merged.inputs):
-            raise RefusedError("parent_deleted")
         facts = draft.facts or await facts_of(app, actor, deployment)
         is_checked = app.pictures is not None and (not private or app.settings.picture_check_private)
         run = Run(
@@ -289,11 +288,15 @@ async def origin_of_files(
 
     The names of the files say which runs made them, or took them before. Names may have been changed, so if
     there is a file, the run that the request starts from counts, too. If a run's row is gone, the channel of
-    this interaction decides, because the file was found there.
+    this interaction decides, because the file was found there. Raises RefusedError for a file of a deleted
+    result.
     """
     parent = draft.parent_key if links_in(inputs.values()) else None
-    made_by = keys_in_links(inputs.values()) | frozenset(filter(None, [parent, draft.made_by]))
+    linked = keys_in_links(inputs.values())
+    made_by = linked | frozenset(filter(None, [parent, draft.made_by]))
     found = await app.store.runs.several(made_by) if made_by else ()
+    if any(run.key in linked and run.deleted_at is not None for run in found):
+        raise RefusedError("parent_deleted")
     gone = len(found) < len(made_by)
     restricted = any(restricts(app, actor, run) for run in found)
     ids = {each for run in found for each in (run.deployment_id, *run.file_deployments)}

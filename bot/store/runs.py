@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
@@ -58,12 +58,6 @@ class RunStore(Repository):
     @reads
     def several(self, connection: Connection, keys: Set[str]) -> Sequence[Run]:
         return read_runs(connection, keys)
-
-    @reads
-    def deleted(self, connection: Connection, keys: Set[str]) -> frozenset[str]:
-        """Return those of the keys whose runs' results were deleted."""
-        query = select(runs.c.key).where(runs.c.key.in_(keys), runs.c.deleted_at.is_not(None))
-        return frozenset(connection.execute(query).scalars())
 
     @writes_unsynced
     def record_report(

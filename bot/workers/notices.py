@@ -105,7 +105,7 @@ class Notices:
         if await asyncio.get_running_loop().run_in_executor(self._app.files, self._is_disk_full):
             yield Trouble.DISK
         with suppress(StoreUnavailable):
-            oldest = await self._app.store.figures.oldest_pending()
+            oldest = (await self._app.store.figures.gauges(now)).oldest_pending_at
             if oldest is not None and now >= oldest + _LATE:
                 yield Trouble.UNDELIVERED
 

@@ -155,12 +155,6 @@ class FigureStore(Repository):
         )
 
     @reads
-    def oldest_pending(self, connection: Connection) -> datetime | None:
-        """Return when the oldest outcome that isn't shown was last changed."""
-        oldest: datetime | None = connection.execute(_OUTCOMES).one().oldest
-        return oldest
-
-    @reads
     def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
         return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
 
