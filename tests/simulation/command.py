@@ -135,7 +135,7 @@ def _save(play: Play, result: Result, given: argparse.Namespace) -> None:
         print("shortened to:", *steps, sep="\n  ")
     actions.save(steps, path)
     more = "" if given.database == "sqlite" else f" --database {given.database}"
-    print(f"replay with: python -m tests.simulation --replay {path}{more}", flush=True)
+    print(f"replay with: .venv/bin/python -m tests.simulation --replay {path}{more}", flush=True)
 
 
 @contextmanager
