@@ -10,13 +10,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.inputs import Input, OptionChoice
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
-from bot.deployments.schema.field_types import (
-    DESCRIPTION_LENGTH,
-    MORE,
-    PRESET,
-    PRIVATE,
-    one_line,
-)
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, MORE, PRESET, PRIVATE, one_line
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH

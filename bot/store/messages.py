@@ -11,30 +11,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    bindparam,
-    case,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, select, update
 
 from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.row_locks import lock_requests
-from bot.database.rows import (
-    FRESH,
-    bump,
-    is_pending,
-    message_key,
-    messages_of,
-    runs_of,
-    set_columns,
-    want,
-)
+from bot.database.rows import FRESH, bump, is_pending, message_key, messages_of, runs_of, set_columns, want
 from bot.database.tables import UtcDateTime, is_any, messages, requests, runs
 from bot.domain.messages.decide import FAILURE
 from bot.domain.messages.records import COPIES, Claim, Kind, Message, Messages, Release, full_channels

@@ -17,13 +17,7 @@ from bot.database.tables import audit, messages, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import COPIES, Kind
-from bot.domain.moderation import (
-    AuditAction,
-    AuditEntry,
-    Report,
-    check_shown,
-    check_undecided,
-)
+from bot.domain.moderation import AuditAction, AuditEntry, Report, check_shown, check_undecided
 from bot.domain.picture_check import NOBODY_DECIDED, PictureDecision, decided, labels_of
 from bot.domain.policy import Offer, OperatorRules
 from bot.domain.requests import ChannelState, Member

@@ -18,15 +18,7 @@ from bot.domain.results import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.custom_ids import (
-    BlockedId,
-    PresetsId,
-    QueueId,
-    ReplaceId,
-    RunListAction,
-    RunsId,
-    UnblockId,
-)
+from bot.ui.custom_ids import BlockedId, PresetsId, QueueId, ReplaceId, RunListAction, RunsId, UnblockId
 from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
 from bot.ui.run_facts import deletion_facts, ending, is_queued, queue_place
 

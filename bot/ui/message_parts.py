@@ -14,16 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from discord import ButtonStyle, Colour, MediaGalleryItem, Message
-from discord.ui import (
-    ActionRow,
-    Button,
-    Container,
-    Item,
-    LayoutView,
-    MediaGallery,
-    TextDisplay,
-    View,
-)
+from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.results import PAGE_SIZE
 from bot.domain.runs import Run

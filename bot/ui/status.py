@@ -27,15 +27,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.run_facts import (
-    COLOURS,
-    batch_title,
-    facts_of,
-    in_common,
-    is_queued,
-    prompt_line,
-    queue_place,
-)
+from bot.ui.run_facts import COLOURS, batch_title, facts_of, in_common, is_queued, prompt_line, queue_place
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.

@@ -18,16 +18,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import re2
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from bot.words.forms import (
-    WORD_EDGE,
-    TextForms,
-    fold,
-    foreign,
-    latin,
-    mark_word_edges,
-    normalize,
-    text_forms,
-)
+from bot.words.forms import WORD_EDGE, TextForms, fold, foreign, latin, mark_word_edges, normalize, text_forms
 
 T = TypeVar("T")
 # Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.words.cache`.

@@ -8,14 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from bot.database.engine import Repository, reads
-from bot.database.rows import (
-    earlier,
-    messages_of,
-    read_messages,
-    select_listed_runs,
-    select_runs,
-    to_run,
-)
+from bot.database.rows import earlier, messages_of, read_messages, select_listed_runs, select_runs, to_run
 from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.messages.records import COPIES, Kind, Messages, result_ref, result_refs
 from bot.domain.results import RunFilter, RunListEntry

@@ -9,15 +9,7 @@ from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import subject
-from tests.simulation.people.asking import (
-    MORE,
-    choose,
-    fill_in,
-    labels_of,
-    press,
-    press_and_wait,
-    result,
-)
+from tests.simulation.people.asking import MORE, choose, fill_in, labels_of, press, press_and_wait, result
 from tests.simulation.people.buttons import use_on
 from tests.simulation.people.requests import MEMBERS, MODERATORS
 from tests.simulation.people.settings import change_setting

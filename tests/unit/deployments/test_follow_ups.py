@@ -10,12 +10,7 @@ import pytest
 
 from bot.comfydeploy.deployments import GPUS
 from bot.deployments.draft import Draft
-from bot.deployments.follow_ups import (
-    asked_inputs,
-    find_follow_up,
-    link_follow_ups,
-    starting_values,
-)
+from bot.deployments.follow_ups import asked_inputs, find_follow_up, link_follow_ups, starting_values
 from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment, FollowUp, compile_deployment

@@ -9,14 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.text import (
-    escape_line,
-    shorten,
-    shown_number,
-    strip_invisible,
-    typed_integer,
-    typed_number,
-)
+from bot.domain.text import escape_line, shorten, shown_number, strip_invisible, typed_integer, typed_number
 from bot.domain.text.file_names import (
     belongs_to,
     file_behind,
