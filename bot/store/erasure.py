@@ -218,15 +218,14 @@ def _delete_presets(connection: Connection, user_id: int) -> int:
     own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
     here = presets.c.id.in_(lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id)))
     deleted = connection.execute(delete(presets).where(here, own))
-    made = update(presets).where(here, presets.c.created_by == user_id)
-    connection.execute(made.values(created_by=None))
+    connection.execute(update(presets).where(here).values(created_by=None))
     return deleted.rowcount
 
 
 def _forget_setter(connection: Connection, user_id: int) -> int:
     mine = channel_defaults.c.set_by == user_id
     here = channel_defaults.c.channel_id.in_(lock_rows(connection, channel_defaults.c.channel_id, mine))
-    return connection.execute(update(channel_defaults).where(here, mine).values(set_by=None)).rowcount
+    return connection.execute(update(channel_defaults).where(here).values(set_by=None)).rowcount
 
 
 # Retention's own time, and the clock's at the last claim.

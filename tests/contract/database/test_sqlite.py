@@ -16,7 +16,7 @@ from bot.domain.errors import CommitUnknown, StoreUnavailable
 from bot.outside import Outside
 from tests.databases import new_sqlite
 
-_INSERT = text("INSERT INTO key_values VALUES (:name, 'x', '2026-01-01 00:00:00')")
+_INSERT = text("INSERT INTO key_values VALUES (:name, 'x')")
 _NAMES = text("SELECT name FROM key_values ORDER BY name")
 
 

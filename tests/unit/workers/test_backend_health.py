@@ -156,6 +156,9 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
 async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
     world.one = world.all_of_them = DOWN
     assert await world.health.is_unreadable(run())
+    world.one = None
+    assert await world.health.is_unreadable(run())  # while the breaker is open, it isn't asked
+    world.one = DOWN
     await world.later(5)
     assert world.told == []
     await world.later(3600)
