@@ -42,7 +42,7 @@ def checked(app: App, wanted: AuditFilter) -> AuditFilter:
 
 
 async def page(app: App, actor: Actor, audit_filter: AuditFilter, page: int) -> Sequence[StoredEntry]:
-    """Return a page, counted from 0, of the entries, and one more if another follows."""
+    """Return a page of the entries, counted from 0, plus one more entry if there is a next page."""
     server, audit = await moderator(app, actor), app.store.audit
     return await audit.page(server, audit_filter, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
 

@@ -224,7 +224,7 @@ async def unblock(app: App, actor: Actor, user_id: int) -> None:
 
 
 async def blocked(app: App, actor: Actor, page: int) -> Sequence[Block]:
-    """Return a page, counted from 0, of the active blocks, and one more if another follows."""
+    """Return a page of the active blocks, counted from 0, plus one more block if there is a next page."""
     server = await moderator(app, actor)
     return await app.store.database.read(
         blocks.active, server, app.now(), limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE

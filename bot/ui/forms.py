@@ -130,20 +130,16 @@ _REASON = FormField(
     length=500,
 )
 _BLOCK_REASON = replace(_REASON, description="The person reads it when they try to generate.", required=True)
-_DURATION = FormField(
-    name=DURATION_FIELD,
-    label="Duration",
-    shape=Shape.RADIO,
-    options=tuple(Option(each, say(f"duration_{each}")) for each in BLOCK_DURATIONS),
-    required=True,
-)
-_WRONG = FormField(
-    name=REASON_FIELD,
-    label="What is wrong with it?",
-    shape=Shape.RADIO,
-    options=tuple(Option(each, say(f"report_reason_{each}")) for each in REPORT_REASONS),
-    required=True,
-)
+
+
+def _choice(name: str, label: str, code: str, values: Iterable[str]) -> FormField:
+    """Return a field in which one of the values must be chosen; the sentence of `code` and value names it."""
+    options = tuple(Option(each, say(f"{code}_{each}")) for each in values)
+    return FormField(name=name, label=label, shape=Shape.RADIO, options=options, required=True)
+
+
+_DURATION = _choice(DURATION_FIELD, "Duration", "duration", BLOCK_DURATIONS)
+_WRONG = _choice(REASON_FIELD, "What is wrong with it?", "report_reason", REPORT_REASONS)
 _NOTE = FormField(
     name=NOTE_FIELD,
     label="Note",

@@ -176,7 +176,7 @@ def pager(
 ) -> list[Button[Any]]:
     """Create the buttons to the pages beside the current one. A list of one page needs none.
 
-    More follow if what was `found` is more than a page holds.
+    There is a next page if `found` has more entries than a page.
     """
     more = len(found) > PAGE_SIZE
     if not (current.page or more):
