@@ -85,8 +85,8 @@ async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
 
 def main() -> int:
     options = parse()
-    # SIGTERM ends the demo as Ctrl-C does, so that its temporary folder is deleted. A shell lets the programs
-    # that it starts in the background ignore SIGINT.
+    # SIGTERM ends the demo as Ctrl-C does, so that its temporary folder is deleted. Programs that a shell
+    # starts in the background ignore SIGINT unless they set a handler.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     narrator = Narrator()

@@ -42,14 +42,15 @@ async def keep_fresh(world: World, pages: Sequence[Page]) -> None:
 
 
 async def _refresh(world: World, previews: Sequence[Preview]) -> None:
+    # A preview that nobody has opened has only simcord's own page.
+    if not (opened := [preview for preview in previews if len(preview._pages) > 1]):
+        return
     # Decode new files before a page requests them, so that the page shows them immediately.
     blobs = [*world.env.backend.cdn._blobs.values()]
     await asyncio.gather(*(MediaWorker()._decode("", each, None) for each in blobs), return_exceptions=True)
-    for preview in previews:
+    for preview in opened:
         async with world.turn:
-            # A preview that nobody has opened has only simcord's own page.
-            if len(preview._pages) > 1:
-                await preview.refresh()
+            await preview.refresh()
 
 
 @asynccontextmanager

@@ -64,7 +64,7 @@ class Page:
         return self.preview.url
 
     def entry(self, here: Preview) -> Mapping[str, Any]:
-        """Return the entry in the list of channels that the page of `here` shows."""
+        """Return this page's entry in the list of channels on the page of `here`."""
         shown = {"title": self.title, "about": self.about, "hint": self.hint, "url": self.url}
         return {**shown, "here": self.preview is here}
 
