@@ -35,7 +35,10 @@ KILLED, SURVIVED, UNTESTED = 1, 0, 33
 NOT_RUN = frozenset({None, 2, 34})  # mutmut's codes for mutants not reached, interrupted and skipped
 SECONDS = 900
 CORE_SHARE = 90.0
-
+# What a mutant of the sample meets, as arguments of `python -m`.
+PYTEST = ("pytest", "-xq", "-pno:xdist", "-pno:cacheprovider", "-oaddopts=", "-mnot slow")
+STORIES = (*PYTEST, "tests/stories")
+SIMULATION = ("tests.simulation", "--seed", "9", "--rounds", "200", "--no-shorten")
 
 MUTANTS = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text(encoding="utf-8"))
 CORE, SAMPLE = MUTANTS["core"], MUTANTS["sample"]
@@ -128,15 +131,15 @@ def run_chosen(copy: Path, names: Iterable[str], jobs: int, file: Path) -> dict[
 
     `file` gets a line for each result, such as "0 bot.store.runs.x_apply_change__mutmut_7".
     """
-    known = dict(reversed(line.split()) for line in file.read_text().splitlines()) if file.exists() else {}
-    if not known and (
-        failed := next((each for each in (STORIES, SIMULATION) if run_one(copy, "", each)), None)
-    ):
-        sys.exit(f"{' '.join(failed)} fails without a mutant, too")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    known = {name: int(code) for code, _, name in (line.partition(" ") for line in lines)}
+    for stage in () if known else (STORIES, SIMULATION):
+        if run_one(copy, "", stage):
+            sys.exit(f"{' '.join(stage)} fails without a mutant, too")
 
     def judge(name: str) -> tuple[str, int]:
         if name in known:
-            return name, int(known[name])
+            return name, known[name]
         code = next((code for stage in stages(name) if (code := run_one(copy, name, stage))), SURVIVED)
         with file.open("a", encoding="utf-8") as results:
             results.write(f"{code} {name}\n")
@@ -148,25 +151,8 @@ def run_chosen(copy: Path, names: Iterable[str], jobs: int, file: Path) -> dict[
         return dict(pool.map(judge, names))
 
 
-PYTEST = (
-    "pytest",
-    "-x",
-    "-q",
-    "-p",
-    "no:xdist",
-    "-p",
-    "no:cacheprovider",
-    "-o",
-    "addopts=",
-    "-m",
-    "not slow",
-)
-STORIES = (*PYTEST, "tests/stories")
-SIMULATION = ("tests.simulation", "--seed", "9", "--rounds", "200", "--no-shorten")
-
-
 def stages(name: str) -> Iterator[Sequence[str]]:
-    """Yield what must notice a mutant, the fastest first, as arguments of `python -m`."""
+    """Yield what must notice a mutant: its module's tests, then the slower stages."""
     package, _, module = name.split(".x", maxsplit=1)[0].removeprefix("bot.").partition(".")
     if tests := SAMPLE[package].get(module or "__init__"):
         yield *PYTEST, *(f"tests/{test}" for test in tests)

@@ -11,7 +11,9 @@ from tests.fakediscord.errors import Json
 
 class Effect(StrEnum):
     STATUS = "status"
-    """Answer `status`, as a proxy does, or with an error of Discord's, whose codes are higher."""
+    """Answer `status`, as a proxy does."""
+    ERROR = "error"
+    """Answer with Discord's error `code`."""
     RATE_LIMIT = "rate limit"
     """Answer 429 with `seconds` as retry_after."""
     DROP = "drop"
@@ -26,12 +28,17 @@ class Fault:
 
     effect: Effect
     status: int = 0
+    code: int = 0
     seconds: float = 0.0
     after: bool = False
 
     @classmethod
     def answer(cls, status: int) -> Fault:
         return cls(Effect.STATUS, status=status)
+
+    @classmethod
+    def refuse(cls, code: int) -> Fault:
+        return cls(Effect.ERROR, code=code)
 
     @classmethod
     def drop_before(cls) -> Fault:

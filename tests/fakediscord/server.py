@@ -147,9 +147,9 @@ async def _suffer(request: web.Request, fault: Fault) -> web.Response | None:
         case Effect.DELAY:
             await asyncio.sleep(fault.seconds)
         case Effect.STATUS:
-            if fault.status <= 599:
-                return _broken(fault.status)
-            error = ApiError(fault.status)
+            return _broken(fault.status)
+        case Effect.ERROR:
+            error = ApiError(fault.code)
             return _respond(error.status, error.body(), {})
         case Effect.RATE_LIMIT:
             headers, body = refusal(fault.seconds)

@@ -40,7 +40,7 @@ async def story(stage: Stage, alice: Person) -> None:
         stage.dies_at(route, told, done=done)
         await alice.makes("/generate picture", prompt="a crane")
     told = "A second bot with the same token, on another database, answers the next commands first"
-    stage.discord_fails(told, DEFERRAL, Fault.answer(40060), times=3)
+    stage.discord_fails(told, DEFERRAL, Fault.refuse(40060), times=3)
     for _ in range(3):
         await alice.types("/generate picture", prompt="a toad")
     for seconds in (100, 3600):
