@@ -16,7 +16,6 @@ from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -103,7 +102,11 @@ def database_url(secret: SecretStr) -> SecretStr:
     try:
         url = make_url(text)
         is_file = url.host is None and url.database not in (None, "", ":memory:") and not url.query
-        valid = (url.drivername == "sqlite" and is_file) or _names_server(url)
+        # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as
+        # the database.
+        is_place = is_host(url.host or "localhost") and "@" not in (url.database or "")
+        is_server = is_place and 0 < (url.port or 1) < 65536 and _OPTIONS.issuperset(url.query)
+        valid = {"sqlite": is_file, "postgresql": is_server}.get(url.drivername, False)
     except (ArgumentError, ValueError):
         valid = False
     if not valid or "\0" in unquote(text):
@@ -112,19 +115,6 @@ def database_url(secret: SecretStr) -> SecretStr:
             "the password percent-encoded: @ is %40, / is %2F, # is %23"
         )
     return secret
-
-
-def _names_server(url: URL) -> bool:
-    """Return whether a URL names a PostgreSQL server. Raises ValueError for what asyncpg doesn't take."""
-    if url.drivername != "postgresql" or not _OPTIONS.issuperset(url.query):
-        return False
-    _, arguments = url.set(drivername="postgresql+asyncpg").get_dialect()().create_connect_args(url)
-    given = (arguments.get(name, []) for name in ("host", "port"))
-    hosts, ports = (each if isinstance(each, list) else [each] for each in given)
-    # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as the
-    # database. A host that begins with a slash is the folder of a Unix socket.
-    named = all(host.startswith("/") or is_host(host) for host in hosts) and "@" not in (url.database or "")
-    return named and all(0 < port < 65536 for port in ports)
 
 
 def _parts(value: object) -> object:

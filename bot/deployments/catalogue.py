@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.deployments.command_plan import EXTRA_OPTIONS, CommandPlan, plan_commands
+from bot.deployments.command_plan import CommandPlan, plan_commands
 from bot.deployments.follow_ups import link_follow_ups, message_commands
 from bot.deployments.merge import removed_since
 from bot.deployments.model import Deployment, FollowUp, compile_deployment, deployment_of, describes_itself
@@ -133,7 +133,7 @@ class Catalogue:
             if before is None or before.warnings != linked.warnings:
                 for sentence in linked.warnings:
                     log.warning("%s", sentence)
-        plan = plan_commands([*deployments.values()], EXTRA_OPTIONS)
+        plan = plan_commands([*deployments.values()])
         self._configured, self._deployments, self._plan = wanted, deployments, plan
         self.message_commands = message_commands(self.all())
 

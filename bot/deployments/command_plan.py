@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from bot.deployments.choices import input_of
 from bot.deployments.inputs import Input, OptionChoice
@@ -55,14 +56,13 @@ def _own(name: str, kind: InputKind, description: str, **fields: int) -> OptionS
 # The options that each deployment gets. If the command is too large, the last ones are dropped first.
 _ABOUT_PRESET = "A saved set of inputs; what you type here overrides it"
 _ABOUT_PRIVATE = "Only you can see the result. Moderators can open it, too."
-EXTRA_OPTIONS = (
+_EXTRA = (
     _own(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH),
     _own(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE),
 )
 MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
 _OPTIONS = 25
-_NAME = "generate"
 # What gives way, step by step, if the command is too large: lists of choices with more characters than the
 # last number, which autocomplete replaces, then descriptions, then options, whose inputs move into `more`.
 _STEPS = (
@@ -87,14 +87,14 @@ class CommandSpec:
         return sum(map(len, (self.name, self.description, *texts))) + sum(map(_choices_size, self.options))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class CommandPlan:
     """The plan of `/generate`. A single deployment's options belong to the command itself; several
     deployments become subcommands.
     """
 
-    name: str
-    description: str
+    name: ClassVar = "generate"
+    description: ClassVar = "Generate a picture, video or sound with ComfyDeploy"
     commands: tuple[CommandSpec, ...]
 
     @property
@@ -128,18 +128,17 @@ def _choices_size(option: OptionSpec) -> int:
     return sum(len(choice.name) + len(str(choice.value)) for choice in option.choices)
 
 
-def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
-    """Plan `/generate` for these deployments. `extra` holds the options that every deployment gets.
+def plan_commands(deployments: Sequence[Deployment]) -> CommandPlan:
+    """Plan `/generate` for these deployments.
 
-    If even the smallest plan is too large, options of `extra` are dropped, last ones first.
-    Raises StartupError, which names what to cut, if Discord's limits can't be met.
+    If even the smallest plan is too large, the options that every deployment gets are dropped, last ones
+    first. Raises StartupError, which names what to cut, if Discord's limits can't be met.
     """
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
-    # `extra` are conveniences: drop them rather than fail to start.
-    for number in range(len(extra), -1, -1):
+    for number in range(len(_EXTRA), -1, -1):
         for step in _STEPS:
-            plan = _plan(deployments, extra[:number], *step)
+            plan = _plan(deployments, _EXTRA[:number], *step)
             if plan.size <= MAX_COMMAND_SIZE:
                 return plan
     largest = sorted(plan.commands, key=lambda spec: spec.size, reverse=True)[:3]
@@ -183,38 +182,41 @@ def _plan(
         CommandSpec(
             name=item.name,
             description=shorten(one_line(item.description) or item.name, DESCRIPTION_LENGTH),
-            options=tuple(map(fitted, plan_options(item, extra, limit=limit))),
+            options=tuple(map(fitted, _options_of(item, extra, limit))),
             group=item.group,
         )
         for item in deployments
     )
-    return CommandPlan(
-        name=_NAME, description="Generate a picture, video or sound with ComfyDeploy", commands=commands
-    )
+    return CommandPlan(commands)
 
 
-def plan_options(
-    deployment: Deployment, extra: Sequence[OptionSpec] = (), *, limit: int = _OPTIONS
-) -> tuple[OptionSpec, ...]:
+def _options_of(deployment: Deployment, extra: Sequence[OptionSpec], limit: int) -> tuple[OptionSpec, ...]:
     """Return a deployment's options: the required ones, then those of its other inputs, then the bot's own.
 
-    `limit` counts all options; inputs that don't fit are set through `more`. Attachments can't be set that
-    way, so they get options even beyond `limit`, up to Discord's 25. If they leave no room for the bot's own
-    options, `count` and `extra` are left out. Raises StartupError if there are still too many attachments.
+    `limit` counts all options; inputs that don't fit are set through `more`, optional ones first. Attachments
+    can't be set that way, so they get options even beyond `limit`. Raises StartupError if there are too many.
     """
     gpu = [_option(deployment.gpu_input)] if len(deployment.gpus) > 1 else []
     count = [_option(deployment.count_input)] if deployment.max_count > 1 else []
     bot_options = [*gpu, *count, *extra]
-    if len(bot_options) + sum(item.takes_file for item in deployment.offered) >= _OPTIONS:
+    offered, files = deployment.offered, sum(item.takes_file for item in deployment.offered)
+    if len(bot_options) + files >= _OPTIONS:
         # Attachments can't go into `more`, so the bot's other options give way.
         bot_options = gpu
-    space, inputs = limit - len(bot_options), deployment.offered
-    if len(inputs) > space:
-        inputs = _select_inputs(deployment, space - 1, _OPTIONS - len(bot_options) - 1)
-        if overflow := [item for item in deployment.offered if item not in inputs]:
+    space, inputs = limit - len(bot_options), offered
+    if len(offered) > space:
+        ranked = sorted(offered, key=lambda item: (not item.takes_file, not item.required))
+        kept = {item.key for item in ranked[: max(space - 1, files)]}
+        inputs = tuple(item for item in offered if item.key in kept)
+        if overflow := [item for item in offered if item.key not in kept]:
             about = say("option_more", names=", ".join(item.option for item in overflow))
             is_required = any(item.required for item in overflow)
             bot_options.append(_own(MORE, InputKind.TEXT, about, max_length=6000, required=is_required))
+    if len(bot_options) + len(inputs) > _OPTIONS:
+        raise StartupError(
+            f"deployment '{deployment.name}' has {files} file inputs and Discord takes {_OPTIONS} options; "
+            "hide some in deployments.toml"
+        )
     # An input for several attachments gets several options while there is space.
     spare = max(0, limit - len(bot_options) - len(inputs))
     specs: list[OptionSpec] = []
@@ -223,24 +225,6 @@ def plan_options(
         spare -= len(names) - 1
         specs += (_option(item, name) for name in names)
     return tuple(sorted([*specs, *bot_options], key=lambda spec: not spec.required))
-
-
-def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
-    """Select attachments, which may exceed `space`, then required inputs, then others in the file's order.
-
-    Raises StartupError if attachments exceed `limit`.
-    """
-    files = [item for item in deployment.offered if item.takes_file]
-    if len(files) > limit:
-        names = ", ".join(item.key for item in files[limit:])
-        raise StartupError(
-            f"deployment '{deployment.name}' has {len(files)} file inputs and Discord takes {limit} beside "
-            f"the other options; hide some in deployments.toml, for example {names}"
-        )
-    others = sorted(deployment.offered, key=lambda item: not item.required)
-    others = [item for item in others if not item.takes_file]
-    keys = {item.key for item in (*files, *others[: max(0, space - len(files))])}
-    return tuple(item for item in deployment.offered if item.key in keys)
 
 
 def suggestions(item: Input, current: str) -> list[OptionChoice]:

@@ -6,6 +6,8 @@ import mimetypes
 from collections.abc import Sequence
 from typing import Any
 
+import filetype
+
 from bot.deployments.inputs import AttachedFile, Input, RawValue, Typed, Values
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
@@ -33,12 +35,6 @@ _RECOGNIZABLE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp",
 UNKNOWN_TYPE = "application/octet-stream"
 _NAMED_FAMILIES = frozenset({"image", "video", "audio", "text"})
 _FILENAME_LENGTH = 60
-_TYPES_BY_EXTENSION = {
-    ".webp": "image/webp",
-    ".avif": "image/avif",
-    ".heic": "image/heic",
-    ".m4a": "audio/mp4",
-}
 
 
 class FilesInput(Input):
@@ -164,7 +160,5 @@ def media_type(file: AttachedFile) -> str:
     if content_type and content_type != UNKNOWN_TYPE:
         return content_type
     name = file.filename.lower()
-    for extension, guess in _TYPES_BY_EXTENSION.items():
-        if name.endswith(extension):
-            return guess
-    return mimetypes.guess_type(name)[0] or content_type
+    known = filetype.get_type(ext=name.rpartition(".")[2])  # has newer formats than Python
+    return str(known.mime) if known is not None else mimetypes.guess_type(name)[0] or content_type

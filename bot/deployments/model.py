@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
+from itertools import count
 from typing import TypeVar
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from bot.deployments.compile_inputs import Source, complete_input, find_prompt, 
 from bot.deployments.files import linked_file, links_of
 from bot.deployments.inputs import Input, Values, shown_value
 from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings, InputSettings
-from bot.deployments.schema.field_types import COUNT, GPU, RESERVED, one_line, slug, unique
+from bot.deployments.schema.field_types import COUNT, GPU, NAME_LENGTH, RESERVED, one_line, slug
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.runs import Output, Run
 
@@ -199,13 +200,10 @@ def _named(item: Input, name: str, taken: set[str]) -> Input:
         name = name.removesuffix("s") or name
     room = len(str(item.max_count)) if batch else 0
     # An input with several attachments uses only its numbered names, so `image1` and `image` can coexist.
-    tried = set() if batch else set(taken)
-    while True:
-        option = unique(name, tried, room=room)
-        named = input_of(**{**vars(item), "option": option})
-        if taken.isdisjoint(named.option_names):
-            return named
-        tried.add(option)
+    endings = ("" if number == 1 else f"_{number}" for number in count(1))
+    options = (name[: NAME_LENGTH - room - len(ending)] + ending for ending in endings)
+    tried = (input_of(**{**vars(item), "option": option}) for option in options)
+    return next(named for named in tried if taken.isdisjoint(named.option_names))
 
 
 def _gpus(

@@ -20,10 +20,6 @@ GIVEN_BACK_A_DAY = 3
 _CLOCKS_DIFFER = 60.0
 
 
-# What a role's budget can set.
-_BY_ROLE = ("at_once", "runs_a_day", "gpu_seconds_a_day")
-
-
 NO_LIMIT = Budget(at_once=None, waiting=None)
 
 
@@ -32,12 +28,17 @@ def limits_of(person: Member, rules: ServerRules) -> Budget:
 
     If several roles set a limit, the highest applies. A role without limits lifts them all.
     """
-    own = [budget for role, budget in rules.budgets.roles.items() if role in person.role_ids]
-    if any(budget.unlimited for budget in own):
+    own, budgets = person.role_ids, rules.budgets
+    if not own.isdisjoint(budgets.unlimited_roles):
         return NO_LIMIT
-    most = {name: max(filter(None, (getattr(each, name) for each in own)), default=None) for name in _BY_ROLE}
-    set_by_roles = {name: limit for name, limit in most.items() if limit is not None}
-    return rules.budgets.person.model_copy(update=set_by_roles)
+    by_role = {
+        "at_once": budgets.role_at_once,
+        "runs_a_day": budgets.role_runs_a_day,
+        "gpu_seconds_a_day": budgets.role_gpu_seconds_a_day,
+    }
+    found = {name: own & limits.keys() for name, limits in by_role.items()}
+    most = {name: max(by_role[name][role] for role in roles) for name, roles in found.items() if roles}
+    return budgets.person.model_copy(update=most)
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:

@@ -127,19 +127,6 @@ class AutomodCache:
             raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 
-    async def own_rules(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
-        """Return the server's own list, recompiled only after a change."""
-
-        def steps() -> Steps[WordRules]:
-            # Concurrent requests compile the list once, because the thread does a server's work in order.
-            cached = self._own.get(guild_id)
-            if cached is None or cached[0] != blocked:
-                cached = (blocked, (yield from WordRules.compile(blocked=blocked)))
-                self._put(self._own, guild_id, cached)
-            return cached[1]
-
-        return await self.thread.run(guild_id, steps())
-
     async def find_hit(
         self,
         guild_id: int,
@@ -154,13 +141,19 @@ class AutomodCache:
         they can't be read.
         """
         checked = (texts, role_ids, channel_ids)
+
+        def check_own() -> Steps[Hit | None]:
+            # Concurrent requests compile the list once, because the thread does a server's work in order.
+            cached = self._own.get(guild_id)
+            if cached is None or cached[0] != words.blocked:
+                cached = (words.blocked, (yield from WordRules.compile(blocked=words.blocked)))
+                self._put(self._own, guild_id, cached)
+            return (yield from cached[1].check(*checked))
+
         if not any(texts.values()):
             return None
-        if words.blocked:
-            own = await self.own_rules(guild_id, words.blocked)
-            hit = await self.thread.run(guild_id, own.check(*checked))
-            if hit is not None:
-                return hit
+        if words.blocked and (hit := await self.thread.run(guild_id, check_own())) is not None:
+            return hit
         if words.automod is False:
             return None
         try:

@@ -19,6 +19,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import groupby
+from string import ascii_lowercase
 from typing import NamedTuple
 
 from anyascii import anyascii
@@ -39,6 +40,8 @@ _LEET = re.compile(r"(?<!!)(?:!*+[A-Za-z0-9@$]++)++")
 _MEASURES = re.compile(r"\d+(?:st|nd|rd|th|in|ft|cm|mm|kg|px)", re.IGNORECASE)
 _LEET_I = str.maketrans("013457@$!", "oieastasi")
 _LEET_L = str.maketrans("013457@$!", "oleastasl")
+# Monospaced letters, which `normalize` turns into plain ones.
+_STYLED = str.maketrans(ascii_lowercase, "".join(map(chr, range(0x1D68A, 0x1D6A4))))
 # The Latin letters that each character looks like. All look-alikes, as the library keeps them, take 6 MiB.
 _LATIN = {
     char: found
@@ -51,14 +54,12 @@ class TextForms(NamedTuple):
     """The forms of a text.
 
     `raw` is the text as typed, `near` replaces letters only, `all` also joins letters and reads digits as
-    letters. `foreign` has only the words outside the Latin script, with look-alikes folded; it is None if no
-    word mixes scripts.
+    letters and, if a word mixes scripts, has the text in `foreign` letters.
     """
 
     raw: str
     near: tuple[str, ...]
     all: tuple[str, ...]
-    foreign: str | None
 
 
 def text_forms(text: str) -> TextForms:
@@ -70,7 +71,7 @@ def text_forms(text: str) -> TextForms:
     mixes = not plain.isascii() and any(_mixed(word) for kind, word in _runs(plain) if kind)
     # JSON may contain lone surrogates, which no matcher accepts.
     raw = text.encode("utf-8", "replace").decode().replace(WORD_EDGE, " ")
-    return TextForms(raw, near, _distinct(*spread, *read), foreign(plain) if mixes else None)
+    return TextForms(raw, near, _distinct(*spread, *read, *([foreign(plain)] if mixes else [])))
 
 
 def fold(text: str) -> str:
@@ -105,18 +106,20 @@ def latin(text: str) -> str:
 
 
 def foreign(text: str) -> str:
-    """Fold all look-alikes in non-Latin words, and replace each ASCII word with U+FFFD.
+    """Fold all look-alikes in words that aren't ASCII, to letters that no other form contains.
 
     A non-Latin keyword in the same form is found even if some of its letters were replaced with Latin ones.
     """
-    return _words(text, lambda word: "\ufffd" if word.isascii() else "".join(_alike(c)[1] or c for c in word))
+    return _words(text, lambda word: _loosely(word).lower().translate(_STYLED))
+
+
+def _loosely(word: str) -> str:
+    return "".join(_alike(char)[1] or char for char in word)
 
 
 def _latin_word(word: str) -> str:
-    if word.isascii():
-        return word
     if _mixed(word):
-        return "".join(_alike(char)[1] or char for char in word)
+        return _loosely(word)
     strict = [_alike(char)[0] if char.isalpha() else char for char in word]
     return word if None in strict else "".join(char or "" for char in strict)
 
@@ -147,9 +150,9 @@ def _leet(text: str, table: dict[int, int]) -> str:
 
 
 def _words(text: str, change: Callable[[str], str]) -> str:
-    if text.isascii() and change is _latin_word:
+    if text.isascii():
         return text
-    return "".join(change(run) if kind else run for kind, run in _runs(text))
+    return "".join(run if run.isascii() or not kind else change(run) for kind, run in _runs(text))
 
 
 def _runs(text: str) -> Iterator[tuple[str, str]]:

@@ -100,50 +100,48 @@ class WordRules:
 
 class _CompiledRule(NamedTuple):
     rule: WordRule
-    keywords: KeywordMatcher
-    allowed: KeywordMatcher
-    patterns: Sequence[Pattern]
+    keywords: Keywords
+    allowed: Keywords
+    patterns: Sequence[re2._Regexp]
     partial: bool
 
     @classmethod
     def compile(cls, rule: WordRule) -> Steps[_CompiledRule]:
-        keywords = yield from KeywordMatcher.compile(rule.keywords)
-        allowed = yield from KeywordMatcher.compile(rule.allowed)
-        patterns, partial = list[Pattern](), keywords.has_empty
+        keywords = yield from Keywords.compile(rule.keywords)
+        allowed = yield from Keywords.compile(rule.allowed)
+        patterns, partial = list[re2._Regexp](), keywords.has_empty
         for source in rule.patterns:
             yield
-            made = compile_pattern(source)
-            patterns += [made] if made is not None else []
-            partial |= made is None or made.narrower
+            pattern = compile_pattern(source)
+            patterns += [pattern] if pattern is not None else []
+            # With other letters than ASCII, a class matches less than in Discord.
+            partial |= pattern is None or (not source.isascii() and _CLASSES.search(source) is not None)
         return cls(rule, keywords, allowed, patterns, partial)
 
     def find(self, forms: TextForms) -> Steps[str | None]:
-        searches = [(view, self.keywords.near, self.allowed.near) for view in forms.all]
-        if forms.foreign is not None:
-            searches.append((forms.foreign, self.keywords.foreign, self.allowed.foreign))
-        for view, keywords, allowed in searches:
+        for view in forms.all:
             yield
             marked = mark_word_edges(fold(view))
-            if hits := keywords.spans(marked):
-                excused = allowed.spans(marked)
+            if hits := self.keywords.spans(marked):
+                excused = self.allowed.spans(marked)
                 if hit := next((each for each in hits if not _cover(excused, each)), None):
                     return hit.keyword
         for view in dict.fromkeys((forms.raw, *forms.near)) if self.patterns else ():
             excused = self._excused(view)
             for pattern in self.patterns:
                 yield
-                for found in pattern.compiled.finditer(view):
+                for found in pattern.finditer(view):
                     start, end = found.span()
-                    if not _cover(excused, Span(start, end, pattern.source)):
-                        return pattern.source
+                    if not _cover(excused, Span(start, end, pattern.pattern)):
+                        return str(pattern.pattern)
                     yield  # the search for the next match may take milliseconds
         return None
 
     def _excused(self, view: str) -> Sequence[Span]:
         """Return the spans of allowed keywords in a text without the edges that are marked for them."""
-        marked = mark_word_edges(fold(view)) if self.allowed.near.literals else ""
+        marked = mark_word_edges(fold(view)) if self.allowed.literals else ""
         edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
-        found = self.allowed.near.spans(marked)
+        found = self.allowed.spans(marked)
         return [
             Span(each.start - edges[each.start], each.end - edges[each.end], each.keyword) for each in found
         ]
@@ -163,56 +161,42 @@ def _cover(spans: Sequence[Span], span: Span) -> bool:
     return before > 0 and spans[before - 1].end >= span.end
 
 
-class KeywordMatcher(NamedTuple):
+class Keywords:
     """Finds keywords. A `*` leaves an end of a keyword open; an end without `*` must be the edge of a word.
 
-    `near` finds them in Latin letters, and `foreign` in `TextForms.foreign`. Keywords without a visible
-    character would match everything; they are left out, and `has_empty` says so.
+    `literals` are the texts to search for, each with its keyword. Keywords without a visible character would
+    match everything; they are left out, and `has_empty` says so.
     """
 
-    near: Automaton
-    foreign: Automaton
-    has_empty: bool
+    def __init__(self, literals: Mapping[str, str], *, has_empty: bool) -> None:
+        self.literals, self.has_empty = [*literals.items()], has_empty
+        self._search = AhoCorasick(list(literals), MatchKind.LeftmostLongest) if literals else None
 
     @classmethod
-    def compile(cls, keywords: Iterable[str]) -> Steps[KeywordMatcher]:
-        near: dict[str, str] = {}
-        other: dict[str, str] = {}
+    def compile(cls, keywords: Iterable[str]) -> Steps[Keywords]:
+        literals: dict[str, str] = {}
         has_empty = False
         for keyword in keywords:
             yield
-            core = normalize(keyword.strip().strip("*"))
+            core, asked = normalize(keyword.strip().strip("*")), keyword.strip()
             has_empty |= not core
-            for form in (core, latin(core)) if core else ():
-                near.setdefault(_literal(keyword, form), keyword)
-            if not (core.isascii() or latin(core).isascii()):
-                other.setdefault(_literal(keyword, foreign(core)), keyword)
-        return cls(Automaton(near), Automaton(other), has_empty)
-
-
-def _literal(keyword: str, form: str) -> str:
-    marked, asked = mark_word_edges(fold(form)), keyword.strip()
-    marked = marked.removeprefix(WORD_EDGE) if asked.startswith("*") else marked
-    return marked.removesuffix(WORD_EDGE) if asked.endswith("*") else marked
-
-
-class Automaton:
-    """Searches texts with marked word edges for `literals`, each of which stands for a keyword."""
-
-    def __init__(self, keywords: Mapping[str, str]) -> None:
-        self.literals, self._keywords = list(keywords), list(keywords.values())
-        self._search = AhoCorasick(self.literals, MatchKind.LeftmostLongest) if keywords else None
+            for form in (core, latin(core), foreign(core)) if core else ():
+                literal = mark_word_edges(fold(form))
+                literal = literal.removeprefix(WORD_EDGE) if asked.startswith("*") else literal
+                literal = literal.removesuffix(WORD_EDGE) if asked.endswith("*") else literal
+                literals.setdefault(literal, keyword)
+        return cls(literals, has_empty=has_empty)
 
     def spans(self, marked: str) -> Sequence[Span]:
-        """Return the longest matches from the left, without the word edges around them. None overlap."""
+        """Return the longest matches from the left in a text with marked word edges. None overlap.
+
+        The word edges around them are left out.
+        """
         found = self._search.find_matches_as_indexes(marked) if self._search else ()
+        matches = ((*self.literals[index], start, end) for index, start, end in found)
         return [
-            Span(
-                start + self.literals[index].startswith(WORD_EDGE),
-                end - self.literals[index].endswith(WORD_EDGE),
-                self._keywords[index],
-            )
-            for index, start, end in found
+            Span(start + literal.startswith(WORD_EDGE), end - literal.endswith(WORD_EDGE), keyword)
+            for literal, keyword, start, end in matches
         ]
 
 
@@ -220,16 +204,8 @@ class Automaton:
 _MAX_PROGRAM_SIZE = 2_000
 # Set operations in a character class: Rust applies them, RE2 silently reads them as plain characters.
 _SETS = re.compile(r"&&|~~|\[\^?\]?(?:\\.|[^\]\\\[])*\[(?!:)")
-# Unicode classes in Rust, ASCII classes in RE2.
+# Classes of Unicode in Rust, of ASCII in RE2.
 _CLASSES = re.compile(r"\\[wWdDsSbB]")
-
-
-class Pattern(NamedTuple):
-    """A compiled pattern; if it is `narrower`, it matches less than in Discord."""
-
-    source: str
-    compiled: re2._Regexp
-    narrower: bool
 
 
 _OPTIONS, _PROBE = re2.Options(), re2.Options()
@@ -238,7 +214,7 @@ for _each in (_OPTIONS, _PROBE):
 _PROBE.max_mem = 256 * 1024  # for a program of twice that size
 
 
-def compile_pattern(source: str) -> Pattern | None:
+def compile_pattern(source: str) -> re2._Regexp | None:
     """Compile a pattern, case-sensitive as in Rust. Return None if the pattern can't be used."""
     if _SETS.search(source):
         return None
@@ -246,7 +222,6 @@ def compile_pattern(source: str) -> Pattern | None:
         # Try a small memory limit first: a repeated Unicode class needs half a second to exceed a large one.
         if re2.compile(source, _PROBE).programsize > _MAX_PROGRAM_SIZE:
             return None
-        compiled = re2.compile(source, _OPTIONS)
+        return re2.compile(source, _OPTIONS)
     except (UnicodeEncodeError, re2.error):
         return None
-    return Pattern(source, compiled, not source.isascii() and _CLASSES.search(source) is not None)

@@ -75,21 +75,11 @@ def _limit(value: object) -> int | float:
     raise ValueError(f"must be a number between -{LARGEST} and {LARGEST}")
 
 
-def slug(text: str, fallback: str = "input") -> str:
+def slug(text: str) -> str:
     """Convert `text` to a name that Discord accepts: lower case, words joined by `_`, 1 to 32 characters."""
     # Cut first: NFKC can expand one character into 18.
     lowered = unicodedata.normalize("NFKC", text[: NAME_LENGTH * 8]).lower()
-    return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
-
-
-def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
-    """Return `name`, numbered if it is taken, leaving room for `room` more characters."""
-    length = NAME_LENGTH - room
-    candidate, number = name[:length], 2
-    while candidate in taken:
-        ending = f"_{number}"
-        candidate, number = name[: length - len(ending)] + ending, number + 1
-    return candidate
+    return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or "input"
 
 
 def one_line(text: str) -> str:
@@ -153,15 +143,14 @@ _MESSAGES: Mapping[str, str] = {
 _EMPTY = re.compile(r"have at least 1 (characters|entries)")
 
 
-def mistakes(error: ValidationError, at: str = "", known: Collection[str] = ()) -> Iterator[str]:
+def mistakes(error: ValidationError, known: Collection[str] = ()) -> Iterator[str]:
     """Yield a sentence for each mistake, such as `deployments.flux.inputs.steps.min: must be at least 1`.
 
     No sentence quotes a value, which may be a secret. A validator reports several mistakes with one
-    ValueError, one per line. `at` is the path of what was validated, and `known` are the names that can be
-    meant by an unknown one.
+    ValueError, one per line. `known` are the names that can be meant by an unknown one.
     """
     for found in error.errors(include_url=False, include_input=False):
-        path = at
+        path = ""
         for part in found["loc"]:  # entries of lists count from 1, as in `gpus[2]`
             path += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if path else part
         if found["type"] == "extra_forbidden":

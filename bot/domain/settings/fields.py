@@ -28,8 +28,7 @@ Change = tuple[str, str, str]
 class Field:
     """A declared setting. `parents` are the attributes that lead to its value or to the map of its values.
 
-    The keys of a map name things of the kind `keys`. If its values are models, `attribute` is the setting's
-    name in them, and `entry` an unset one.
+    The keys of a map name things of the kind `keys`.
     """
 
     section: Section
@@ -37,12 +36,10 @@ class Field:
     parents: tuple[str, ...]
     adapter: TypeAdapter[Any]
     keys: Names | None = None
-    attribute: str = ""
-    entry: BaseModel | None = None
 
     @property
     def path(self) -> str:
-        return ".".join(filter(None, [*self.parents, self.attribute]))
+        return ".".join(self.parents)
 
     def label(self, key: Key, context: SettingsContext) -> str:
         """Return the label with the key, or with the section if another section has the same label."""
@@ -62,48 +59,39 @@ class Field:
     def value(self, rules: ServerRules, key: Key = None) -> Any:
         """Return the value, or the one for a key. None stands for a missing one."""
         found = self._stored(rules)
-        if self.keys is not None:
-            found = found.get(key, self.entry)
-        return getattr(found, self.attribute) if self.attribute else found
+        return found if self.keys is None else found.get(key)
 
     def put(self, tree: dict[str, Any], value: Any, key: Key = None) -> None:
-        """Set a value in dumped rules. An entry of a map that holds nothing is removed."""
-        branch: Any = reduce(lambda inner, part: inner[part], self.parents[:-1], tree)
-        last = self.parents[-1]
+        """Set a value in dumped rules. None removes the entry of a map."""
+        *parents, last = self.parents
+        branch: Any = reduce(lambda inner, part: inner[part], parents, tree)
         if self.keys is None:
             branch[last] = value
-            return
-        unset = self.entry.model_dump() if self.entry is not None else None
-        if unset is not None:
-            value = {**branch[last].get(key, unset), self.attribute: value}
-        branch[last].pop(key, None)
-        if value != unset:
+        elif value is None:
+            branch[last].pop(key, None)
+        else:
             branch[last][key] = value
 
 
-def _declared(
-    model: type[BaseModel], parents: tuple[str, ...], section: Section | None, keys: Names | None = None
-) -> Iterator[Field]:
-    """Yield the settings of a model, or with `keys` of the model of a map's values."""
+def _declared(model: type[BaseModel], parents: tuple[str, ...], section: Section | None) -> Iterator[Field]:
+    """Yield the settings of a model."""
     for name, info in model.model_fields.items():
         here = next((each for each in info.metadata if isinstance(each, Section)), section)
-        setting = next((each for each in info.metadata if isinstance(each, Setting)), None)
-        # A map's keys are annotated with what they name.
         inner: Any = info.annotation
-        arguments = get_args(inner)
-        metadata = getattr(arguments[0], "__metadata__", ()) if len(arguments) == 2 else ()
-        inner_keys = next((each for each in metadata if isinstance(each, Names)), None)
-        if inner_keys is not None:
-            inner = arguments[1]
-        path = parents if keys is not None else (*parents, name)
-        if setting is not None and here is not None:
-            hint: Any = inner | None if inner_keys else Annotated[(inner, *info.metadata)]
-            adapter = TypeAdapter[Any](hint)
-            in_entry = (name, model()) if keys is not None else ("", None)
-            about = f"{setting.about} {_range(adapter.json_schema())}".strip()
-            yield Field(here, replace(setting, about=about), path, adapter, keys or inner_keys, *in_entry)
+        path, extra = (*parents, name), info.json_schema_extra
+        if isinstance(extra, dict):
+            declared: Any = extra["setting"]
+            # A map's keys are annotated with what they name.
+            key, *value = get_args(inner) or (None,)
+            keys = next((each for each in getattr(key, "__metadata__", ()) if isinstance(each, Names)), None)
+            adapter = TypeAdapter[Any](
+                value[0] | None if keys else Annotated[(inner, declared, *info.metadata)]
+            )
+            about = f"{declared.about} {_range(adapter.json_schema())}".strip()
+            setting = replace(declared, about=about, section=declared.section or here)
+            yield Field(setting.section, setting, path, adapter, keys)
         elif isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _declared(inner, path, here, inner_keys)
+            yield from _declared(inner, path, here)
 
 
 def _range(schema: Mapping[str, Any]) -> str:

@@ -324,12 +324,14 @@ class Section:
 class Setting:
     """The declaration of a setting: how `/settings`, the audit log and the documentation show it.
 
-    Discord shows 45 characters of `label` in a form, and 100 of `about` below it. `has_effect` says whether
-    the rules let it have any. `check` returns the code of the refusal for rules that conflict with it.
+    Discord shows 45 characters of `label` in a form, and 100 of `about` below it. Without a `section`, it is
+    in that of its model. `has_effect` says whether the rules let it have any. `check` returns the code of the
+    refusal for rules that conflict with it.
     """
 
     label: str
     kind: Kind
     about: str = ""
+    section: Section | None = None
     has_effect: Callable[[Any], bool] = lambda _rules: True
     check: Callable[[Any, SettingsContext], str | None] = lambda _rules, _context: None

@@ -1,6 +1,6 @@
 """The rules of a server, which moderators set with `/settings`. The database stores them as JSON.
 
-Each setting is declared once, as a field with a `Setting`. The panel, its forms, the audit log and the
+Each setting is declared once, as a field. The panel, its forms, the audit log and the
 documentation are made from these declarations by `bot.domain.settings.fields`. Every field has a default, so
 that rules stored by an older version stay readable.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +18,7 @@ from bot.domain.settings.kinds import (
     WORD_COUNT,
     WORD_LENGTH,
     Choice,
+    Kind,
     Names,
     Number,
     Permitted,
@@ -30,7 +31,7 @@ from bot.domain.settings.kinds import (
 )
 
 Ids = frozenset[int]
-Limit = Annotated[int, Field(ge=1, le=1_000_000)] | None
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 Days = Annotated[int, Field(ge=0, le=3650)]
 # Maps a deployment or GPU to the roles that may use it. Everybody may use it if there is no entry.
 RolesFor = dict[str, Ids]
@@ -88,82 +89,96 @@ def _needs_reviewers(rules: ServerRules, _context: SettingsContext) -> str | Non
 
 _selected, _without_roles = _in_mode(ApprovalMode.SELECTED), _in_mode(ApprovalMode.WITHOUT_ROLES)
 _channel, _role, _roles = Reference(Names.CHANNEL), Reference(Names.ROLE), Several(Names.ROLE)
-_limit, _role_limit = Number(), Number("everybody's")
-_permitted = Setting("Who may use it", Permitted())
+_deployments, _limit, _role_limit = Several(Names.DEPLOYMENT), Number(), Number("everybody's")
 
 
 class _Rules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+def _setting(default: Any, label: str, kind: Kind, about: str = "", **more: Any) -> Any:
+    """Declare a setting: a field with its default, and what `/settings` shows of it.
+
+    `more` are limits, and the other fields of a `Setting`.
+    """
+    shown = {name: more.pop(name) for name in ("section", "has_effect", "check") if name in more}
+    declared: Any = {"setting": Setting(label, kind, about, **shown)}
+    return Field(default, json_schema_extra=declared, **more)
+
+
 class Approval(_Rules):
     """Rules for approval; an undecided request expires after `hours`."""
 
-    review_channel_id: Annotated[
-        int | None, Setting("Review channel", _channel, "For requests and reports", check=_needs_channel)
-    ] = None
-    mode: Annotated[
-        ApprovalMode,
-        Setting(
-            "Who waits for approval",
-            Choice(
-                (ApprovalMode.OFF, "Nobody"),
-                (ApprovalMode.EVERYBODY, "Everybody"),
-                (ApprovalMode.WITHOUT_ROLES, "Everybody but certain roles", "Choose them after saving"),
-                (ApprovalMode.SELECTED, "Certain deployments and GPUs", "Choose them after saving"),
-            ),
-            check=_needs_channel,
+    review_channel_id: int | None = _setting(
+        None, "Review channel", _channel, "For requests and reports", check=_needs_channel
+    )
+    mode: ApprovalMode = _setting(
+        ApprovalMode.OFF,
+        "Who waits for approval",
+        Choice(
+            (ApprovalMode.OFF, "Nobody"),
+            (ApprovalMode.EVERYBODY, "Everybody"),
+            (ApprovalMode.WITHOUT_ROLES, "Everybody but certain roles", "Choose them after saving"),
+            (ApprovalMode.SELECTED, "Certain deployments and GPUs", "Choose them after saving"),
         ),
-    ] = ApprovalMode.OFF
-    exempt_roles: Annotated[Ids, Setting("Who doesn't wait", _roles, "", _without_roles)] = frozenset()
-    deployments: Annotated[
-        frozenset[str], SELECTED, Setting("Deployments that wait", Several(Names.DEPLOYMENT), "", _selected)
-    ] = frozenset()
-    gpus: Annotated[
-        frozenset[str], SELECTED, Setting("GPUs that wait", Several(Names.GPU), "", _selected)
-    ] = frozenset()
-    hours: Annotated[
-        int,
-        Field(ge=1, le=24 * 14),
-        Setting("Requests expire after", Number(unit="hour"), "Undecided requests end then.", _is_on),
-    ] = 24
+        check=_needs_channel,
+    )
+    exempt_roles: Ids = _setting(frozenset(), "Who doesn't wait", _roles, has_effect=_without_roles)
+    deployments: frozenset[str] = _setting(
+        frozenset(), "Deployments that wait", _deployments, section=SELECTED, has_effect=_selected
+    )
+    gpus: frozenset[str] = _setting(
+        frozenset(), "GPUs that wait", Several(Names.GPU), section=SELECTED, has_effect=_selected
+    )
+    hours: int = _setting(
+        24,
+        "Requests expire after",
+        Number(unit="hour"),
+        "Undecided requests end then.",
+        has_effect=_is_on,
+        ge=1,
+        le=24 * 14,
+    )
 
 
 class Budget(_Rules):
     """Limits of a member or of the whole server; None is unlimited. Days start at midnight UTC."""
 
-    at_once: Annotated[Limit, Setting("Runs at once", _limit, "More wait in the queue. Empty: no limit.")] = 3
-    waiting: Annotated[Limit, Setting("Runs waiting", _limit, "More are refused. Empty: no limit.")] = 10
-    runs_a_day: Annotated[Limit, Setting("Runs per day", _limit, "Days are in UTC. Empty: no limit.")] = None
-    gpu_seconds_a_day: Annotated[
-        Limit, Setting("GPU seconds per day", _limit, "Counted with GPU weights. Empty: no limit.")
-    ] = None
-
-
-class RoleBudget(_Rules):
-    """Limits of members with a role. None keeps the default limit; `unlimited` removes a member's limits."""
-
-    at_once: Annotated[Limit, Setting("Runs at once", _role_limit, "Empty: everybody's limit")] = None
-    runs_a_day: Annotated[Limit, Setting("Runs per day", _role_limit, "Empty: everybody's limit")] = None
-    gpu_seconds_a_day: Annotated[Limit, Setting("GPU seconds per day", _role_limit, "Empty: everybody's")] = (
-        None
+    at_once: Limit | None = _setting(3, "Runs at once", _limit, "More wait in the queue. Empty: no limit.")
+    waiting: Limit | None = _setting(10, "Runs waiting", _limit, "More are refused. Empty: no limit.")
+    runs_a_day: Limit | None = _setting(None, "Runs per day", _limit, "Days are in UTC. Empty: no limit.")
+    gpu_seconds_a_day: Limit | None = _setting(
+        None, "GPU seconds per day", _limit, "Counted with GPU weights. Empty: no limit."
     )
-    unlimited: Annotated[bool, Setting("Limits", Choice((False, "As above"), (True, "None at all")))] = False
 
 
 class Budgets(_Rules):
-    """All limits of a server. `gpu_weights` holds the weight of a second on each GPU, by default 1."""
+    """All limits of a server. `gpu_weights` holds the weight of a second on each GPU, by default 1.
+
+    A role's limit replaces a member's. `unlimited_roles` lift all of a member's limits.
+    """
 
     person: Annotated[Budget, MEMBER] = Budget()
     server: Annotated[Budget, SERVER] = Budget(at_once=None, waiting=None)
-    roles: Annotated[dict[Role, RoleBudget], ROLES] = Field(default_factory=dict)
-    gpu_weights: Annotated[
-        dict[Gpu, Annotated[float, Field(gt=0, le=100)]],
-        GPUS,
-        Setting(
-            "A second counts as", Number("1", decimal=True), "The weight for GPU seconds per day. Empty: 1."
-        ),
-    ] = Field(default_factory=dict)
+    role_at_once: dict[Role, Limit] = _setting(
+        {}, "Runs at once", _role_limit, "Empty: everybody's limit", section=ROLES
+    )
+    role_runs_a_day: dict[Role, Limit] = _setting(
+        {}, "Runs per day", _role_limit, "Empty: everybody's limit", section=ROLES
+    )
+    role_gpu_seconds_a_day: dict[Role, Limit] = _setting(
+        {}, "GPU seconds per day", _role_limit, "Empty: everybody's", section=ROLES
+    )
+    unlimited_roles: dict[Role, Literal[True]] = _setting(
+        {}, "Limits", Choice((None, "As above"), (True, "None at all")), section=ROLES
+    )
+    gpu_weights: dict[Gpu, Annotated[float, Field(gt=0, le=100)]] = _setting(
+        {},
+        "A second counts as",
+        Number("1", decimal=True),
+        "The weight for GPU seconds per day. Empty: 1.",
+        section=GPUS,
+    )
 
 
 class Words(_Rules):
@@ -173,143 +188,122 @@ class Words(_Rules):
     read them. `blocked` is the server's own list.
     """
 
-    automod: Annotated[
-        bool | None,
-        Setting(
-            "This server's AutoMod rules",
-            Choice(
-                (None, "Applied if I may read them"),
-                (True, "Always applied", "What I can't check is refused"),
-                (False, "Not applied"),
-            ),
+    automod: bool | None = _setting(
+        None,
+        "This server's AutoMod rules",
+        Choice(
+            (None, "Applied if I may read them"),
+            (True, "Always applied", "What I can't check is refused"),
+            (False, "Not applied"),
         ),
-    ] = None
-    blocked: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=WORD_LENGTH)], ...],
-        Field(max_length=WORD_COUNT),
-        Setting("The bot's own list", WordList()),
-    ] = ()
+    )
+    blocked: tuple[Annotated[str, Field(min_length=1, max_length=WORD_LENGTH)], ...] = _setting(
+        (), "The bot's own list", WordList(), max_length=WORD_COUNT
+    )
 
 
 class People(_Rules):
     """Minimum ages in days of accounts and memberships; 0 means no minimum."""
 
-    account_days: Annotated[Days, Setting("Age of the account", Number("any age", unit="day", empty=0))] = 0
-    member_days: Annotated[Days, Setting("Time on this server", Number("any time", unit="day", empty=0))] = 0
+    account_days: Days = _setting(0, "Age of the account", Number("any age", unit="day", empty=0))
+    member_days: Days = _setting(0, "Time on this server", Number("any time", unit="day", empty=0))
 
 
 class PictureRules(_Rules):
     """What happens to outputs that the operator's checker or the word rules flag, and whose are exempt."""
 
-    flagged: Annotated[
-        Flagged,
-        Setting(
-            "Flagged results",
-            Choice(
-                (Flagged.OFF, "Not checked"),
-                (Flagged.SPOILER, "Posted as a spoiler"),
-                (Flagged.HOLD, "Held for the moderators", "Needs a review channel"),
-                (Flagged.HIDE, "Not shown"),
-            ),
+    flagged: Flagged = _setting(
+        Flagged.OFF,
+        "Flagged results",
+        Choice(
+            (Flagged.OFF, "Not checked"),
+            (Flagged.SPOILER, "Posted as a spoiler"),
+            (Flagged.HOLD, "Held for the moderators", "Needs a review channel"),
+            (Flagged.HIDE, "Not shown"),
         ),
-    ] = Flagged.OFF
-    level: Annotated[
-        Level,
-        Setting(
-            "What is flagged",
-            Choice(
-                (Level.STRICT, "Strict: also suggestive ones"),
-                (Level.NORMAL, "Normal: explicit and nudity"),
-                (Level.EXPLICIT, "Only explicit"),
-            ),
-            "Texts with a forbidden word are flagged, too",
+    )
+    level: Level = _setting(
+        Level.NORMAL,
+        "What is flagged",
+        Choice(
+            (Level.STRICT, "Strict: also suggestive ones"),
+            (Level.NORMAL, "Normal: explicit and nudity"),
+            (Level.EXPLICIT, "Only explicit"),
         ),
-    ] = Level.NORMAL
-    exempt_age_restricted: Annotated[
-        bool, Setting("In age-restricted channels", Choice((True, "Not checked"), (False, "Checked, too")))
-    ] = True
-    exempt_roles: Annotated[Ids, Setting("Whose results aren't checked", _roles)] = frozenset()
-    exempt_deployments: Annotated[
-        frozenset[str], Setting("Deployments that aren't checked", Several(Names.DEPLOYMENT))
-    ] = frozenset()
-    attached: Annotated[
-        bool,
-        RESULTS,
-        Setting(
-            "Attached pictures",
-            Choice((False, "Not checked"), (True, "Checked", "A request with a flagged one is refused")),
-            has_effect=lambda rules: rules.pictures.flagged is not Flagged.OFF,
-        ),
-    ] = False
+        "Texts with a forbidden word are flagged, too",
+    )
+    exempt_age_restricted: bool = _setting(
+        True, "In age-restricted channels", Choice((True, "Not checked"), (False, "Checked, too"))
+    )
+    exempt_roles: Ids = _setting(frozenset(), "Whose results aren't checked", _roles)
+    exempt_deployments: frozenset[str] = _setting(
+        frozenset(), "Deployments that aren't checked", _deployments
+    )
+    attached: bool = _setting(
+        False,
+        "Attached pictures",
+        Choice((False, "Not checked"), (True, "Checked", "A request with a flagged one is refused")),
+        section=RESULTS,
+        has_effect=lambda rules: rules.pictures.flagged is not Flagged.OFF,
+    )
 
 
 class ServerRules(_Rules):
     """All rules of a server. Moderators have Manage Server or the role `reviewer_role_id`.
 
+    `gpu_roles` and `deployment_roles` are the roles that may use one; without an entry, everybody may.
     Members share their results in the channel `gallery_channel_id`.
     """
 
     approval: Annotated[Approval, APPROVAL] = Approval()
-    reviewer_role_id: Annotated[
-        int | None, APPROVAL, Setting("Reviewer role", _role, "Decides, as people with Manage Server do")
-    ] = None
+    reviewer_role_id: int | None = _setting(
+        None, "Reviewer role", _role, "Decides, as people with Manage Server do", section=APPROVAL
+    )
     words: Annotated[Words, WORDS] = Words()
-    gpu_roles: Annotated[dict[Gpu, Ids], GPUS, _permitted] = Field(default_factory=dict)
-    deployment_roles: Annotated[dict[Deployment, Ids], DEPLOYMENTS, _permitted] = Field(default_factory=dict)
+    gpu_roles: dict[Gpu, Ids] = _setting({}, "Who may use it", Permitted(), section=GPUS)
+    deployment_roles: dict[Deployment, Ids] = _setting({}, "Who may use it", Permitted(), section=DEPLOYMENTS)
     budgets: Budgets = Budgets()
     people: Annotated[People, PEOPLE] = People()
-    spoiler: Annotated[
-        Spoiler,
-        RESULTS,
-        Setting(
-            "Spoilers",
-            Choice(
-                (Spoiler.NEVER, "Never"),
-                (
-                    Spoiler.NOT_AGE_RESTRICTED,
-                    "In all-ages channels",
-                    "In channels that aren't age-restricted",
-                ),
-                (Spoiler.ALWAYS, "Always"),
-            ),
-            "Which results are hidden until somebody clicks them",
+    spoiler: Spoiler = _setting(
+        Spoiler.NEVER,
+        "Spoilers",
+        Choice(
+            (Spoiler.NEVER, "Never"),
+            (Spoiler.NOT_AGE_RESTRICTED, "In all-ages channels", "In channels that aren't age-restricted"),
+            (Spoiler.ALWAYS, "Always"),
         ),
-    ] = Spoiler.NEVER
-    gallery_channel_id: Annotated[
-        int | None, RESULTS, Setting("Gallery channel", _channel, "Where members share their results")
-    ] = None
-    private_results: Annotated[
-        bool,
-        RESULTS,
-        Setting(
-            "Private results",
-            Choice((False, "Not allowed"), (True, "Allowed", "Moderators can open them from /audit")),
-            "Only their requester sees them",
-        ),
-    ] = False
-    ping_requesters: Annotated[
-        bool,
-        RESULTS,
-        Setting(
-            "Finished requests",
-            Choice((True, "Ping the requester"), (False, "Ping nobody")),
-            "Without a ping, the message still shows the name",
-        ),
-    ] = True
+        "Which results are hidden until somebody clicks them",
+        section=RESULTS,
+    )
+    gallery_channel_id: int | None = _setting(
+        None, "Gallery channel", _channel, "Where members share their results", section=RESULTS
+    )
+    private_results: bool = _setting(
+        False,
+        "Private results",
+        Choice((False, "Not allowed"), (True, "Allowed", "Moderators can open them from /audit")),
+        "Only their requester sees them",
+        section=RESULTS,
+    )
+    ping_requesters: bool = _setting(
+        True,
+        "Finished requests",
+        Choice((True, "Ping the requester"), (False, "Ping nobody")),
+        "Without a ping, the message still shows the name",
+        section=RESULTS,
+    )
     pictures: Annotated[PictureRules, PICTURES] = PictureRules()
-    ping_reviewers: Annotated[
-        bool,
-        RECORD,
-        Setting(
-            "New cards",
-            Choice((False, "Ping nobody"), (True, "Ping the reviewer role", "If I may mention it")),
-            "For requests that wait, and reports",
-            check=_needs_reviewers,
-        ),
-    ] = False
-    retention_days: Annotated[
-        int, Field(ge=1, le=3650), RECORD, Setting("Audit log entries are kept for", Number(unit="day"))
-    ] = 365
+    ping_reviewers: bool = _setting(
+        False,
+        "New cards",
+        Choice((False, "Ping nobody"), (True, "Ping the reviewer role", "If I may mention it")),
+        "For requests that wait, and reports",
+        section=RECORD,
+        check=_needs_reviewers,
+    )
+    retention_days: int = _setting(
+        365, "Audit log entries are kept for", Number(unit="day"), section=RECORD, ge=1, le=3650
+    )
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -21,7 +21,6 @@ def clean_text(text: str, limit: int) -> str:
     return text[:limit] if text.isprintable() else text.translate(_CONTROL)[:limit]
 
 
-_BREAKS = re.compile(r"\s+")
 # Markdown that works anywhere in a line (Discord reads mentions, timestamps and custom emoji from `<`, bare
 # mentions from `@`, and makes a link of any address with `://` and an invite of `discord.gg/…` even without
 # a scheme) and at its start. discord.py's escape_markdown won't do: it takes everything from the first `[` to
@@ -37,24 +36,23 @@ _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
 
 # Emoji and scripts such as Persian and Hindi need these between characters: zero-width non-joiner and joiner.
 JOINERS = "\u200c\u200d"
-_VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
+# What draws nothing alone: joiners and variation selectors.
+_UNDRAWN = JOINERS + "".join(map(chr, range(0xFE00, 0xFE10)))
 # The flags of England, Scotland and Wales are a black flag and invisible tags.
 _TAGGED_FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{2,6}\U000e007f)")
-_VIRAMA = 9  # the combining class of the sign that joins consonants; a joiner after it may end a word
 
 
 def strip_invisible(text: str) -> str:
     """Remove control, zero-width and direction characters, and collapse white space.
 
-    Joiners stay between visible characters. Return an empty string if no visible character is left.
+    Joiners stay, except at the start of a word. Return an empty string if no visible character is left.
     """
     if text.isascii() and text.isprintable():  # most of what people type
         return " ".join(text.split())
     # At odd positions are the flags that the pattern captures.
     parts = enumerate(_TAGGED_FLAG.split(text))
-    kept = "".join(part if index % 2 else "".join(_visible(part)) for index, part in parts)
-    shown = _BREAKS.sub(" ", kept).strip()
-    return shown if shown.strip(_VARIATION_SELECTORS + JOINERS) else ""
+    kept = "".join(part if index % 2 else "".join(filter(_is_kept, part)) for index, part in parts)
+    return " ".join(filter(None, (word.lstrip(_UNDRAWN) for word in kept.split())))
 
 
 def without_joiners(text: str) -> str:
@@ -62,26 +60,10 @@ def without_joiners(text: str) -> str:
     return text.translate(dict.fromkeys(map(ord, JOINERS)))
 
 
-def _visible(text: str) -> Iterator[str]:
-    for index, char in enumerate(text):
-        if char in JOINERS:
-            before, after = text[index - 1 : index], text[index + 1 : index + 2]
-            joins = _is_drawn(before) and (_is_drawn(after) or unicodedata.combining(before) == _VIRAMA)
-            yield char if joins else ""
-        elif char.isspace():
-            yield " "
-        elif _is_drawn(char):
-            yield char
-
-
-def _is_drawn(char: str) -> bool:
-    """Return False for white space, an invisible character, or no character.
-
-    Emoji that are newer than Python's tables are unassigned characters in their blocks.
-    """
-    if not char or char.isspace():
-        return False
-    return unicodedata.category(char)[0] != "C" or "\U0001f000" <= char <= "\U0001faff"
+def _is_kept(char: str) -> bool:
+    # Emoji that are newer than Python's tables are unassigned characters in their blocks.
+    is_visible = unicodedata.category(char)[0] != "C" or "\U0001f000" <= char <= "\U0001faff"
+    return is_visible or char in JOINERS or char.isspace()
 
 
 # The length of a wrong value that a message quotes.

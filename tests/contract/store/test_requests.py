@@ -190,7 +190,7 @@ async def test_requests_that_wait_on_one_server_use_up_no_other_servers_seconds(
 
 async def test_an_approval_is_judged_with_todays_budgets_weights_and_roles(store: Store) -> None:
     review = {"approval": {"mode": "everybody", "review_channel_id": 9}}
-    budgets = {"person": {"runs_a_day": 2}, "roles": {"5": {"at_once": 4}}, "gpu_weights": {"H100": 2}}
+    budgets = {"person": {"runs_a_day": 2}, "role_at_once": {"5": 4}, "gpu_weights": {"H100": 2}}
     await stored_rules(store, GUILD, review | {"budgets": budgets})
     pair = await accept(store, *asked(2, gpu="H100"))
     single = await accept(store, request())

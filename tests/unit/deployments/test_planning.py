@@ -146,11 +146,11 @@ def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> No
     assert (names[-1], "t28" in names, "t28" in options[-1].description) == ("more", False, True)
     # Required inputs may be too many, too.
     required = options_of(deployment(*(node(f"t{number}", "Text") for number in range(30))))
-    assert [option.name for option in required if not option.required] == ["gpu"]
+    assert [option.name for option in required if not option.required] == ["gpu", "preset", "private"]
 
 
 def test_a_batch_shrinks_before_an_input_has_to_go_into_more_and_one_gpu_is_no_option() -> None:
-    nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
+    nodes = [node(f"t{number}", "Text", default="x") for number in range(20)]
     images = {"images": {"max_count": 10}}
     options = options_of(deployment(*nodes, node("images", "ImageBatch"), inputs=images, gpus=["T4"]))
     assert (len(options), [option.item.key for option in options].count("images")) == (25, 3)

@@ -42,11 +42,12 @@ EVERYBODY = Budget(at_once=3, waiting=10, runs_a_day=20)
 )
 def test_a_persons_limits_after_their_roles(roles: list[int], limits: Budget) -> None:
     by_role = {
-        ONE: {"at_once": 1, "runs_a_day": 50},
-        TWO: {"at_once": 2, "gpu_seconds_a_day": 600},
-        FREE: {"unlimited": True},
+        "role_at_once": {ONE: 1, TWO: 2},
+        "role_runs_a_day": {ONE: 50},
+        "role_gpu_seconds_a_day": {TWO: 600},
+        "unlimited_roles": {FREE: True},
     }
-    rules = ServerRules.model_validate({"budgets": {"person": EVERYBODY, "roles": by_role}})
+    rules = ServerRules.model_validate({"budgets": {"person": EVERYBODY, **by_role}})
     assert limits_of(having(*roles), rules) == limits
     assert has_daily_limit(limits) is (limits is not NO_LIMIT)
     assert has_daily_limit(Budget(gpu_seconds_a_day=600))

@@ -124,7 +124,7 @@ BUDGETS: dict[str, Any] = {
 }
 BATCH = {"count": 3, "state": RunState.AWAITING_APPROVAL, "new": False, **BUDGETS}
 CHARGED = {"charged_on": NOW.date(), "new": False, **BUDGETS}
-UNLIMITED = {"rules": {"budgets": {"person": {"runs_a_day": 3}, "roles": {ARTISTS: {"unlimited": True}}}}}
+UNLIMITED = {"rules": {"budgets": {"person": {"runs_a_day": 3}, "unlimited_roles": {ARTISTS: True}}}}
 CAPPED = {"operator": {"max_waiting_per_server": 5, "allow_direct_messages": True}}
 NO_BUDGET = {"person": Spending(runs=3, gpu_seconds=200), "server": Spending(runs=9)}
 USED, WAITING_4 = Spending(gpu_seconds=1), {"server": Spending(waiting=4)}

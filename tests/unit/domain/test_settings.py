@@ -72,7 +72,7 @@ def approving(**more: Any) -> dict[str, Any]:
 
 ON, GONE = ({"mode": "everybody", "review_channel_id": channel} for channel in (100, 9))
 STAFF_ONLY, CLOSED = {"gpu_roles": {"A100": [5]}}, {"gpu_roles": {"A100": []}}
-UNLIMITED = {"budgets": {"roles": {5: {"at_once": 6, "unlimited": True}}}}
+UNLIMITED = {"budgets": {"role_at_once": {5: 6}, "unlimited_roles": {5: True}}}
 WORDS, OLD_WORD = blocking("bad", "red fox"), blocking("a*b")
 FULL = [f"w{n:03}" for n in range(500)]
 
@@ -86,8 +86,8 @@ FULL = [f"w{n:03}" for n in range(500)]
         ({}, "gpus", {"gpu_weights": ["2,5"]}, weighing(2.5)),
         *((weighing(2), "gpus", {"gpu_weights": [text]}, {}) for text in ("1.0", "")),
         # A role can be unlimited and keep its own numbers.
-        ({"budgets": {"roles": {5: {"at_once": 6}}}}, "roles", {"unlimited": ["true"]}, UNLIMITED),
-        (UNLIMITED, "roles", {"unlimited": ["false"], "at_once": [""]}, {}),
+        ({"budgets": {"role_at_once": {5: 6}}}, "roles", {"unlimited_roles": ["true"]}, UNLIMITED),
+        (UNLIMITED, "roles", {"unlimited_roles": ["none"], "role_at_once": [""]}, {}),
         # Approval can be on if its channel is there, and other fields can be changed if it is gone.
         ({}, "approval", {"mode": ["everybody"], "review_channel_id": ["100"]}, approving(**ON)),
         (approving(**ON), "approval", {"mode": ["off"], "review_channel_id": []}, {}),
@@ -198,7 +198,7 @@ def test_tidying_takes_out_all_missing_references_and_nothing_else() -> None:
             "reviewer_role_id": 900,
             "approval": {**approval, "review_channel_id": 999},
             "budgets": {
-                "roles": {role: {"at_once": 1} for role in (1, 900)},
+                "role_at_once": {1: 1, 900: 1},
                 "gpu_weights": {"T4": 2, "GTX": 3},
             },
             "gpu_roles": {"GTX": [1], "T4": [1, 900]},
@@ -213,7 +213,7 @@ def test_tidying_takes_out_all_missing_references_and_nothing_else() -> None:
     assert tidy == ServerRules.model_validate(
         {
             "approval": {"exempt_roles": [1], "deployments": ["flux"], "gpus": ["T4"]},
-            "budgets": {"roles": {1: {"at_once": 1}}, "gpu_weights": {"T4": 2}},
+            "budgets": {"role_at_once": {1: 1}, "gpu_weights": {"T4": 2}},
             "gpu_roles": {"T4": [1]},
             "deployment_roles": {"flux": []},
         }

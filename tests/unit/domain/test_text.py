@@ -30,14 +30,14 @@ ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
     [
         ("a  b\n\tc\u2028d", "a b c d"),
         ("\u202egnp.exe\u202c", "gnp.exe"),
-        ("a\u200b\u200d\ufeff\u2066b\ud800", "ab"),
+        ("a\u200b\ufeff\u2066b\ud800", "ab"),
+        ("\u200da\u200c \u200d b", "a\u200c b"),
         ("\x00\x1b[31mred", "[31mred"),
         (JOINED, JOINED),
         ("ന്\u200d ന്\u200d", "ന്\u200d ന്\u200d"),  # a Malayalam letter that ends in a joiner
         (ENGLAND, ENGLAND),
         ("a\U000e0067\U000e0062\U000e007fb", "ab"),
         ("\U0001fae8 \U0001fadf", "\U0001fae8 \U0001fadf"),  # emoji of 2022 and 2024
-        ("\u200da\u200c \u200db\u200d\u200dc\u200c", "a bc"),
         *((hidden, "") for hidden in ("  ", "\u200c\u200d \u200b", "\ufe0f\u200d\ufe0f")),
     ],
 )

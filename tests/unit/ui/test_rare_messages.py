@@ -101,7 +101,7 @@ def settings() -> Mapping[str, Shown]:
         "reviewer_role_id": 6,
         "approval": {"mode": "selected", "review_channel_id": 6, "deployments": ["old"], "gpus": ["H100"]},
         "gpu_roles": {"L4": [6], "T4": [6, 5], "H100": [5]},
-        "budgets": {"roles": {6: {"at_once": 1}}, "gpu_weights": {"H100": 2}},
+        "budgets": {"role_at_once": {6: 1}, "gpu_weights": {"H100": 2}},
         "gallery_channel_id": 9,
         "words": {"automod": True, "blocked": ["fox*"]},
     }
