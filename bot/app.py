@@ -17,7 +17,7 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
-from bot.config.settings import Settings, configured_deployments, configured_labels
+from bot.config.settings import Settings, configured
 from bot.context import App, FormDrafts, Wakeups
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
@@ -55,7 +55,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     """
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
-        configs = configured_deployments(settings) if calling else ()
+        configs = tuple(configured(settings).deployments.values()) if calling else ()
         url = settings.database_url.get_secret_value()
         store = Store(url, outside, settings.database_pool_size, operator=_operator_rules(settings))
         stack.push_async_callback(store.close)
@@ -110,12 +110,14 @@ async def _open(
     stack.callback(files.shutdown, wait=False, cancel_futures=True)
     pictures = None
     if settings.picture_check_url is not None and settings.roles & CALLING_ROLES:
-        pictures = PictureChecker(settings, configured_labels(settings), outside, files, metrics)
+        labels = configured(settings).picture_check.labels
+        pictures = PictureChecker(settings, labels, outside, files, metrics)
         stack.push_async_callback(pictures.close)
     client = _client(settings, metrics.discord_trace())
 
     async def read_deployments() -> Sequence[DeploymentSettings]:
-        return await asyncio.get_running_loop().run_in_executor(files, configured_deployments, settings)
+        file = await asyncio.get_running_loop().run_in_executor(files, configured, settings)
+        return tuple(file.deployments.values())
 
     app = App(
         settings=settings,

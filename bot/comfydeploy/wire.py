@@ -18,13 +18,11 @@ from bot.domain.errors import (
     BackendCrashed,
     BackendError,
     BackendForbidden,
-    BackendInvalid,
-    BackendMachineRefused,
     BackendNotCancellable,
     BackendNotFound,
     BackendRateLimited,
     BackendRedirected,
-    BackendRejected,
+    BackendRefused,
     BackendServerError,
     BackendTimeout,
     BackendUnauthorized,
@@ -74,9 +72,12 @@ def error_from_http(
     if status == 500 and call == "deployment" and content is None:
         return BackendCrashed(detail, status=status)
     if 400 < status < 500 and status != 408 and passed_through:
-        return BackendMachineRefused(detail)
+        return BackendRefused(detail, code="comfy_machine")
     if status == 422:
-        return BackendInvalid(detail, fields=_fields(told))
+        fields = ", ".join(_fields(told))
+        return BackendRefused(
+            detail, code="comfy_invalid" if fields else "comfy_invalid_unnamed", fields=fields
+        )
     if status == 429:
         seconds = -1.0
         with suppress(ValueError):
@@ -87,7 +88,7 @@ def error_from_http(
         return BackendServerError(detail, status=status)
     if status < 400:
         return BackendRedirected(detail)
-    return _BY_STATUS.get(status, BackendRejected)(detail)
+    return _BY_STATUS.get(status, BackendRefused)(detail)
 
 
 def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:

@@ -25,10 +25,9 @@ from pydantic import (
 from sqlalchemy.engine import make_url
 
 from bot.config import fields
-from bot.deployments.schema import DeploymentSettings, load_deployments_file
+from bot.deployments.schema import DeploymentSettings, DeploymentsFile, load_deployments_file
 from bot.deployments.schema.field_types import Uuid, mistakes
 from bot.domain.errors import StartupError
-from bot.domain.picture_check import Label
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
 ENV_FILE = Path(".env")
@@ -312,16 +311,9 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def configured_deployments(settings: Settings) -> tuple[DeploymentSettings, ...]:
-    """Return the configured deployments. Raises StartupError with the mistakes in their file."""
-    if settings.comfydeploy_deployment_id is not None:
-        return (DeploymentSettings(name="default", deployment_id=settings.comfydeploy_deployment_id),)
-    file = load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)
-    return tuple(file.deployments.values())
-
-
-def configured_labels(settings: Settings) -> Mapping[str, Label]:
-    """Return the labels behind the checker's own names. Raises StartupError."""
-    if settings.comfydeploy_deployment_id is not None:
-        return {}
-    return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE).picture_check.labels
+def configured(settings: Settings) -> DeploymentsFile:
+    """Return what deployments.toml says, or the one deployment that is set instead. Raises StartupError."""
+    if settings.comfydeploy_deployment_id is None:
+        return load_deployments_file(settings.deployments_file or DEFAULT_DEPLOYMENTS_FILE)
+    only = DeploymentSettings(name="default", deployment_id=settings.comfydeploy_deployment_id)
+    return DeploymentsFile.model_construct(deployments={only.name: only})

@@ -43,11 +43,12 @@ _AT_ONCE = 4  # deployments that the backend is asked to describe at the same ti
 
 
 class Catalogue:
-    """The current deployments and their command. Only `load` waits for the backend; one runs at a time.
+    """The current deployments, and the `plan` of their command.
 
-    `read` and `write` keep the deployments' descriptions as JSON, by id, so that the bot can start while the
-    backend is down. They raise StoreUnavailable if the database is unreachable. `faults` has the error for
-    each deployment that the backend didn't describe when last asked, by id.
+    Only `load` waits for the backend; one runs at a time. `read` and `write` keep the deployments'
+    descriptions as JSON, by id, so that the bot can start while the backend is down. They raise
+    StoreUnavailable if the database is unreachable. `faults` has the error for each deployment that the
+    backend didn't describe when last asked, by id.
     """
 
     def __init__(
@@ -62,17 +63,10 @@ class Catalogue:
         self._read = read
         self._write = write
         self._deployments: dict[str, Deployment] = {}
-        self._plan: CommandPlan | None = None
+        self.plan = CommandPlan(())
         self._written: dict[str, str] = {}
         self.message_commands: tuple[FollowUp, ...] = ()
         self.faults: dict[str, BackendError] = {}
-
-    @property
-    def plan(self) -> CommandPlan:
-        """Return the plan of `/generate`. Raises StartupError before the first successful `load`."""
-        if self._plan is None:
-            raise StartupError("the deployments have not been loaded")
-        return self._plan
 
     def get(self, name: str) -> Deployment | None:
         return self._deployments.get(name)
@@ -134,7 +128,7 @@ class Catalogue:
                 for sentence in linked.warnings:
                     log.warning("%s", sentence)
         plan = plan_commands([*deployments.values()])
-        self._configured, self._deployments, self._plan = wanted, deployments, plan
+        self._configured, self._deployments, self.plan = wanted, deployments, plan
         self.message_commands = message_commands(self.all())
 
     def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:

@@ -151,8 +151,6 @@ def plan_commands(deployments: Sequence[Deployment]) -> CommandPlan:
 
 
 def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
-    if not deployments:
-        yield "there is no deployment to offer"
     if len(deployments) <= 1:
         return
     top = [item.name for item in deployments if not item.group]

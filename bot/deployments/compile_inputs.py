@@ -248,12 +248,8 @@ def _mistakes(sizes: SizesSettings, sides: Sequence[Input | None]) -> Iterator[s
     for key, item in zip(sizes.keys, sides, strict=True):
         if item is None:
             yield f"there is no input '{key}'"
-        elif item.kind not in NUMBERS:
-            yield f"input '{item.key}' is of kind '{item.kind}', not a number"
-        elif not item.offered:
-            yield f"input '{item.key}' is {'hidden' if item.hidden else 'fixed'}"
-        elif item.is_seed:
-            yield f"input '{item.key}' is a seed"
+        elif item.kind not in NUMBERS or not item.offered or item.is_seed:
+            yield f"input '{item.key}' must be a number that is offered, and no seed"
     if sides[0] is not None and sides[0] is sides[1]:
         yield f"width and height are both the input '{sides[0].key}'"
 

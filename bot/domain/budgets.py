@@ -123,10 +123,6 @@ class Usage:
     block: Block | None = None
     paused: str | None = None
 
-    @property
-    def day_end(self) -> datetime:
-        return day_end(self.now)
-
 
 def budget_day(now: datetime) -> date:
     """Return the day whose budgets count, in UTC."""
@@ -147,7 +143,8 @@ def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> R
 
     If the run `fits` into the limit of a full day, it is refused only until midnight UTC, otherwise for good.
     """
-    params["until"] = int(usage.day_end.timestamp())
+    again_at = day_end(usage.now)
+    params["until"] = int(again_at.timestamp())
     if fits:
-        return RefusedForNow(code, again_at=usage.day_end, **params)
+        return RefusedForNow(code, again_at=again_at, **params)
     return RefusedError(code, **params)

@@ -42,7 +42,8 @@ class BotError(Exception):
     def __init_subclass__(cls, *, code: str = "") -> None:
         cls.code = code or cls.code
 
-    def __init__(self, detail: str = "", **params: Param) -> None:
+    def __init__(self, detail: str = "", *, code: str = "", **params: Param) -> None:
+        self.code = code or self.code
         super().__init__(detail or self.code)
         self.params: dict[str, Param] = params
 
@@ -63,8 +64,7 @@ class CodedError(BotError):
     """Base class of errors whose code is passed as an argument."""
 
     def __init__(self, code: str, detail: str = "", /, **params: Param) -> None:
-        super().__init__(detail or f"{code} {params}", **params)
-        self.code = code
+        super().__init__(detail or f"{code} {params}", code=code, **params)
 
 
 class InputError(CodedError):
@@ -171,8 +171,8 @@ class BackendError(BotError, code="comfy_failed"):
         cls.passing = cls.passing or passing
 
 
-class BackendRefused(BackendError):
-    """The call can't have started a run."""
+class BackendRefused(BackendError, code="comfy_rejected"):
+    """The call can't have started a run, but a `failed` webhook may already have arrived."""
 
     accepted = False
 
@@ -187,24 +187,6 @@ class BackendForbidden(BackendRefused, code="comfy_forbidden"):
 
 class BackendNotFound(BackendRefused, code="comfy_not_found"):
     """The deployment or run is unknown or belongs to another account."""
-
-
-class BackendMachineRefused(BackendRefused, code="comfy_machine"):
-    """The machine behind the deployment refused the call; the API key and the deployment are fine."""
-
-
-class BackendRejected(BackendRefused, code="comfy_rejected"):
-    """The workflow or the call was refused. A `failed` webhook may already have arrived."""
-
-
-class BackendInvalid(BackendRefused, code="comfy_invalid"):
-    """The inputs were refused; `fields` are the keys of the inputs that the backend names."""
-
-    def __init__(self, detail: str = "", *, fields: tuple[str, ...] = ()) -> None:
-        super().__init__(detail, fields=", ".join(fields))
-        self.fields = fields
-        if not fields:
-            self.code = "comfy_invalid_unnamed"
 
 
 class BackendRateLimited(BackendRefused, code="comfy_rate_limited", passing=True):

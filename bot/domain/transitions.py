@@ -9,22 +9,13 @@ may become `succeeded`. Outputs that arrive after an unsuccessful end are added 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.budgets import reported_seconds
 from bot.domain.moderation import Block
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
-from bot.domain.runs import (
-    FINAL,
-    IN_FLIGHT,
-    NOT_SUBMITTED,
-    REQUESTER_BLOCKED,
-    Output,
-    Run,
-    RunReport,
-    RunState,
-)
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, REQUESTER_BLOCKED, Run, RunReport, RunState
 
 S = RunState
 
@@ -192,7 +183,7 @@ def _moved(
     # A run whose outputs were complete before had ended earlier, without a report.
     noticed_late = asked or run.outputs_since is not None
     values |= _measured_cost(run, now, in_doubt=noticed_late) | _reported(run, report, now)
-    outputs = pack_outputs(report.outputs or run.outputs)
+    outputs = [asdict(each) for each in report.outputs or run.outputs]
     if target is RunState.SUCCEEDED:
         values |= {"outputs": outputs, "failure_code": None, "failure_params": {}}
         values |= {"partial": False} if run.partial else {}
@@ -215,7 +206,7 @@ def _may_gain(run: Run) -> bool:
 def _after_the_end(run: Run, report: RunReport, values: dict[str, object], now: datetime) -> Change | None:
     """Add outputs to a run that ended without any."""
     if _may_gain(run) and report.outputs:
-        values |= {"outputs": pack_outputs(report.outputs), "partial": True, "due_at": None}
+        values |= {"outputs": [asdict(each) for each in report.outputs], "partial": True, "due_at": None}
         values |= _reported(run, report, now)
         if is_own_verdict(run) and run.failure_code != DEADLINE and report.state is not None:
             # The verdict's sentence promises a late result; replace it with how the run ended.
@@ -282,7 +273,7 @@ def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, objec
     """Return the columns for new outputs, which are shown if the run's end is never reported."""
     values: dict[str, object] = {}
     if report.outputs and not same_outputs(run.outputs, report.outputs):
-        values["outputs"] = pack_outputs(report.outputs)
+        values["outputs"] = [asdict(each) for each in report.outputs]
     if report.made_everything and (values or run.outputs_since is None):
         values |= {"outputs_since": now, "due_at": now + silence_at_end(report.outputs)}
     return values
@@ -304,8 +295,3 @@ def _reported(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
         values["gpu_used"] = report.gpu[:_GPU_NAME]
     seconds = reported_seconds(run, report, now)
     return values if seconds is None else values | {"run_duration": seconds, "duration_in_doubt": False}
-
-
-def pack_outputs(outputs: tuple[Output, ...]) -> list[dict[str, str | None]]:
-    """Return outputs as JSON for the store."""
-    return [{"kind": o.kind, "url": o.url, "filename": o.filename, "text": o.text} for o in outputs]

@@ -18,7 +18,7 @@ from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.logs import Redactor
-from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, Settings, configured_deployments
+from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, Settings, configured
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartupError
@@ -150,7 +150,7 @@ async def _check_services(
         named = settings.comfydeploy_deployment_id or settings.deployments_file
         try:
             if named or DEFAULT_DEPLOYMENTS_FILE.exists():
-                configs = configured_deployments(settings)
+                configs = tuple(configured(settings).deployments.values())
         except StartupError as error:
             for sentence in error.mistakes:
                 yield problem(DEPLOYMENT, sentence, "Correct it in .env or deployments.toml.")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WebhookSigner
-from bot.config.settings import Settings, configured_labels
+from bot.config.settings import Settings, configured
 from bot.database.schema import NEWEST, UNKNOWN, explained, is_known, schema_of
 from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.domain.picture_check import THRESHOLD
@@ -147,7 +147,7 @@ def _unanswered(public_url: str, status: int, location: str, *, taken: str, port
 async def check_pictures(settings: Settings, outside: Outside) -> Finding:
     metrics = Metrics(outside.monotonic)
     try:
-        labels = configured_labels(settings)
+        labels = configured(settings).picture_check.labels
     except StartupError as error:
         return problem(PICTURES, "; ".join(error.mistakes), "Correct deployments.toml.")
     with outside.executor("files", 1) as files, NamedTemporaryFile(suffix=".png") as picture:

@@ -9,7 +9,7 @@ from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment
-from bot.domain.budgets import Spending, Usage
+from bot.domain.budgets import Spending, Usage, day_end
 from bot.domain.requests import NAME_LENGTH, Actor, Preset
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, ServerRules
 from bot.domain.text import escape_line, shorten
@@ -137,7 +137,8 @@ def usage_layout(
     above, server = lines(heading, *_used(usage.person, running[0], limits), *_restrictions(usage)), ""
     if of_server is not None:
         server = lines("### The whole server today", *_used(usage.server, running[1], of_server))
-    resets = f"-# Resets {format_dt(usage.day_end, 'R')}. The GPU seconds of unfinished runs are estimates."
+    midnight = format_dt(day_end(usage.now), "R")
+    resets = f"-# Resets {midnight}. The GPU seconds of unfinished runs are estimates."
     return layout_of(above, server, resets)
 
 

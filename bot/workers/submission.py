@@ -39,7 +39,7 @@ from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.results import is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
-from bot.domain.text.file_names import file_stem, without_suffix
+from bot.domain.text.file_names import file_stem
 from bot.store.runs import ForeignRunReport
 from bot.workers.backend_health import AWAY, BUSY, BackendHealth
 from bot.workers.reports import ReportRecorder
@@ -303,7 +303,7 @@ async def _card_urls(app: App, run: Run, count: int) -> list[str]:
         raise DiscordAway(str(error)) from error
     except PostError as error:
         raise RefusedError("attachment_expired", str(error)) from error
-    stems = {without_suffix(name): url for name, url in found.items()}
+    stems = {name.rpartition(".")[0]: url for name, url in found.items()}
     named = [file_stem(run.deployment, run.request_key, number) for number in range(1, count + 2)]
     urls = [stems[name] for name in named if name in stems]
     if len(urls) != count or named[-1] in stems:

@@ -140,10 +140,10 @@ def in_utc(at: datetime) -> str:
 NUMBER_LENGTH = 100
 # Accept decimal notation, but not Python's `1_0` or `nan`. "1.000" is 1 to some people and 1000 to others, so
 # it isn't a whole number.
-_INTEGER = re.compile(r"[+-]?[0-9]++(?:\.0{0,2})?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d++(?:\.0{0,2})?")
 # Possessive, so that each digit can match in only one way: backtracking would take quadratic time.
-FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
-_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}([ ,_])[0-9]{3}(?:\1[0-9]{3})*(?:\.[0-9]*)?", re.ASCII)
+_FLOAT = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d{1,4})?", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[+-]?(?!0)\d{1,3}([ ,_])\d{3}(?:\1\d{3})*(?:\.\d*)?")
 # The marks that full-width, Arabic and typographic keyboards insert.
 _NUMBER_MARKS = str.maketrans(
     {"\uff0e": ".", "\uff0c": ",", "\uff0b": "+", "\uff0d": "-", "\u2212": "-", "\u066b": ".", "\u066c": ","}
@@ -159,7 +159,7 @@ def typed_number(text: str) -> float | None:
     no float holds.
     """
     plain = _plain(text)
-    if not FLOAT.fullmatch(plain):
+    if not _FLOAT.fullmatch(plain):
         return None
     number = float(plain)
     return number if math.isfinite(number) else None
@@ -179,13 +179,8 @@ def shown_number(value: int | float) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a number in ASCII, with a decimal point and without separators, or text that isn't a number."""
-    if len(text) > 2 * NUMBER_LENGTH:
-        return ""
-    digits = "".join(str(unicodedata.decimal(char, char)) for char in text.translate(_NUMBER_MARKS))
-    plain = " ".join(digits.split())
-    if len(plain) > NUMBER_LENGTH:
-        return ""
+    """Return a number with a decimal point and without separators, or text that isn't a number."""
+    plain = " ".join(text.translate(_NUMBER_MARKS).split()) if len(text) <= NUMBER_LENGTH else ""
     if separated := _THOUSANDS.fullmatch(plain):
         return plain.replace(separated[1], "")
     return plain.replace(",", ".")

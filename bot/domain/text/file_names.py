@@ -20,10 +20,6 @@ def file_stem(deployment: str, key: str, number: int | None = None) -> str:
     return f"{deployment}-{key}" if number is None else f"{deployment}-{key}-{number}"
 
 
-def without_suffix(name: str) -> str:
-    return name.rpartition(".")[0]
-
-
 def belongs_to(name: str, key: str) -> bool:
     """Return whether a file is one of the run `key`, by its name or a link to it."""
     return f"-{key}-" in name or f"-{key}." in name

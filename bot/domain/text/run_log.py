@@ -135,10 +135,14 @@ def end_of_log(entries: Sequence[str]) -> str | None:
     Addresses, paths and secrets are replaced before anything is cut, so that no part of a secret remains.
     Return None for an empty log.
     """
-    lines = [line for line in scrub(_end_of("\n".join(entries))).splitlines() if line.strip()]
+    text = "\n".join(entries)
+    # A line whose beginning is cut off is left out.
+    end = text[-_READ:].partition("\n")[2] if len(text) > _READ else text
+    plain = clean_text(_TERMINAL_CODE.sub("", end).replace("\r", "\n"), _READ)
+    lines = [line for line in scrub(plain).splitlines() if line.strip()]
     errors = [number for number, line in enumerate(lines) if _error_in(line)]
-    end = errors[-1] + 1 + _AFTER_THE_ERROR if errors else len(lines)
-    kept = [shorten(line.rstrip(), _LINE) for line in lines[max(0, end - _LINES_KEPT) : end]]
+    last = errors[-1] + 1 + _AFTER_THE_ERROR if errors else len(lines)
+    kept = [shorten(line.rstrip(), _LINE) for line in lines[max(0, last - _LINES_KEPT) : last]]
     while kept and sum(len(line) + 1 for line in kept) > _LOG:
         kept.pop(0)
     return "\n".join(kept) or None
@@ -156,14 +160,6 @@ def failure_kind(log: str | None) -> FailureKind:
         return FailureKind.OUT_OF_MEMORY
     lines = (_unstamped(line) for line in (log or "").splitlines())
     return FailureKind.INPUT_REFUSED if any(map(_INPUT_REFUSED.match, lines)) else FailureKind.ERROR
-
-
-def _end_of(text: str) -> str:
-    """Return the last lines of a log as plain text. A line whose beginning is cut off isn't among them."""
-    cut = len(text) > _READ
-    end = text[-_READ:].partition("\n")[2] if cut else text
-    plain = _TERMINAL_CODE.sub("", end).replace("\r", "\n")
-    return clean_text(plain, _READ)
 
 
 def _error_in(line: str) -> str | None:

@@ -168,7 +168,7 @@ async def test_users_servers_and_days_have_separate_budgets(store: Store) -> Non
     await accepted(store, requester_id=7, now=midnight)
     await accepted(store, now=midnight - timedelta(microseconds=1))
     found = await store.figures.today(GUILD, PERSON.id, NOW)
-    assert (found.person.runs, found.server.runs, found.day_end) == (1, 2, midnight + DAY)
+    assert (found.person.runs, found.server.runs, day_end(found.now)) == (1, 2, midnight + DAY)
     assert (found.person.waiting, found.server.waiting, found.gpu_seconds_today) == (2, 3, 180)
     assert (await store.figures.today(None, PERSON.id, NOW)).person.runs == 1
 

@@ -16,14 +16,14 @@ Kind = type[errors.BackendError]
 # The error of each status, and whether a run may exist after it.
 STATUSES: dict[int, tuple[Kind, bool]] = {
     302: (errors.BackendRedirected, False),
-    400: (errors.BackendRejected, False),
+    400: (errors.BackendRefused, False),
     401: (errors.BackendUnauthorized, False),
     402: (errors.BackendForbidden, False),
     403: (errors.BackendForbidden, False),
     404: (errors.BackendNotFound, False),
-    405: (errors.BackendRejected, False),
+    405: (errors.BackendRefused, False),
     408: (errors.BackendTimeout, True),
-    422: (errors.BackendInvalid, False),
+    422: (errors.BackendRefused, False),
     429: (errors.BackendRateLimited, False),
     500: (errors.BackendServerError, True),
     504: (errors.BackendServerError, True),
@@ -45,7 +45,8 @@ def test_each_status_has_its_error_which_tells_whether_a_run_may_exist(status: i
         assert type(error_from_http(status, {}, f'{{"detail": {detail}}}'.encode())) is kind
     by_machine = error_from_http(status, {}, b'{"detail": "Error creating run: 401, message=Unauthorized"}')
     is_refused = status in (401, 402, 403, 404, 405, 422, 429)
-    assert type(by_machine) is (errors.BackendMachineRefused if is_refused else kind)
+    assert type(by_machine) is (errors.BackendRefused if is_refused else kind)
+    assert (by_machine.code == "comfy_machine") is is_refused
     assert str(by_machine).startswith(f'{status}: {{"detail"')
 
 
@@ -69,8 +70,7 @@ def details(*locs: Any) -> bytes:
 )
 def test_a_422_names_the_inputs_that_it_is_about(body: bytes, fields: tuple[str, ...]) -> None:
     error = error_from_http(422, {}, body)
-    assert isinstance(error, errors.BackendInvalid)
-    assert error.fields == fields
+    assert error.params == {"fields": ", ".join(fields)}
     assert error.code == ("comfy_invalid" if fields else "comfy_invalid_unnamed")
 
 

@@ -9,7 +9,7 @@ import pytest
 from dotenv import dotenv_values
 
 from bot.config.fields import ALL_ROLES, Role
-from bot.config.settings import NAMES, configured_deployments, load_settings
+from bot.config.settings import NAMES, configured, load_settings
 from bot.domain.errors import StartupError
 from tests.unit.cases import read_cases
 from tests.unit.config.environment import (
@@ -91,10 +91,10 @@ def test_two_sources_of_deployments_are_refused() -> None:
 def test_deployments_toml_is_read_if_nothing_else_is_named() -> None:
     text = f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\n'
     Path("deployments.toml").write_text(text, encoding="utf-8")
-    (config,) = configured_deployments(load(COMFYDEPLOY_DEPLOYMENT_ID=""))
+    (config,) = configured(load(COMFYDEPLOY_DEPLOYMENT_ID="")).deployments.values()
     assert config.name == "a"
     settings = load()
-    assert configured_deployments(settings)[0].name == "default"
+    assert [*configured(settings).deployments] == ["default"]
     assert any("deployments.toml is not read" in warning for warning in settings.warnings())
 
 
@@ -103,7 +103,7 @@ def test_a_folder_or_an_endless_name_is_no_file_of_deployments(name: str) -> Non
     Path("mine").mkdir()
     settings = load(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE=name)
     with pytest.raises(StartupError, match="can't be read"):
-        configured_deployments(settings)
+        configured(settings)
 
 
 # Addresses. `mistakes_in_addresses.txt` has those that are refused.

@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.text import escape_line, shorten, shown_number, strip_invisible, typed_integer, typed_number
-from bot.domain.text.file_names import (
-    belongs_to,
-    file_behind,
-    file_stem,
-    key_in,
-    keys_in_links,
-    without_suffix,
-)
+from bot.domain.text.file_names import belongs_to, file_behind, file_stem, key_in, keys_in_links
 
 # What starts something in Discord's markdown when no backslash stands before it.
 _LIVE = re.compile(r"(?<!\\)(?:\\\\)*(?:[*_~|`\[\]<@]|://|discord\.gg/)")
@@ -139,7 +132,6 @@ def test_a_name_says_which_run_made_the_file(name: str) -> None:
 def test_the_file_of_the_texts_belongs_to_its_run_and_other_files_to_none() -> None:
     name = f"{file_stem('flux', KEY)}.txt"
     assert belongs_to(name, KEY)
-    assert without_suffix(name) == f"flux-{KEY}"
     assert not any(map(key_in, ("", "my-cat.png", f"{NAME}/", f"{KEY}-1.png", f"a-{KEY}-1")))
 
 
