@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from bot.deployments.choices import input_of
 from bot.deployments.files import is_kind
-from bot.deployments.inputs import TEXT_LENGTH, AttachedFile, Input, Typed, Values
+from bot.deployments.inputs import AttachedFile, Input, Typed, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
-from bot.deployments.schema.field_types import COUNT, DESCRIPTION_LENGTH, GPU, MORE
+from bot.deployments.schema.field_types import COUNT, GPU, MORE
 from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, InputErrors, RefusedError
 from bot.domain.forms import FORM_LIMIT, FormField, Shape
 from bot.domain.policy import Facts
 from bot.domain.requests import press_id
-from bot.domain.text import shorten
 from bot.domain.text.file_names import file_behind
 from bot.strings import say
 
@@ -89,15 +89,8 @@ class Draft:
             # The text has a mistake, otherwise its inputs would be among the others.
             if MORE in typed:
                 about = say("option_more", names=", ".join(item.option for item in made.offered))
-                more_field = FormField(
-                    name=MORE,
-                    label="More",
-                    shape=Shape.PARAGRAPH,
-                    description=shorten(about, DESCRIPTION_LENGTH),
-                    values=(str(typed[MORE])[:TEXT_LENGTH],),
-                    length=TEXT_LENGTH,
-                )
-                needed.append(more_field)
+                more = input_of(key=MORE, option=MORE, kind=InputKind.TEXT, description=about, is_prompt=True)
+                needed.append(more.field({}, typed[MORE]))
             needed += [made.count_input.field({}, typed[COUNT])] if COUNT in typed else []
             if len(made.gpus) > 1:
                 gpu = next((layer.gpu for layer in self.stored if layer.gpu), None)

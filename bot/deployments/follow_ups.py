@@ -59,8 +59,10 @@ def _target(name: str, names: Sequence[str], deployments: Mapping[str, Deploymen
 
 
 def _linked(settings: FollowUpSettings, source: Deployment, target: Deployment) -> FollowUp:
-    takes = {item.kind: item.key for item in _taking(settings.input, target)}
-    carried = [item.key for name in settings.carry for item in _carry(name, source, target)]
+    takes: dict[InputKind, str] = {}
+    for item in _taking(settings.input, target):
+        takes.setdefault(item.kind, item.key)
+    carried = [each.key for name in settings.carry for each in _carry(name, source, target)]
     values: dict[str, InputValue] = {}
     for name, value in settings.inputs.items():
         values |= _value(name, value, target)
@@ -87,19 +89,11 @@ def _taking(name: str | None, target: Deployment) -> Sequence[Input]:
     if name is not None:
         item = _named(name, target)[0]
         if not item.takes_file:
-            about = f"is of kind '{item.kind}', which takes no file"
-            raise _Unfit(f"input '{name}' of '{target.name}' {about}")
+            raise _Unfit(f"input '{name}' of '{target.name}' is of kind '{item.kind}', which takes no file")
         return [item]
     files = [item for item in target.offered if item.takes_file]
     if not files:
         raise _Unfit(f"deployment '{target.name}' has no input that takes a file")
-    same: dict[InputKind, list[str]] = {}
-    for item in files:
-        same.setdefault(InputKind.IMAGE if item.kind in PICTURES else item.kind, []).append(item.key)
-    for kind, keys in same.items():
-        if len(keys) > 1:
-            told = f"has several inputs of kind {kind}; set 'input' to one of {', '.join(keys)}"
-            raise _Unfit(f"deployment '{target.name}' {told}")
     return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
 

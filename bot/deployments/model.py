@@ -159,14 +159,8 @@ def describes_itself(settings: DeploymentSettings) -> bool:
 
 def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[Source]:
     described: dict[str, InputDescription] = {}
-    for each in info.inputs:
-        # All nodes with the same key receive the same value, so it has to fit each of them.
-        first = described.setdefault(each.key, each)
-        described[each.key] = replace(
-            first,
-            minimum=max((low for low in (first.minimum, each.minimum) if low is not None), default=None),
-            maximum=min((high for high in (first.maximum, each.maximum) if high is not None), default=None),
-        )
+    for each in info.inputs:  # all nodes with the same key receive the same value
+        described.setdefault(each.key, each)
     listed = [Source.of(key, item, described.pop(key, None)) for key, item in settings.inputs.items()]
     rest = [Source(InputSettings(), each) for each in described.values()]
     if settings.only_listed_inputs:

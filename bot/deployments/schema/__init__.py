@@ -129,12 +129,6 @@ class InputSettings(Table):
             yield "max is below min"
         if self.min_length is not None and self.max_length is not None and self.max_length < self.min_length:
             yield "max_length is below min_length"
-        if self.fixed is not None and self.hidden:
-            yield "fixed and hidden exclude each other: a fixed input is never offered"
-        if self.fixed is not None and (self.default is not None or self.required):
-            yield "fixed leaves nothing to choose: remove default and required"
-        if self.is_prompt and self.is_seed:
-            yield "an input can't be both the prompt and the seed"
         if len({choice.name for choice in self.choices}) < len(self.choices):
             yield "two choices have the same name"
 
@@ -175,7 +169,7 @@ class FollowUpSettings(Table):
     label: Label
     """required: the text of its button, up to 32 characters; short ones fit a phone's row"""
     input: Key | None = None
-    """the input that takes the result, by key or option; default: the only one for that kind of file"""
+    """the input that takes the result, by key or option; default: the first for that kind of file"""
     carry: tuple[Key, ...] = ()
     """inputs copied from the result, by key or option; `prompt` is the prompt, whatever its key"""
     inputs: Mapping[Key, Value] = {}

@@ -57,15 +57,6 @@ def test_the_oddities_of_the_recorded_list_are_survived() -> None:
     assert made.inputs["n"].default is None, "it is wired to another node, which can't be shown"
 
 
-def test_a_value_for_repeated_keys_fits_each_of_their_nodes() -> None:
-    made = deployment(
-        node("steps", "NumberSliderInt", minimum=1, maximum=50, default=20),
-        node("steps", "NumberSliderInt", minimum=10, maximum=100, default=30),
-    )
-    (steps,) = made.inputs.values()
-    assert (steps.minimum, steps.maximum, steps.default) == (10, 50, 20)
-
-
 def test_a_default_of_the_file_is_sent_where_it_differs_and_dropped_out_of_range() -> None:
     nodes = [node(key, "NumberInt", default=20, maximum=50) for key in ("a", "b", "c", "d")]
     described = {"a": {"default": 20}, "b": {"default": 30}, "c": {"max": 10}, "d": {"default": 99}}
