@@ -21,7 +21,8 @@ def finish(steps: Steps[T]) -> T:
 
 
 def compiled(rules: Iterable[WordRule] = (), blocked: Sequence[str] = ()) -> WordRules:
-    return finish(WordRules.compile(rules, blocked))
+    own = [WordRule(keywords=tuple(blocked))] if blocked else []
+    return finish(WordRules.compile([*rules, *own]))
 
 
 def first_hit(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import (
     BaseModel,
@@ -251,11 +250,10 @@ def _read_env_file() -> tuple[dict[str, str], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.reason
         return {}, [f"{ENV_FILE} can't be read ({reason}). It must be a file of UTF-8 text."]
-    # python-dotenv only logs what it can't parse, and the bot would start without that setting.
+    # `dotenv_values` only logs what it can't parse, and the bot would start without that setting.
     bindings = [*parse_stream(StringIO(text))]
     wrong = [each.original.line for each in bindings if each.error]
-    valid = "".join(each.original.string for each in bindings if not each.error)
-    parsed = _without_empty(dotenv_values(stream=StringIO(valid)))
+    parsed = _without_empty({each.key: each.value for each in bindings if each.key is not None})
     return parsed, [f"{ENV_FILE}, line {line}, is not NAME=value." for line in wrong]
 
 

@@ -200,8 +200,7 @@ class Reloader:
     `loaded` is called after each reload or poll. Reloads run one at a time, since each may sync the commands.
 
     `every` is the time between two polls of the backend. `show` syncs the commands that Discord shows; with
-    `resend` it also sends unchanged ones. If it raises an error, the next reload or poll calls it again, as
-    it does if `outdated` is set. If `requested` is set, the worker rereads the file.
+    `resend` it also sends unchanged ones. If `requested` is set, the worker rereads the file.
     """
 
     catalogue: Catalogue
@@ -211,13 +210,11 @@ class Reloader:
     every: timedelta
     clock: Callable[[], datetime]
     show: Callable[..., Awaitable[None]] | None = None
-    outdated: bool = False
     requested: bool = False
 
     def __post_init__(self) -> None:
         self._next = self.clock() + self.every
         self._lock = asyncio.Lock()
-        self._resend = False
 
     async def reload(self) -> ReloadResult:
         """Reload the deployments from the file, here and in other processes, and send the commands again.
@@ -262,18 +259,15 @@ class Reloader:
         async with self._lock:
             configured = await self.read() if task == "read" else None
             before = {each.name: each for each in catalogue.all()}
-            commands = catalogue.plan, catalogue.message_commands
             await catalogue.load(configured)
             self.loaded()
-            self._resend |= resend
-            self.outdated |= resend or (catalogue.plan, catalogue.message_commands) != commands
-            if self.outdated:
-                try:
-                    if self.show is not None:
-                        await self.show(resend=self._resend)
-                    self.outdated = self._resend = False
-                except DiscordAway as error:
-                    log.warning("can't sync the changed commands yet: %s", error)
+            synced = True
+            try:
+                if self.show is not None:
+                    await self.show(resend=resend)
+            except DiscordAway as error:
+                synced = False
+                log.warning("can't sync the commands yet: %s", error)
         after = {each.name: each for each in catalogue.all()}
         names = {
             "added": [name for name in after if name not in before],
@@ -283,5 +277,5 @@ class Reloader:
         return ReloadResult(
             {word: found for word, found in names.items() if found},
             [warning for each in after.values() for warning in each.warnings],
-            synced=not self.outdated,
+            synced=synced,
         )

@@ -31,7 +31,7 @@ def link_follow_ups(
     configured: Sequence[DeploymentSettings], deployments: Mapping[str, Deployment]
 ) -> dict[str, Deployment]:
     """Return the deployments with their follow-ups that fit, and with warnings about those that don't."""
-    linked, names = dict(deployments), [each.name for each in configured]
+    linked = dict(deployments)
     for settings in configured:
         source = deployments.get(settings.name)
         if source is None:
@@ -40,7 +40,7 @@ def link_follow_ups(
         warnings = [*source.warnings]
         for each in settings.follow_ups:
             try:
-                found.append(_linked(each, source, _target(each.deployment, names, deployments)))
+                found.append(_linked(each, source, deployments))
             except _Unfit as error:
                 warnings.append(
                     f"deployment '{source.name}': follow-up '{each.label}' is not offered: {error}"
@@ -50,15 +50,12 @@ def link_follow_ups(
     return linked
 
 
-def _target(name: str, names: Sequence[str], deployments: Mapping[str, Deployment]) -> Deployment:
-    if name in deployments:
-        return deployments[name]
-    if name in names:
-        raise _Unfit(f"deployment '{name}' is not offered")
-    raise _Unfit(f"there is no deployment '{name}'; it can be {', '.join(deployments)}")
-
-
-def _linked(settings: FollowUpSettings, source: Deployment, target: Deployment) -> FollowUp:
+def _linked(
+    settings: FollowUpSettings, source: Deployment, deployments: Mapping[str, Deployment]
+) -> FollowUp:
+    if (target := deployments.get(settings.deployment)) is None:
+        offered = ", ".join(deployments)
+        raise _Unfit(f"deployment '{settings.deployment}' is not offered; it can be {offered}")
     takes: dict[InputKind, str] = {}
     for item in _taking(settings.input, target):
         takes.setdefault(item.kind, item.key)

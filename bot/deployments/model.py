@@ -129,8 +129,14 @@ def compile_deployment(
         separate.append((source, item))
         warnings += [f"input '{item.key}' {mistake}" for mistake in mistakes]
     joined, size_warnings = join_sides(settings.sizes, separate)
-    allowed, default_gpu = _gpus(settings, info.gpu, gpus)
     warnings += size_warnings
+    default_gpu = settings.default_gpu
+    if (allowed := settings.gpus) is not None:
+        default_gpu = allowed[0] if len(allowed) == 1 else default_gpu
+    elif info.gpu:
+        allowed = (info.gpu,)  # any other would be ignored
+    else:
+        allowed = gpus if default_gpu in (None, *gpus) else (*gpus, str(default_gpu))
     if info.gpu and (default_gpu not in (None, info.gpu) or set(allowed) != {info.gpu}):
         warnings.append(f"ComfyDeploy pins its GPU to {info.gpu}, whatever is chosen here")
     inputs = _with_names(joined)
@@ -177,43 +183,20 @@ def _with_names(items: Iterable[Input]) -> dict[str, Input]:
     found = {item.key: item for item in items}
     taken = set(RESERVED)
     for item in sorted(found.values(), key=lambda item: not item.option):
-        name = item.option or slug(item.key)
-        if item.offered:
-            found[item.key] = named = _named(item, name, taken)
-            taken.update(named.option_names)
-        else:
-            found[item.key] = input_of(**{**vars(item), "option": slug(name)})
+        name, room = item.option or slug(item.key), 0
+        if item.offered and name in RESERVED:
+            name = f"{name}_input"
+        if item.offered and item.kind is InputKind.IMAGES and item.max_count > 1:
+            name = name if item.option else name.removesuffix("s") or name
+            room = len(str(item.max_count))
+        endings = ("" if number == 1 else f"_{number}" for number in count(1))
+        options = (name[: NAME_LENGTH - room - len(ending)] + ending for ending in endings)
+        tried = (input_of(**{**vars(item), "option": option}) for option in options)
+        # An input with several attachments uses only its numbered names, so `image1` and `image` can coexist.
+        named = next(each for each in tried if not each.offered or taken.isdisjoint(each.option_names))
+        found[item.key] = named
+        taken.update(named.option_names if named.offered else ())
     return found
-
-
-def _named(item: Input, name: str, taken: set[str]) -> Input:
-    if name in RESERVED:
-        name = f"{name}_input"
-    batch = item.kind is InputKind.IMAGES and item.max_count > 1
-    if batch and not item.option:
-        name = name.removesuffix("s") or name
-    room = len(str(item.max_count)) if batch else 0
-    # An input with several attachments uses only its numbered names, so `image1` and `image` can coexist.
-    endings = ("" if number == 1 else f"_{number}" for number in count(1))
-    options = (name[: NAME_LENGTH - room - len(ending)] + ending for ending in endings)
-    tried = (input_of(**{**vars(item), "option": option}) for option in options)
-    return next(named for named in tried if taken.isdisjoint(named.option_names))
-
-
-def _gpus(
-    settings: DeploymentSettings, pinned: str | None, known: tuple[str, ...]
-) -> tuple[tuple[str, ...], str | None]:
-    """Return the GPUs to choose from, and the default GPU.
-
-    If the backend pins the deployment's GPU, it ignores any other. A choice is then offered only if the file
-    asks for it.
-    """
-    gpus, default = settings.gpus, settings.default_gpu
-    if gpus is not None:
-        return gpus, gpus[0] if len(gpus) == 1 else default
-    if pinned:
-        return (pinned,), default
-    return (known if default in (None, *known) else (*known, str(default))), default
 
 
 @dataclass(frozen=True, slots=True)

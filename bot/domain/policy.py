@@ -179,7 +179,16 @@ def judge(
     and the ages of account and membership aren't checked again, because they only grow. `channel` is None if
     Discord wasn't asked about it.
     """
-    _check_place(run, channel, is_marked, operator, rules)
+    check_availability(run.guild_id, operator, user_install=run.user_install)
+    # Users who added the bot to their account may also write to it directly.
+    if run.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
+        raise RefusedError("direct_messages_off")
+    if channel is not None:
+        check_channel(channel, restricted=is_restricted_now(run, is_marked))
+    if run.private and run.guild_id is None:
+        raise RefusedError("private_server_only")
+    if run.private and not rules.private_results:
+        raise RefusedError("private_off")
     known = person or Member(
         id=run.requester_id,
         role_ids=frozenset(run.requester_roles or ()),
@@ -256,25 +265,6 @@ def needs_approval(run: Run, person: Member, rules: ServerRules) -> bool:
         on_selected = bool(approval.gpus) if gpu is None else gpu in approval.gpus
         return run.deployment in approval.deployments or on_selected
     return approval.mode is ApprovalMode.EVERYBODY
-
-
-def _check_place(
-    run: Run,
-    channel: ChannelState | None,
-    is_marked: bool,
-    operator: OperatorRules,
-    rules: ServerRules,
-) -> None:
-    check_availability(run.guild_id, operator, user_install=run.user_install)
-    # Users who added the bot to their account may also write to it directly.
-    if run.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
-        raise RefusedError("direct_messages_off")
-    if channel is not None:
-        check_channel(channel, restricted=is_restricted_now(run, is_marked))
-    if run.private and run.guild_id is None:
-        raise RefusedError("private_server_only")
-    if run.private and not rules.private_results:
-        raise RefusedError("private_off")
 
 
 def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:

@@ -111,7 +111,6 @@ class GenerateBot(commands.Bot):
             await self.registered.sync(self.application_id or 0)
         except DiscordAway as error:
             log.warning("can't sync the commands yet: %s", error)
-            self.app.reloader.outdated = True
 
     async def close(self) -> None:
         """Stop the word checks and rule reads, then close the connection to Discord."""

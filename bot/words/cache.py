@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import Words
 from bot.outside import Outside
-from bot.words.rules import Hit, Steps, WordRules
+from bot.words.rules import Hit, Steps, WordRule, WordRules
 
 log = logging.getLogger(__name__)
 # How long reading, compiling and checking may take for one request. Discord expects an answer within three.
@@ -146,7 +146,8 @@ class AutomodCache:
             # Concurrent requests compile the list once, because the thread does a server's work in order.
             cached = self._own.get(guild_id)
             if cached is None or cached[0] != words.blocked:
-                cached = (words.blocked, (yield from WordRules.compile(blocked=words.blocked)))
+                rules = yield from WordRules.compile([WordRule(keywords=words.blocked)])
+                cached = (words.blocked, rules)
                 self._put(self._own, guild_id, cached)
             return (yield from cached[1].check(*checked))
 

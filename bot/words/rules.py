@@ -63,15 +63,9 @@ class WordRules:
         self.not_applied = (*not_applied, *(each.rule.name or "" for each in compiled if each.partial))
 
     @classmethod
-    def compile(
-        cls,
-        rules: Iterable[WordRule] = (),
-        blocked: Sequence[str] = (),
-        not_applied: Iterable[str] = (),
-    ) -> Steps[WordRules]:
-        """Compile AutoMod rules, and `blocked`, the keywords of the server's own list."""
+    def compile(cls, rules: Iterable[WordRule], not_applied: Iterable[str] = ()) -> Steps[WordRules]:
         compiled: list[_CompiledRule] = []
-        for rule in (*rules, *([WordRule(keywords=tuple(blocked))] if blocked else ())):
+        for rule in rules:
             one = yield from _CompiledRule.compile(rule)
             compiled.append(one)
         return cls(compiled, not_applied)

@@ -125,7 +125,7 @@ LONG = WordRule(keywords=("*a*",) * 500, allowed=("b",) * 50, patterns=("c",) * 
     [
         (NESTED.check({"prompt": NESTED_TEXT}, (), ()), len(NESTED_TEXT) + 1),
         (SEVERAL.check(TEXTS, (), ()), len(TEXTS) * 6 * 3),
-        (WordRules.compile([LONG], blocked=["d"] * 100), 660),
+        (WordRules.compile([LONG, WordRule(keywords=("d",) * 100)]), 660),
     ],
     ids=["each match of a pattern", "each text, rule and spelling", "each keyword and pattern to compile"],
 )
