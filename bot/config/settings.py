@@ -7,20 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from sqlalchemy.engine import make_url
 
 from bot.config import fields
@@ -144,35 +135,9 @@ class Settings(BaseModel):
 
     _hints: tuple[str, ...] = PrivateAttr(default=())
 
-    @model_validator(mode="after")
-    def _consistent(self, info: ValidationInfo) -> Self:
-        found = [
-            *(self._of_callers() if self.roles & fields.CALLING_ROLES else ()),
-            *self._of_processes(),
-        ]
-        if info.context is not None:  # a list that takes the sentences
-            info.context.extend(found)
-        elif found:
-            raise ValueError("\n".join(found))
-        return self
-
-    def _of_callers(self) -> Iterator[str]:
-        missing = [name for name in REQUIRED_SECRETS if not getattr(self, name.lower()).get_secret_value()]
-        for name in missing:
-            yield f"{name} is missing. {REQUIRED_SECRETS[name]} Write it into {ENV_FILE}."
-        if missing and not ENV_FILE.exists():
-            yield (
-                f"There is no {ENV_FILE} in the current folder. Create it with `comfydeploy-bot setup` or "
-                "`python -m bot setup`, or start the bot where it is."
-            )
-        named = self.deployments_file or self.comfydeploy_deployment_id
-        if not (named or DEFAULT_DEPLOYMENTS_FILE.exists()):
-            yield (
-                "No deployment is named. Set COMFYDEPLOY_DEPLOYMENT_ID to the id of one deployment, "
-                "or describe several in deployments.toml."
-            )
-
-    def _of_processes(self) -> Iterator[str]:
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is missing, and what doesn't fit together, as sentences."""
+        yield from self._missing_of_callers() if self.roles & fields.CALLING_ROLES else ()
         if self.deployments_file is not None and self.comfydeploy_deployment_id is not None:
             yield "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Remove one of them."
         if self.picture_check_url is not None and not self.picture_check_secret.get_secret_value():
@@ -196,6 +161,22 @@ class Settings(BaseModel):
                     f"{name}: splits the bot over several processes, and SQLite belongs to one. "
                     f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty."
                 )
+
+    def _missing_of_callers(self) -> Iterator[str]:
+        missing = [name for name in REQUIRED_SECRETS if not getattr(self, name.lower()).get_secret_value()]
+        for name in missing:
+            yield f"{name} is missing. {REQUIRED_SECRETS[name]} Write it into {ENV_FILE}."
+        if missing and not ENV_FILE.exists():
+            yield (
+                f"There is no {ENV_FILE} in the current folder. Create it with `comfydeploy-bot setup` or "
+                "`python -m bot setup`, or start the bot where it is."
+            )
+        named = self.deployments_file or self.comfydeploy_deployment_id
+        if not (named or DEFAULT_DEPLOYMENTS_FILE.exists()):
+            yield (
+                "No deployment is named. Set COMFYDEPLOY_DEPLOYMENT_ID to the id of one deployment, "
+                "or describe several in deployments.toml."
+            )
 
     @property
     def shards(self) -> tuple[int, ...]:
@@ -280,17 +261,16 @@ def read_settings(
         for match in difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
     )
     values = {name: value for name, value in {**file, **given}.items() if name in names}
-    contradictions: list[str] = []
     try:
-        settings = Settings.model_validate(values, context=contradictions)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         wrong += [f"{mistake}." for mistake in mistakes(error)]
         refused = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False)}
         left = {name: value for name, value in values.items() if name not in refused}
-        settings = Settings.model_validate(left, context=contradictions)
+        settings = Settings.model_validate(left)
     settings._hints = hints
     # What is missing may be in what can't be read.
-    return settings, wrong or (contradictions if names is NAMES else [])
+    return settings, wrong or ([*settings.contradictions()] if names is NAMES else [])
 
 
 def load_settings(environment: Mapping[str, str], names: Collection[str] = NAMES) -> Settings:

@@ -211,7 +211,8 @@ async def _review(app: App, task: Task) -> list[OutgoingMessage]:
     inputs = _inputs(app, run)
     # Without `spoiler`, file names have no SPOILER_ prefix, so `renewed_inputs` finds the files. The
     # card marks them as spoilers itself.
-    attached = replace(run, outputs=inputs.files, to_check=False, spoiler=False)
+    files = tuple(file for _, file in inputs.files)
+    attached = replace(run, outputs=files, to_check=False, spoiler=False)
     withheld = bool(inputs.files) and await hides(app, run, message.channel_id)
     if message.form is Form.FILES and not withheld:
         prepared = await _uploaded(app, task, attached)

@@ -11,7 +11,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.inputs import Input, OptionChoice
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, MORE, PRESET, PRIVATE, one_line
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, MORE, PRESET, PRIVATE
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH
@@ -179,7 +179,7 @@ def _plan(
     commands = tuple(
         CommandSpec(
             name=item.name,
-            description=shorten(one_line(item.description) or item.name, DESCRIPTION_LENGTH),
+            description=shorten(item.description or item.name, DESCRIPTION_LENGTH),
             options=tuple(map(fitted, _options_of(item, extra, limit))),
             group=item.group,
         )

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from bot.deployments.choices import input_of, size_text
 from bot.deployments.inputs import NUMBERS, Input, number
 from bot.deployments.schema import Choice, InputSettings, SizesSettings
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, one_line
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST
 from bot.domain.backend import InputClass, InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.domain.text import shorten
+from bot.domain.text import shorten, strip_invisible
 
 _IMAGES_IN_A_BATCH = 4
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
@@ -119,8 +119,8 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
         "key": key,
         "option": option,
         "kind": kind,
-        "display_name": "" if option else one_line(described.display_name),
-        "description": one_line(settings.description or about or key.replace("_", " ")),
+        "display_name": "" if option else strip_invisible(described.display_name),
+        "description": strip_invisible(settings.description or about or key.replace("_", " ")),
         "minimum": minimum,
         "maximum": maximum,
         "min_length": settings.min_length if is_text else None,
@@ -187,7 +187,7 @@ def _choices(source: Source, kind: InputKind) -> tuple[Choice, ...]:
         return given if kind in _WORDS else ()
     found: dict[str, str] = {}
     for place, option in enumerate(dict.fromkeys(source.described.choices), 1):
-        name = shorten(one_line(option) or "(empty)", DESCRIPTION_LENGTH)
+        name = shorten(strip_invisible(option) or "(empty)", DESCRIPTION_LENGTH)
         found[f"{name[:90]} {place}" if name in found else name] = option
     return tuple(Choice.model_construct(name=name, value=option) for name, option in found.items())
 
@@ -266,7 +266,7 @@ def _size_input(
         key=f"{width.key}, {height.key}",
         option=sizes.option,
         kind=InputKind.CHOICE,
-        description=sizes.description or "The shape of the result",
+        description=strip_invisible(sizes.description or "") or "The shape of the result",
         required=chosen is None and (width.required or height.required),
         default_values=chosen or default,
         send_default=bool(chosen or (default and (width.send_default or height.send_default))),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bot.deployments.schema import InputSettings
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, is_number, one_line
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, is_number
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Shape
@@ -106,7 +106,7 @@ class Input(InputSettings):
     @property
     def hint(self) -> str:
         """Return the description with the default appended, within Discord's 100 characters."""
-        text = one_line(self.description) or one_line(self.key) or self.option
+        text = self.description or strip_invisible(self.key) or self.option
         default = shorten(self.default_text, _DEFAULT_LENGTH)
         suffix = f" (default {default})" if default else ""
         return shorten(text, DESCRIPTION_LENGTH - len(suffix)) + suffix
@@ -118,7 +118,7 @@ class Input(InputSettings):
             return "random"
         if self.required or self.takes_file:
             return ""
-        return one_line(self.show(self.default_values))
+        return strip_invisible(self.show(self.default_values))
 
     def option_choices(self) -> tuple[OptionChoice, ...]:
         return ()
@@ -165,12 +165,12 @@ class Input(InputSettings):
 
     def _field(self, value: str = "", **changes: Any) -> FormField:
         label = self.display_name or sentence_case(self.option.replace("_", " "))
-        about = one_line(self.description)
+        is_new = self.description.casefold() != label.casefold()
         usual = {
             "name": self.option,
             "label": label,
             "values": (value,) if value else (),
-            "description": shorten(about, DESCRIPTION_LENGTH) if about.casefold() != label.casefold() else "",
+            "description": shorten(self.description, DESCRIPTION_LENGTH) if is_new else "",
             "placeholder": shorten(self.default_text, DESCRIPTION_LENGTH),
             "required": self.required,
         }

@@ -15,9 +15,10 @@ from bot.deployments.compile_inputs import Source, complete_input, find_prompt, 
 from bot.deployments.files import linked_file, links_of
 from bot.deployments.inputs import Input, Values, shown_value
 from bot.deployments.schema import Choice, DeploymentSettings, FollowUpSettings, InputSettings
-from bot.deployments.schema.field_types import COUNT, GPU, NAME_LENGTH, RESERVED, one_line, slug
+from bot.deployments.schema.field_types import COUNT, GPU, NAME_LENGTH, RESERVED, slug
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.runs import Output, Run
+from bot.domain.text import strip_invisible
 
 MAX_COUNT = 4
 PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
@@ -141,10 +142,10 @@ def compile_deployment(
         warnings.append(f"ComfyDeploy pins its GPU to {info.gpu}, whatever is chosen here")
     inputs = _with_names(joined)
     most = MAX_COUNT if any(item.varies_in_batch for item in inputs.values()) else 1
-    title = settings.title or one_line(info.name) or settings.name
+    title = settings.title or strip_invisible(info.name) or settings.name
     changes = {
         "title": title,
-        "description": one_line(settings.description or info.description or title),
+        "description": strip_invisible(settings.description or info.description or title),
         "inputs": inputs,
         "gpus": allowed,
         "default_gpu": default_gpu,
@@ -201,14 +202,10 @@ def _with_names(items: Iterable[Input]) -> dict[str, Input]:
 
 @dataclass(frozen=True, slots=True)
 class ShownInputs:
-    """Inputs for display: `values` as pairs of name and text, and `files` as outputs that can be fetched.
-
-    Both are in the deployment's order. `file_options` are the options that took the files.
-    """
+    """Inputs for display, by their options in the deployment's order: texts, and files as outputs."""
 
     values: tuple[tuple[str, str], ...]
-    files: tuple[Output, ...]
-    file_options: tuple[str, ...] = ()
+    files: tuple[tuple[str, Output], ...] = ()
 
 
 def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInputs:
@@ -216,16 +213,15 @@ def displayed_inputs(deployment: Deployment | None, inputs: Values) -> ShownInpu
     if deployment is None:
         lists = {key: value if isinstance(value, list) else [value] for key, value in inputs.items()}
         texts = {key: ", ".join(map(shown_value, each)) for key, each in lists.items()}
-        return ShownInputs(tuple(texts.items()), ())
+        return ShownInputs(tuple(texts.items()))
     values: list[tuple[str, str]] = []
-    files: list[Output] = []
-    options: list[str] = []
+    files: list[tuple[str, Output]] = []
     for item in deployment.offered:
         if item.takes_file:
             urls = links_of(inputs.get(item.key))
-            files += [Output(kind=item.kind, url=url, filename=linked_file(url).filename) for url in urls]
+            outputs = (Output(kind=item.kind, url=url, filename=linked_file(url).filename) for url in urls)
             # An earlier run may have taken more files than the deployment takes today.
-            options += [*item.option_names, *[item.option] * len(urls)][: len(urls)]
+            files += zip((*item.option_names, *[item.option] * len(urls)), outputs, strict=False)
         elif item.own(inputs):
             values.append((item.option, item.show(inputs)))
-    return ShownInputs(tuple(values), tuple(files), tuple(options))
+    return ShownInputs(tuple(values), tuple(files))

@@ -218,7 +218,7 @@ def details(
         values = lines(*[*_values(inputs, _SHORT)][:_LINES])
         file = File[LayoutView](f"attachment://{FILENAME}")
         layout = framed(Colour.blurple(), heading, values, why, facts, told, file)
-        links = zip(inputs.file_options, (str(each.url) for each in inputs.files), strict=True)
+        links = ((option, str(file.url)) for option, file in inputs.files)
         parts = [f"{name}:\n{value}" for name, value in (*inputs.values, *links)]
         return layout, "\n\n".join([run.key, *parts, *([log] if log else [])]) + "\n"
     log_text = lines(_LOG, *text_blocks((log,), spoiler=False, space=0)) if log else ""
@@ -235,7 +235,7 @@ def input_lines(inputs: ShownInputs, limit: int | None) -> list[str]:
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
     yield from input_lines(inputs, limit)
-    for option, file in zip(inputs.file_options, inputs.files, strict=True):
+    for option, file in inputs.files:
         name = escape_line(shorten(file.filename or "", 60), 60)
         yield f"**{escape_line(option, 32)}:** [{name}]({file.url})"
 

@@ -66,8 +66,16 @@ class WordRules:
     def compile(cls, rules: Iterable[WordRule], not_applied: Iterable[str] = ()) -> Steps[WordRules]:
         compiled: list[_CompiledRule] = []
         for rule in rules:
-            one = yield from _CompiledRule.compile(rule)
-            compiled.append(one)
+            keywords = yield from Keywords.compile(rule.keywords)
+            allowed = yield from Keywords.compile(rule.allowed)
+            patterns, partial = list[re2._Regexp](), keywords.has_empty
+            for source in rule.patterns:
+                yield
+                pattern = compile_pattern(source)
+                patterns += [pattern] if pattern is not None else []
+                # With other letters than ASCII, a class matches less than in Discord.
+                partial |= pattern is None or (not source.isascii() and _CLASSES.search(source) is not None)
+            compiled.append(_CompiledRule(rule, keywords, allowed, patterns, partial))
         return cls(compiled, not_applied)
 
     def check(
@@ -98,19 +106,6 @@ class _CompiledRule(NamedTuple):
     allowed: Keywords
     patterns: Sequence[re2._Regexp]
     partial: bool
-
-    @classmethod
-    def compile(cls, rule: WordRule) -> Steps[_CompiledRule]:
-        keywords = yield from Keywords.compile(rule.keywords)
-        allowed = yield from Keywords.compile(rule.allowed)
-        patterns, partial = list[re2._Regexp](), keywords.has_empty
-        for source in rule.patterns:
-            yield
-            pattern = compile_pattern(source)
-            patterns += [pattern] if pattern is not None else []
-            # With other letters than ASCII, a class matches less than in Discord.
-            partial |= pattern is None or (not source.isascii() and _CLASSES.search(source) is not None)
-        return cls(rule, keywords, allowed, patterns, partial)
 
     def find(self, forms: TextForms) -> Steps[str | None]:
         for view in forms.all:

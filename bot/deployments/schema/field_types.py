@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictInt, ValidationError
 
 from bot.domain.runs import InputValue
+from bot.domain.text import strip_invisible
 
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
@@ -26,7 +27,6 @@ RESERVED = frozenset({MORE, GPU, COUNT, PRESET, PRIVATE})
 # are the same as in discord.py.
 _THAI = "\u0e31-\u0e3a\u0e47-\u0e4e"
 _DEVANAGARI = "\u0900-\u0903\u093a-\u093c\u093e\u093f\u0940-\u094f\u0955-\u0957\u0962\u0963"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REFUSED = re.compile(rf"[^-_\w{_THAI}{_DEVANAGARI}]+")
 # Discord's clients lose precision above this.
 LARGEST = 2**53 - 1
@@ -82,14 +82,6 @@ def slug(text: str) -> str:
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or "input"
 
 
-def one_line(text: str) -> str:
-    """Join the lines of a description. If the text is invisible, return an empty string instead, because
-    Discord might refuse invisible text.
-    """
-    line = " ".join(_CONTROL.sub(" ", text).split())
-    return line if any(char.isprintable() and not char.isspace() for char in line) else ""
-
-
 # Names aren't converted, because operators would not find the converted names in their file.
 Name = Annotated[
     str,
@@ -106,7 +98,7 @@ Uuid = Annotated[str, BeforeValidator(_uuid)]
 Label = Annotated[
     str,
     Field(min_length=1, max_length=32),
-    that(lambda value: one_line(value) == value, "must be one line of visible text"),
+    that(lambda value: strip_invisible(value) == value, "must be one line of visible text"),
 ]
 Key = Annotated[str, Field(min_length=1, max_length=100)]
 Value = Annotated[InputValue, PlainValidator(_value)]

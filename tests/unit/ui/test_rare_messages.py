@@ -31,7 +31,7 @@ from tests.unit.ui.messages import batch_of, ended, run, view_in
 S = RunState
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 LAKE = PreparedOutputs(texts=("Lake",))
-NO_INPUTS: Any = SimpleNamespace(values=(("prompt", "a fox"),), files=(), file_options=())
+NO_INPUTS: Any = SimpleNamespace(values=(("prompt", "a fox"),), files=())
 
 
 def statuses() -> Mapping[str, Shown]:
