@@ -130,7 +130,7 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
 
 
 def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[OptionValue]]:
-    return [app_commands.Choice(name=choice.name, value=choice.value) for choice in choices]
+    return [app_commands.Choice(name=name, value=value) for name, value in choices]
 
 
 async def setup(bot: GenerateBot) -> None:

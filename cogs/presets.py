@@ -13,9 +13,9 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import BotError
 from bot.domain.forms import YES
-from bot.domain.requests import NAME_LENGTH, Holder, Preset, folded
+from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.results import PAGE_SIZE
-from bot.domain.text import escape_line
+from bot.domain.text import escape_line, folded
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,

@@ -113,8 +113,8 @@ class ChoiceInput(_ChoosingInput):
         found = ((each.name, number(each.value, self.kind)) for each in self.choices)
         named = ((self.labels.get(name, name), name, value) for name, value in found)
         if self.kind in NUMBERS:
-            return tuple(OptionChoice(label, value) for label, _, value in named if value is not None)
-        return tuple(OptionChoice(label, name) for label, name, _ in named)
+            return tuple((label, value) for label, _, value in named if value is not None)
+        return tuple((label, name) for label, name, _ in named)
 
     def _of_value(self, values: Values) -> Choice | None:
         """Return the choice of a stored value. Its value counts before the name of another choice."""

@@ -125,7 +125,7 @@ class CommandPlan:
 
 
 def _choices_size(option: OptionSpec) -> int:
-    return sum(len(choice.name) + len(str(choice.value)) for choice in option.choices)
+    return sum(len(name) + len(str(value)) for name, value in option.choices)
 
 
 def plan_commands(deployments: Sequence[Deployment]) -> CommandPlan:
@@ -228,5 +228,5 @@ def _options_of(deployment: Deployment, extra: Sequence[OptionSpec], limit: int)
 def suggestions(item: Input, current: str) -> list[OptionChoice]:
     """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
     query = current.strip().casefold()
-    found = [choice for choice in item.option_choices() if query in choice.name.casefold()]
-    return sorted(found, key=lambda choice: not choice.name.casefold().startswith(query))[:CHOICES]
+    found = [choice for choice in item.option_choices() if query in choice[0].casefold()]
+    return sorted(found, key=lambda choice: not choice[0].casefold().startswith(query))[:CHOICES]

@@ -55,7 +55,7 @@ def _linked(
 ) -> FollowUp:
     if (target := deployments.get(settings.deployment)) is None:
         offered = ", ".join(deployments)
-        raise _Unfit(f"deployment '{settings.deployment}' is not offered; it can be {offered}")
+        raise _Unfit(f"there is no deployment '{settings.deployment}'; it can be {offered}")
     takes: dict[InputKind, str] = {}
     for item in _taking(settings.input, target):
         takes.setdefault(item.kind, item.key)

@@ -56,15 +56,9 @@ Typed = Mapping[str, RawValue]
 Values = Mapping[str, InputValue]
 
 
-@dataclass(frozen=True, slots=True)
-class OptionChoice:
-    """A choice of a slash-command option.
-
-    In a string option, `value` equals `name`, because ComfyDeploy's value may be too long or a private URL.
-    """
-
-    name: str
-    value: OptionValue
+# A choice of a slash-command option: its name and its value. In a string option, the value equals the name,
+# because ComfyDeploy's value may be too long or a private URL.
+OptionChoice = tuple[str, OptionValue]
 
 
 class Input(InputSettings):

@@ -13,7 +13,6 @@ from typing import Any
 
 from bot.domain.runs import InputValue, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import without_joiners
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32
 _KEY_LENGTH = 16
@@ -198,8 +197,3 @@ class ChannelDefault:
     preset: Preset
     set_at: datetime | None = None
     set_by: int | None = None
-
-
-def folded(name: str) -> str:
-    """Strip and case-fold a preset's name for lookups, without invisible joiners and lone surrogates."""
-    return without_joiners(name).strip().encode(errors="replace").decode().casefold()

@@ -15,10 +15,10 @@ from bot.deployments.schema import CHOICES
 from bot.deployments.schema.field_types import PRESET
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
-from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, folded, is_key
+from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, is_key
 from bot.domain.results import PAGE_SIZE
 from bot.domain.runs import InputValue, Run
-from bot.domain.text import escape_line, strip_invisible
+from bot.domain.text import escape_line, folded, strip_invisible
 from bot.services.access import source_inputs
 from bot.services.generation import facts_of
 from bot.store.presets import Usable, read_usable

@@ -29,8 +29,8 @@ from bot.database.row_locks import lock, lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset, folded
-from bot.domain.text import escape_line
+from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.text import escape_line, folded
 from bot.store.audit import add_entries
 
 MAX_PRESETS = {Holder.PERSON: 25, Holder.SERVER: 100}

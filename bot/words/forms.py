@@ -84,8 +84,7 @@ def fold(text: str) -> str:
 
 def mark_word_edges(text: str) -> str:
     """Put WORD_EDGE at both ends of every word, so that a plain search finds whole words."""
-    pieces = ((kind, "".join(run)) for kind, run in groupby(text, _kind))
-    return "".join(piece if kind == "" else f"{WORD_EDGE}{piece}{WORD_EDGE}" for kind, piece in pieces)
+    return "".join(f"{WORD_EDGE}{run}{WORD_EDGE}" if kind else run for kind, run in _runs(text))
 
 
 def normalize(text: str) -> str:
@@ -156,7 +155,7 @@ def _words(text: str, change: Callable[[str], str]) -> str:
 
 
 def _runs(text: str) -> Iterator[tuple[str, str]]:
-    for kind, run in groupby(text, lambda char: "word" if _kind(char) else ""):
+    for kind, run in groupby(text, _kind):
         yield kind, "".join(run)
 
 

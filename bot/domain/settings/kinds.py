@@ -10,15 +10,7 @@ from typing import Any
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
 from bot.domain.picture_check import Flagged
-from bot.domain.text import (
-    QUOTED,
-    escape_line,
-    listed,
-    strip_invisible,
-    typed_integer,
-    typed_number,
-    without_joiners,
-)
+from bot.domain.text import QUOTED, escape_line, folded, listed, strip_invisible, typed_integer, typed_number
 
 # The limits of a server's own list of words.
 WORD_LENGTH, WORD_COUNT = 60, 500
@@ -283,17 +275,13 @@ class WordList(Kind):
             sorted({*map(strip_invisible, lines.get(name, ()))} - {""}) for name in ("add", "remove")
         )
         cores = {word: word.strip("*").strip() for word in typed}
-        present, removed = ({without_joiners(word).casefold() for word in some} for some in (value, gone))
+        present, removed = ({*map(folded, some)} for some in (value, gone))
         codes = [(word, "settings_word_only_star") for word, core in cores.items() if not core]
         codes += [(word, "settings_word_inner_star") for word, core in cores.items() if "*" in core]
         codes += [(word, "settings_word_too_long") for word in typed if len(word) > WORD_LENGTH]
-        codes += [
-            (word, "settings_word_not_listed")
-            for word in gone
-            if without_joiners(word).casefold() not in present
-        ]
+        codes += [(word, "settings_word_not_listed") for word in gone if folded(word) not in present]
         mistakes = [InputError(code, word=escape_line(w, QUOTED), limit=WORD_LENGTH) for w, code in codes]
-        words = {word for word in value if without_joiners(word).casefold() not in removed} | set(typed)
+        words = {word for word in value if folded(word) not in removed} | set(typed)
         if len(words) > WORD_COUNT:
             mistakes.append(InputError("settings_too_many_words", limit=WORD_COUNT))
         if mistakes:

@@ -55,9 +55,10 @@ def strip_invisible(text: str) -> str:
     return " ".join(filter(None, (word.lstrip(_UNDRAWN) for word in kept.split())))
 
 
-def without_joiners(text: str) -> str:
-    """Remove joiners, for the comparison of texts that look alike."""
-    return text.translate(dict.fromkeys(map(ord, JOINERS)))
+def folded(text: str) -> str:
+    """Strip and case-fold text for the comparison of texts that look alike, without invisible joiners."""
+    plain = text.translate(dict.fromkeys(map(ord, JOINERS))).strip()
+    return plain.encode(errors="replace").decode().casefold()
 
 
 def _is_kept(char: str) -> bool:

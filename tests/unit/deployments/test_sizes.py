@@ -78,7 +78,7 @@ def test_a_choice_shows_its_shape_and_sides() -> None:
     choices = {"portrait": [832, 1216], "A 16:9 picture": [1344, 768], "odd": [1000, 300]}
     (command,) = plan_commands([sized({"choices": choices})]).commands
     (shown,) = (option.choices for option in command.options if option.name == "size")
-    assert [(each.name, each.value) for each in shown] == [
+    assert [*shown] == [
         ("Portrait 2:3 · 832 × 1216", "portrait"),
         ("A 16:9 picture · 1344 × 768", "A 16:9 picture"),
         ("Odd · 1000 × 300", "odd"),

@@ -170,7 +170,7 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
     made = deployment(node("animal", "Enum", choices=animals))
 
     def suggested(item: Input, typed: str) -> list[str]:
-        return [str(choice.value) for choice in suggestions(item, typed)]
+        return [str(value) for _, value in suggestions(item, typed)]
 
     assert suggested(made.inputs["animal"], "FOX") == ["fox", "foxglove", "red fox"]
     assert suggested(made.gpu_input, "a100") == ["A100", "A100-80GB"]

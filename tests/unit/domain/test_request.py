@@ -8,8 +8,9 @@ from random import SystemRandom
 from typing import Any
 
 from bot.deployments.inputs import AttachedFile
-from bot.domain.requests import batch_of, folded, is_key, new_key, press_id
+from bot.domain.requests import batch_of, is_key, new_key, press_id
 from bot.domain.runs import RunState
+from bot.domain.text import folded
 from tests.unit.factories import made_run
 
 
