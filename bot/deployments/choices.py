@@ -26,7 +26,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Option, Shape
 from bot.domain.runs import InputValue
-from bot.domain.text import sentence_case, shorten, typed_number
+from bot.domain.text import listed, sentence_case, shorten, typed_number
 
 # Each radio button is a line of the form, so longer lists are selects. Discord takes 2 to 10.
 _RADIO_BUTTONS = 5
@@ -95,9 +95,7 @@ class ChoiceInput(_ChoosingInput):
             return {**self.sent[choice.name]}
         if isinstance(raw, str) and not raw.strip():
             return {}
-        names = ", ".join(each.name for each in self.choices[:_SHOWN_CHOICES])
-        if len(self.choices) > _SHOWN_CHOICES:
-            names += ", …"
+        names = listed((each.name for each in self.choices), _SHOWN_CHOICES)
         raise InputError("input_choice", option=self.option, value=excerpt(raw), choices=names)
 
     def stored(self, values: Values) -> dict[str, InputValue]:
@@ -110,11 +108,10 @@ class ChoiceInput(_ChoosingInput):
 
     def option_choices(self) -> tuple[OptionChoice, ...]:
         """Return all choices: numbers as numbers, everything else by name."""
-        found = ((each.name, number(each.value, self.kind)) for each in self.choices)
-        named = ((self.labels.get(name, name), name, value) for name, value in found)
-        if self.kind in NUMBERS:
-            return tuple((label, value) for label, _, value in named if value is not None)
-        return tuple((label, name) for label, name, _ in named)
+        is_number = self.kind in NUMBERS
+        values = (number(each.value, self.kind) if is_number else each.name for each in self.choices)
+        labels = (self.labels.get(each.name, each.name) for each in self.choices)
+        return tuple((label, value) for label, value in zip(labels, values, strict=True) if value is not None)
 
     def _of_value(self, values: Values) -> Choice | None:
         """Return the choice of a stored value. Its value counts before the name of another choice."""
@@ -178,17 +175,12 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
     any case, and these over equal numbers (`512.0` is `512`).
     """
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
-    folded = text.casefold()
-
-    def is_equal(choice: Choice) -> bool:
-        as_number = typed_number(text)
-        return as_number is not None and typed_number(choice.value) == as_number
-
+    folded, as_number = text.casefold(), typed_number(text)
     found = chain(
         (each for each in choices if each.name == text),
         (each for each in choices if each.value == text),
         (each for each in choices if folded in (each.name.casefold(), each.value.casefold())),
-        filter(is_equal, choices),
+        (each for each in choices if as_number is not None and typed_number(each.value) == as_number),
     )
     return next(found, None)
 

@@ -24,6 +24,7 @@ _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
 _SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
 _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
+NO_PROMPT = 4
 # The class of an input that only the file describes.
 _UNDESCRIBED = InputClass("", None)
 
@@ -63,20 +64,20 @@ class Source:
         return InputKind.TEXT if kind is InputKind.CHOICE and not has_choices else kind
 
     @property
-    def prompt_rank(self) -> int | None:
-        """Return how likely the input is to be the prompt: 0 is the likeliest, and None means not at all.
+    def prompt_rank(self) -> int:
+        """Return how likely the input is to be the prompt, from 0 to NO_PROMPT, which means not at all.
 
-        The names `prompt` and `positive…` rank first, then names that contain `prompt`, then multi-line
-        texts.
+        The input that the file marks ranks first, then the names `prompt` and `positive…`, then names that
+        contain `prompt`, then multi-line texts.
         """
-        if _named(_NEGATIVE, self.names):
-            return None
-        lowered = [name.lower().strip() for name in self.names]
-        if any(name == "prompt" or name.startswith("positive") for name in lowered):
-            return 0
-        if any("prompt" in name for name in lowered):
+        marked, names = self.settings.is_prompt, [name.lower().strip() for name in self.names]
+        if marked is not None or self.settings.choices or _named(_NEGATIVE, names):
+            return 0 if marked else NO_PROMPT
+        if any(name == "prompt" or name.startswith("positive") for name in names):
             return 1
-        return 2 if self.described.input_class.multi_line else None
+        if any("prompt" in name for name in names):
+            return 2
+        return 3 if self.described.input_class.multi_line else NO_PROMPT
 
 
 def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
@@ -84,18 +85,10 @@ def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
 
 
 def find_prompt(sources: Sequence[Source]) -> Source | None:
-    """Return the input that the file marks as the prompt, or else the one whose names say so, or None."""
+    """Return the input that is likeliest to be the prompt, or None."""
     free = (each for each in sources if each.settings.fixed is None and not each.settings.hidden)
-    texts = [each for each in free if each.kind is InputKind.TEXT]
-    marked = next((each for each in texts if each.settings.is_prompt), None)
-    likely = [
-        (rank, place, each)
-        for place, each in enumerate(texts)
-        if each.settings.is_prompt is None
-        and not each.settings.choices
-        and (rank := each.prompt_rank) is not None
-    ]
-    return marked or (min(likely)[-1] if likely else None)
+    texts = (each for each in free if each.kind is InputKind.TEXT and each.prompt_rank < NO_PROMPT)
+    return min(texts, key=lambda each: each.prompt_rank, default=None)
 
 
 def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]]:

@@ -20,8 +20,6 @@ from bot.domain.text import escape_line, in_code
 
 # The number of runs that Vary starts, or fewer if the deployment now allows fewer.
 VARY_COUNT = 4
-
-
 # The gap in a preset's prompt, which the prompt of the next request fills.
 GAP = "{prompt}"
 # Possessive quantifiers keep matching linear: users may enter 6,000 characters.

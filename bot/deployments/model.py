@@ -176,7 +176,7 @@ def _sources(settings: DeploymentSettings, info: DeploymentDescription) -> list[
             each if any(is_called(each, key) for key in sides) else replace(each, settings=hidden)
             for each in rest
         ]
-    return listed + sorted(rest, key=lambda source: source.prompt_rank != 0)
+    return listed + sorted(rest, key=lambda source: source.prompt_rank != 1)
 
 
 def _with_names(items: Iterable[Input]) -> dict[str, Input]:

@@ -18,8 +18,6 @@ EXPECTED_SECONDS = 60.0
 GIVEN_BACK_A_DAY = 3
 # How many seconds ComfyDeploy's duration may exceed the time since the queue call, as the clocks differ.
 _CLOCKS_DIFFER = 60.0
-
-
 NO_LIMIT = Budget(at_once=None, waiting=None)
 
 

@@ -39,8 +39,6 @@ DEADLINE_MARGIN = timedelta(minutes=2)
 # report their end; a file may still be encoded or uploaded.
 _SILENCE_OF_TEXTS = timedelta(minutes=1)
 _SILENCE_OF_FILES = timedelta(minutes=3)
-
-
 # Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
 RunTimeout = Callable[[str], int | None]
 

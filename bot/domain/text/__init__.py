@@ -32,8 +32,6 @@ _MARKS = re.compile(
 )
 # Indented or aligned text, or code.
 _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
-
-
 # Emoji and scripts such as Persian and Hindi need these between characters: zero-width non-joiner and joiner.
 JOINERS = "\u200c\u200d"
 # What draws nothing alone: joiners and variation selectors.
