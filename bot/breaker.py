@@ -18,13 +18,12 @@ class Breaker:
 
     A breaker is closed, open or half open. While it is open, only probes are made. An answered probe opens it
     half: one call per lane is admitted at a time, until one succeeds. `reason` is the caller's code for the
-    failure, `name` what the breaker guards, and `asks_for` what a probe needs.
+    failure, and `name` what the breaker guards.
     """
 
     def __init__(self, random: Random, name: str | None = None) -> None:
         self._random = random
         self.name = name
-        self.asks_for = ""
         self.reason = ""
         self._since: float | None = None
         self._failed_at = self._probe_at = self._pause = 0.0

@@ -7,7 +7,6 @@ Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says wh
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -17,7 +16,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from bot import __version__
-from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_ids
+from bot.comfydeploy.deployments import GPUS, parse_deployment
 from bot.comfydeploy.reports import parse_log, parse_run, parse_webhook
 from bot.comfydeploy.wire import (
     QUEUE_PATH,
@@ -30,22 +29,13 @@ from bot.comfydeploy.wire import (
     uuid_of,
 )
 from bot.domain.backend import DeploymentDescription
-from bot.domain.errors import (
-    BackendBadReply,
-    BackendCrashed,
-    BackendError,
-    BackendTimeout,
-    BackendUnreachable,
-    reason_of,
-)
+from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable, reason_of
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 from bot.domain.runs import Run, RunReport
 
 MAX_REPLY = 4 * 1024 * 1024
-# How many deployments a call lists. ComfyDeploy sends each with its whole workflow, often 25 KB and more.
-PAGE = 20
-# If so many deployments in a row can't be described, ComfyDeploy is taken to be away.
-MAX_FAILURES = 3
+# No run has this id.
+NO_RUN = "00000000-0000-4000-8000-000000000000"
 MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
@@ -110,48 +100,13 @@ class ComfyDeploy:
         path = f"/deployment/{quote(deployment_id, safe='')}"
         return parse_deployment(await self._call("deployment", "GET", path))
 
-    async def deployment_ids(self) -> frozenset[str]:
-        """Return the ids of all deployments of the account, except those that can't be described.
-
-        There are two lists: `is_fluid=true` returns only the deployments with an image of their own, and
-        `is_fluid=false` returns only the others. Each ends with the first page that adds none, because a
-        server that doesn't know pages, such as an older one, returns all deployments each time.
-        """
-        found = frozenset[str]()
-        for fluid in ("false", "true"):
-            listed = frozenset[str]()
-            for offset in itertools.count(0, PAGE):
-                page = await self._page(fluid, offset)
-                if page <= listed:
-                    break
-                listed |= page
-            found |= listed
-        return found
-
-    async def _page(self, fluid: str, offset: int) -> frozenset[str]:
-        """Return the ids of a page, one by one if a deployment on it spoils the answer.
-
-        Raises BackendError if MAX_FAILURES deployments in a row can't be described.
-        """
-        with suppress(BackendCrashed, BackendBadReply):
-            return await self._ids(fluid, offset, PAGE)
-        found, failures = frozenset[str](), 0
-        for position in range(offset, offset + PAGE):
-            try:
-                one = await self._ids(fluid, position, 1)
-            except (BackendCrashed, BackendBadReply):
-                failures += 1
-                if failures == MAX_FAILURES:
-                    raise
-                continue
-            if not one:
-                break
-            found, failures = found | one, 0
-        return found
-
-    async def _ids(self, fluid: str, offset: int, size: int) -> frozenset[str]:
-        params = {"is_fluid": fluid, "page_size": str(size), "offset": str(offset)}
-        return parse_ids(await self._call("deployment", "GET", "/deployments", params=params))
+    async def ping(self) -> None:
+        """Ask about a run that can't exist, which ComfyDeploy answers with a 404."""
+        try:
+            await self.get_run(NO_RUN)
+        except BackendError as error:
+            if error.passing and not isinstance(error, BackendBadReply):
+                raise
 
     async def start_run(self, run: Run) -> str:
         body = queue_body(run, self._signer.url(run.key))

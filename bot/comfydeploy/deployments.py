@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from bot.comfydeploy.wire import load, load_list
+from bot.comfydeploy.wire import load
 from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
 
@@ -82,12 +82,6 @@ def parse_deployment(body: bytes) -> DeploymentDescription:
         run_timeout=_count(data.get("run_timeout")),
         inputs=tuple(_inputs(nodes)) if isinstance(nodes, list) else (),
     )
-
-
-def parse_ids(body: bytes) -> frozenset[str]:
-    """Parse the ids in the response of GET /deployments. Raises BackendBadReply if it isn't a list."""
-    ids = (entry.get("id") for entry in load_list(body) if isinstance(entry, Mapping))
-    return frozenset(each for each in ids if isinstance(each, str))
 
 
 def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:

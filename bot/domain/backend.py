@@ -100,8 +100,8 @@ class Backend(Protocol):
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Return the backend's current description of a deployment."""
 
-    async def deployment_ids(self) -> frozenset[str]:
-        """Return the ids of all deployments of the account."""
+    async def ping(self) -> None:
+        """Ask something that costs nothing. A refusal is an answer; raises BackendError without any."""
 
     async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error that is `accepted`, the run may exist anyway."""

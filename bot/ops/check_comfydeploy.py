@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.comfydeploy.client import ComfyDeploy
+from bot.comfydeploy.client import NO_RUN, ComfyDeploy
 from bot.deployments.catalogue import CAUSES, Catalogue
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandPlan
 from bot.deployments.model import Deployment, describes_itself
@@ -28,14 +28,12 @@ from bot.ops.findings import Finding, ok, problem, warning
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 KEY_REFUSED = "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY."
 UNKNOWN_ID = "the account of COMFYDEPLOY_API_KEY has no deployment with this id."
-# No run has this id; with a valid key ComfyDeploy answers 404.
-_NO_RUN = "00000000-0000-4000-8000-000000000000"
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
 async def check_key(backend: ComfyDeploy) -> Finding:
     try:
-        await backend.get_run(_NO_RUN)
+        await backend.get_run(NO_RUN)
     except BackendUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
         return problem(KEY, KEY_REFUSED, remedy)
@@ -88,15 +86,16 @@ async def check_deployments(
 async def _is_unknown(settings: DeploymentSettings, catalogue: Catalogue, backend: Backend) -> bool:
     """Return whether the account has no deployment with this id.
 
-    For such an id ComfyDeploy answers 500, as in an outage, but then it lists the others.
+    For such an id ComfyDeploy answers 500, as in an outage, but then it answers other calls.
     """
     fault = catalogue.faults.get(settings.deployment_id)
     if not isinstance(fault, BackendServerError) or isinstance(fault, BackendCrashed):
         return False
     try:
-        return settings.deployment_id not in await backend.deployment_ids()
+        await backend.ping()
     except BackendError:
         return False
+    return True
 
 
 def _deployment(settings: DeploymentSettings, catalogue: Catalogue, unknown: bool) -> Finding:

@@ -1,21 +1,18 @@
 """Decide by circuit breakers when the backend, or the machine of a deployment, may be called again.
 
 Each process has breakers of its own: one for the backend, and one for each deployment that fails. A failed
-queue call opens one of them. Descriptions of deployments, which cost nothing, tell a broken machine from a
-backend that is away, and find out when it is back.
+queue call opens one of them. A question that costs nothing tells a broken machine from a backend that is
+away, and finds out when it is back.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from bot.breaker import Breaker
 from bot.context import App
 from bot.domain.errors import (
-    BackendBadReply,
-    BackendCrashed,
     BackendError,
     BackendMachineFailed,
     BackendRateLimited,
@@ -33,14 +30,6 @@ MACHINE = "waits_for_machine"
 _LASTING = 3600.0
 # A shorter outage may be over before other requesters have to know.
 _WORTH_TELLING = 8.0
-
-
-class _Answer(NamedTuple):
-    """Whether the backend answers, and describes a deployment; if not, the pause that it asks for, if any."""
-
-    answers: bool = True
-    describes: bool = True
-    retry_after: float | None = None
 
 
 class BackendHealth:
@@ -98,66 +87,42 @@ class BackendHealth:
     async def failed(self, run: Run, error: BackendError) -> BackendError:
         """Open a breaker after a run's queue call, and return the error with the party to blame.
 
-        After a 5xx or no answer, that is the machine behind the deployment if the backend describes it.
+        After a 5xx or no answer, that is the machine behind the deployment if the backend answers.
         """
         if not error.passing:
             self.succeeded(run)
             return error
         if isinstance(error, BackendRateLimited | BackendUnreachable):
-            busy = isinstance(error, BackendRateLimited)
-            self._open(run, BUSY if busy else AWAY, getattr(error, "retry_after", None))
+            self._stop(error)
             return error
         if not self.service.is_open:
-            self._open(run, AWAY)  # nothing else starts until the answer is known
-        answer = await self._ask(run.deployment_id)
-        if not answer.answers:
+            self._stop(error)  # nothing else starts until the answer is known
+        if await self._fault() is not None:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
         if self.service.reason == AWAY:
             self.service.close()
             self._app.wakeups.wake("check")
-        self._open(run, MACHINE if answer.describes else AWAY, deployment=True)
-        if not answer.describes:
-            return error
+        own = Breaker(self._app.outside.random, run.deployment)
+        self._open(self._deployments.setdefault(run.deployment, own), MACHINE)
         log.warning("the machine of deployment %s fails", run.deployment)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
-    async def is_unreadable(self, run: Run) -> bool:
-        """Return whether nothing is known about a run, after a call about it failed temporarily.
+    async def is_away(self) -> bool:
+        """Ask whether the backend is away, after a call about a run failed temporarily."""
+        if not self.service.is_open and (fault := await self._fault()) is not None:
+            log.warning("the backend doesn't answer, so no run is given up until it does")
+            self._stop(fault)
+        return self.service.is_open
 
-        If so, open the breaker of the backend or of the deployment that it doesn't describe.
-        """
-        if self.service.is_open:
-            return True
-        answer = await self._ask(run.deployment_id)
-        if not answer.describes:
-            whose = f"deployment {run.deployment}" if answer.answers else "the backend"
-            log.warning("%s doesn't answer, so none of its runs is given up until it does", whose)
-            self._open(run, AWAY, answer.retry_after, deployment=answer.answers)
-        return not answer.describes
-
-    async def _ask(self, deployment_id: str) -> _Answer:
-        """Ask for a deployment, and then for all, because ComfyDeploy answers 500 for one that is gone.
-
-        A reply that can't be parsed is an answer, too.
-        """
-        answers, is_missing = True, False
+    async def _fault(self) -> BackendError | None:
+        """Ask the backend, and return the error if it doesn't answer."""
         try:
-            await self._app.backend.describe_deployment(deployment_id)
-            return _Answer()
-        except BackendError as failed:
-            error = failed
-        if error.passing and not isinstance(error, BackendBadReply):
-            try:
-                listed = await self._app.backend.deployment_ids()
-                # One that can't be described is missing in the list, too, and its machine may be fine.
-                is_missing = isinstance(error, BackendCrashed) or deployment_id not in listed
-            except BackendError as failed:
-                answers, error = False, failed
-        if is_missing or not error.passing or isinstance(error, BackendBadReply):
-            return _Answer()
-        log.debug("the backend doesn't describe deployment %s: %s", deployment_id, error)
-        return _Answer(answers, describes=False, retry_after=getattr(error, "retry_after", None))
+            await self._app.backend.ping()
+        except BackendError as error:
+            log.debug("the backend doesn't answer: %s", error)
+            return error
+        return None
 
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
@@ -169,31 +134,25 @@ class BackendHealth:
 
     async def probe(self, guard: Breaker) -> None:
         """Ask the backend. If it answers, let the next call be tried."""
-        answer = await self._ask(guard.asks_for)
-        if answer.describes or (guard is self.service and answer.answers):
-            log.info("%s answers again", guard.name or "the backend")
+        fault = await self._fault()
+        if fault is None:
+            log.info("%s is tried again", guard.name or "the backend")
             if guard.reason == AWAY:
                 await self._app.store.claims.make_checks_due(self._app.now())
             guard.answered()
             self._app.wakeups.wake("check", "submit")
         else:
-            failed = guard if answer.answers else self.service
-            failed.asks_for = guard.asks_for
-            failed.fail(self._monotonic(), AWAY, answer.retry_after)
+            self._stop(fault)
         # Tell requesters what their runs wait for.
         for each in list(self._deployments.values()) if self.service.is_closed else [self.service]:
             lasts = each.lasts(self._monotonic()) >= _WORTH_TELLING
             if lasts and await self._app.store.claims.hold_queues(each.reason, deployment=each.name):
                 self._app.wakeups.wake("show")
 
-    def _open(
-        self, run: Run, reason: str, retry_after: float | None = None, *, deployment: bool = False
-    ) -> None:
-        """Open the breaker of the backend, or that of a run's deployment."""
-        guard = self.service
-        if deployment:
-            new = Breaker(self._app.outside.random, run.deployment)
-            guard = self._deployments.setdefault(run.deployment, new)
-        guard.asks_for = run.deployment_id
+    def _stop(self, error: BackendError) -> None:
+        reason = BUSY if isinstance(error, BackendRateLimited) else AWAY
+        self._open(self.service, reason, getattr(error, "retry_after", None))
+
+    def _open(self, guard: Breaker, reason: str, retry_after: float | None = None) -> None:
         guard.fail(self._monotonic(), reason, retry_after)
         self._app.wakeups.receive(["probe"])

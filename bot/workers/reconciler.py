@@ -206,7 +206,7 @@ class Reconciler:
                 log.warning("can't get the run's state: %s", error)
                 if is_last or not error.passing:
                     break
-                if await self._health.is_unreadable(run):
+                if await self._health.is_away():
                     raise
         return None
 

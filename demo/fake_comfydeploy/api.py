@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Middleware
 
 from demo.fake_comfydeploy.call_log import Answered, CallLog, CancelCall
-from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.describe import describe
 from demo.fake_comfydeploy.faults import FaultPlan
 from demo.fake_comfydeploy.machine import Machine
@@ -52,18 +51,6 @@ def gate(api_key: str, plan: FaultPlan) -> Middleware:
     return check
 
 
-def _page(query: Mapping[str, str], every: Sequence[DemoDeployment]) -> Sequence[DemoDeployment] | None:
-    """Return the page of deployments that a query asks for, or None if a number in it is invalid."""
-    try:
-        offset = int(query.get("offset", 0))
-        size = int(query["page_size"]) if "page_size" in query else None
-    except ValueError:
-        return None
-    if query.get("is_fluid", "false") == "true":
-        return []
-    return every if size is None else every[offset : offset + size]
-
-
 def noted(call_log: CallLog, now: Callable[[], datetime]) -> Middleware:
     """Return a middleware that logs every request with its answer's status."""
 
@@ -95,7 +82,6 @@ class Api:
             web.post("/api/run/{run_id}/cancel", self.cancel),
             web.get("/api/v2/clickhouse-run-logs/{run_id}", self.get_log),
             web.get("/api/deployment/{deployment_id}", self.get_deployment),
-            web.get("/api/deployments", self.list_deployments),
             web.post("/api/file/upload", self.upload),
         ]
 
@@ -142,23 +128,6 @@ class Api:
         if deployment is None:
             return detail(500, "Internal server error")
         return answer(200, describe(deployment)) if deployment.is_describable else plain_500()
-
-    async def list_deployments(self, request: web.Request) -> web.Response:
-        """Return all deployments or, with `page_size`, a page from `offset` on.
-
-        With `is_fluid=true` there are none. A deployment that can't be described makes the whole call fail,
-        as at the real service.
-        """
-        if status := self._world.plan.everywhere.deployment_status:
-            return failure(status)
-        page = _page(request.query, list(self._world.deployments.values()))
-        if page is None:
-            return detail(
-                422, [{"type": "int_parsing", "loc": ["query"], "msg": "Input should be an integer"}]
-            )
-        if not all(each.is_describable for each in page):
-            return plain_500()
-        return answer(200, [describe(each) for each in page])
 
     async def upload(self, request: web.Request) -> web.Response:
         field = await (await request.multipart()).next()

@@ -28,7 +28,7 @@ class Faults(BaseModel):
     )
     queue_drop: bool = Field(default=False, description="close the connection instead of answering")
     get_status: int | None = Field(default=None, description="answer of GET /run/{id}, as 404 or 500")
-    deployment_status: int | None = Field(default=None, description="answer of GET /deployment(s)")
+    deployment_status: int | None = Field(default=None, description="answer of GET /deployment/{id}")
     cancel_supported: bool = True
     success_after_cancel: bool = Field(default=False, description="the machine goes on and the run succeeds")
     webhook_duplicate: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import aiohttp
@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import __version__
-from bot.comfydeploy.client import MAX_LOG, MAX_REPLY, PAGE, TIMEOUTS, ComfyDeploy, open_session
+from bot.comfydeploy.client import MAX_LOG, MAX_REPLY, TIMEOUTS, ComfyDeploy, open_session
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
@@ -29,14 +29,12 @@ SIGNER = WebhookSigner("a-secret-for-webhooks", "https://bot.example")
 NEW_RUN = made_run(key="k", deployment_id=RUN_ID, inputs={"prompt": "a fox", "steps": 20}, gpu="T4")
 WEBHOOK = {"webhook": SIGNER.url("k"), "webhook_intermediate_status": True}
 QUEUED = {"deployment_id": RUN_ID, "inputs": NEW_RUN.inputs, "gpu": "T4", **WEBHOOK}
-LISTED = f"GET /deployments?is_fluid=false&page_size={PAGE}&offset=0"
 # What each call sends first, and the call.
 CALLS: dict[str, tuple[str, Callable[[ComfyDeploy], Awaitable[Any]]]] = {
     "queue": ("POST /run/deployment/queue", lambda client: client.start_run(NEW_RUN)),
     "run": ("GET /run/a%2Fb?queue_position=true", lambda client: client.get_run("a/b")),
     "cancel": ("POST /run/a%2Fb/cancel", lambda client: client.cancel_run("a/b")),
     "deployment": ("GET /deployment/a%2Fb", lambda client: client.describe_deployment("a/b")),
-    "deployments": (LISTED, lambda client: client.deployment_ids()),
     "log": ("GET /v2/clickhouse-run-logs/a%2Fb", lambda client: client.read_log("a/b")),
 }
 
@@ -94,33 +92,13 @@ async def test_an_answer_about_another_run_is_refused() -> None:
     assert "another run" in str(await fault_of(server, "run"))
 
 
-async def test_the_list_is_read_page_by_page_without_what_spoils_its_page() -> None:
-    every = [{"id": str(number)} for number in range(3 * PAGE)]
-    spoiled = {0: 500, 1: 500, 3: 200, 4: 500, PAGE + 5: 200}
-    asked: list[tuple[int, int]] = []
-
-    async def handler(request: web.Request) -> web.Response:
-        at, size = int(request.query["offset"]), int(request.query["page_size"])
-        asked.append((at, size))
-        for number, status in spoiled.items():
-            if number in range(at, at + size):
-                return web.Response(status=status, text="Internal Server Error")
-        found = {"true": every, "false": [every[-1], {"id": "not fluid"}]}[request.query["is_fluid"]]
-        return web.json_response(found[at : at + size])
-
-    async with serving(handler) as address, client_at(address) as client:
-        expected = {each["id"] for number, each in enumerate(every) if number not in spoiled}
-        assert await client.deployment_ids() >= expected
-        assert [at for at, size in asked if size == 1] == [0, 1, 2, *range(2 * PAGE)]
-        spoiled.clear()
-        asked.clear()
-        assert await client.deployment_ids() == {"not fluid", *(each["id"] for each in every)}
-        assert asked == [(page * PAGE, PAGE) for page in (0, 1, 0, 1, 2, 3)]
-
-
-async def test_a_server_without_pages_lists_all_at_once() -> None:
-    every = [{"id": str(number), "workflow": "x" * 9_999} for number in range(3 * PAGE + 1)]
-    assert await told(Server(every), "deployments") == {each["id"] for each in every}
+@pytest.mark.parametrize(
+    ("status", "answers"), [(404, True), (401, True), (200, True), (500, False), (429, False)]
+)
+async def test_any_answer_but_an_outage_is_one_to_a_ping(status: int, answers: bool) -> None:
+    async with serving(Server("no run", status).handle) as address, client_at(address) as client:
+        with nullcontext() if answers else pytest.raises(errors.BackendError):
+            await client.ping()
 
 
 @pytest.mark.parametrize("call", CALLS)

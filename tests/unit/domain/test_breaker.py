@@ -23,7 +23,7 @@ def breaker() -> Breaker:
 
 def test_a_breaker_is_closed_at_first() -> None:
     breaker = Breaker(Random(1), "flux")
-    assert (breaker.name, breaker.reason, breaker.asks_for) == ("flux", "", "")
+    assert (breaker.name, breaker.reason) == ("flux", "")
     breaker.succeed(NOW)
     breaker.answered()
     assert (breaker.is_closed, breaker.is_open, breaker.admits()) == (True, False, True)

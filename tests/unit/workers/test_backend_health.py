@@ -1,26 +1,21 @@
-"""Descriptions of deployments tell a broken machine from a backend that is away, and find its return."""
+"""A ping tells a broken machine from a backend that is away, and finds its return."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from bot.context import Wakeups
-from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import (
     BackendBadReply,
-    BackendCrashed,
     BackendError,
     BackendForbidden,
     BackendMachineFailed,
     BackendRateLimited,
     BackendServerError,
-    BackendUnauthorized,
     BackendUnreachable,
 )
 from bot.domain.runs import Run, RunState
@@ -38,8 +33,7 @@ class World:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.one: BackendError | None = None
-        self.all_of_them: BackendError | Sequence[str] = ("mine",)
+        self.fault: BackendError | None = None
         self.rechecked = 0
         self.told: list[tuple[str, str | None]] = []
         outside = Outside(
@@ -51,16 +45,9 @@ class World:
         app = app_with(store=store, backend=self, wakeups=Wakeups(), outside=outside)
         self.health = BackendHealth(app)
 
-    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
-        assert deployment_id
-        if self.one is not None:
-            raise self.one
-        return DeploymentDescription(id=deployment_id)
-
-    async def deployment_ids(self) -> frozenset[str]:
-        if isinstance(self.all_of_them, BackendError):
-            raise self.all_of_them
-        return frozenset(self.all_of_them)
+    async def ping(self) -> None:
+        if self.fault is not None:
+            raise self.fault
 
     async def make_checks_due(self, now: datetime) -> None:
         self.rechecked += 1
@@ -94,76 +81,61 @@ NOTHING, MINE, EVERYTHING = (True, True), (False, True), (False, False)
 
 
 @pytest.mark.parametrize(
-    ("error", "one", "all_of_them", "held", "blamed"),
+    ("error", "fault", "held", "blamed"),
     [
         # The service has answered.
-        (BackendForbidden(), None, (), NOTHING, BackendForbidden),
+        (BackendForbidden(), None, NOTHING, BackendForbidden),
         # The machine fails.
-        (BackendServerError(status=500), None, (), MINE, BackendMachineFailed),
-        (BackendBadReply(), None, (), MINE, BackendBadReply),
-        (BackendServerError(status=500), DOWN, ("other",), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), DOWN, BackendBadReply(), MINE, BackendMachineFailed),
-        (BackendServerError(status=500), BackendCrashed(), ("mine",), MINE, BackendMachineFailed),
-        # The backend fails, perhaps for one deployment only.
-        (BackendServerError(status=500), DOWN, ("mine",), MINE, BackendServerError),
-        (BackendServerError(status=500), DOWN, DOWN, EVERYTHING, BackendServerError),
-        (BackendUnreachable(), None, (), EVERYTHING, BackendUnreachable),
-        (BackendRateLimited(), None, (), EVERYTHING, BackendRateLimited),
+        (BackendServerError(status=500), None, MINE, BackendMachineFailed),
+        (BackendBadReply(), None, MINE, BackendBadReply),
+        # The backend fails.
+        (BackendServerError(status=500), DOWN, EVERYTHING, BackendServerError),
+        (BackendUnreachable(), None, EVERYTHING, BackendUnreachable),
+        (BackendRateLimited(), None, EVERYTHING, BackendRateLimited),
     ],
 )
 async def test_one_failed_queue_call_opens_a_breaker(
     world: World,
     error: BackendError,
-    one: BackendError | None,
-    all_of_them: Any,
+    fault: BackendError | None,
     held: tuple[bool, bool],
     blamed: type[BackendError],
 ) -> None:
-    world.one, world.all_of_them = one, all_of_them
+    world.fault = fault
     world.health.begin(run())
     assert type(await world.health.failed(run(), error)) is blamed
     assert world.admitted() == held
     assert world.health.service.is_open is (held == EVERYTHING)
     assert world.health.broken == ({"mine"} if held == MINE else frozenset())
-    world.one = None
+    world.fault = None
     await world.later(10)
     assert world.rechecked == (blamed in (BackendServerError, BackendUnreachable))
 
 
-@pytest.mark.parametrize(
-    ("one", "all_of_them", "unreadable", "held"),
-    [
-        (None, (), False, NOTHING),
-        (DOWN, ("other",), False, NOTHING),
-        (DOWN, BackendUnauthorized(), False, NOTHING),
-        (BackendBadReply(), DOWN, False, NOTHING),
-        (DOWN, ("mine",), True, MINE),
-        (DOWN, DOWN, True, EVERYTHING),
-    ],
-)
+@pytest.mark.parametrize(("fault", "away", "held"), [(None, False, NOTHING), (DOWN, True, EVERYTHING)])
 async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
-    world: World, one: BackendError | None, all_of_them: Any, unreadable: bool, held: tuple[bool, bool]
+    world: World, fault: BackendError | None, away: bool, held: tuple[bool, bool]
 ) -> None:
-    world.one, world.all_of_them = one, all_of_them
-    assert await world.health.is_unreadable(run()) is unreadable
+    world.fault = fault
+    assert await world.health.is_away() is away
     assert world.admitted() == held
-    world.one = None
+    world.fault = None
     await world.later(10)
     assert world.admitted() == NOTHING
-    assert world.rechecked == unreadable
+    assert world.rechecked == away
 
 
 async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
-    world.one = world.all_of_them = DOWN
-    assert await world.health.is_unreadable(run())
-    world.one = None
-    assert await world.health.is_unreadable(run())  # while the breaker is open, it isn't asked
-    world.one = DOWN
+    world.fault = DOWN
+    assert await world.health.is_away()
+    world.fault = None
+    assert await world.health.is_away()  # while the breaker is open, it isn't asked
+    world.fault = DOWN
     await world.later(5)
     assert world.told == []
     await world.later(3600)
     assert isinstance(world.health.refuses_all(), BackendUnreachable)
-    world.all_of_them = ("mine",)  # it lists the deployment, but doesn't describe it yet
+    world.fault = None
     await world.later(10)
     world.health.begin(run("a"))
     assert world.admitted() == MINE
@@ -201,26 +173,26 @@ async def test_a_pause_that_the_backend_asks_for_is_kept_and_told_once_it_lasts(
     await world.health.failed(run("b", "other"), BackendServerError(status=500))
     await world.later(599)
     assert (world.admitted(), world.told) == (EVERYTHING, [])
-    world.all_of_them = BackendRateLimited(retry_after=600)
+    world.fault = BackendRateLimited(retry_after=600)
     await world.later(3600)
     assert isinstance(world.health.refuses_all(), BackendRateLimited)
-    world.all_of_them = ()
-    await world.later(2)
+    world.fault = None
+    await world.later(602)
     assert (world.admitted(), set(world.told)) == (NOTHING, {(BUSY, None)})
     assert world.rechecked == 0
 
 
 async def test_a_probe_or_a_poll_finds_that_the_backend_is_away_and_for_how_long(world: World) -> None:
-    world.one = DOWN
-    assert await world.health.is_unreadable(run())
-    world.one = world.all_of_them = BackendRateLimited(retry_after=600)
+    world.fault = DOWN
+    assert await world.health.is_away()
+    world.fault = BackendRateLimited(retry_after=600)
     await world.later(10)
-    world.one = None
+    world.fault = None
     for seconds, admitted in ((580, EVERYTHING), (30, NOTHING)):
         await world.later(seconds)
         assert world.admitted() == admitted
-    world.one = BackendRateLimited(retry_after=600)
-    assert await world.health.is_unreadable(run())
-    world.one = None
+    world.fault = BackendRateLimited(retry_after=600)
+    assert await world.health.is_away()
+    world.fault = None
     await world.later(580)
     assert world.admitted() == EVERYTHING
