@@ -211,18 +211,24 @@ class Several(Kind):
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
         if self.names is Names.ROLE:  # Discord knows which roles can be chosen
-            roles = tuple(map(str, sorted(self.existing(value, context))))[:SELECT_LIMIT]
-            return {"0": replace(usual, shape=Shape.ROLES, values=roles, most=SELECT_LIMIT)}
+            roles = batches([*map(str, sorted(self.existing(value, context)))])
+            if not roles or len(roles[-1]) == SELECT_LIMIT:
+                roles.append(())  # with room for more
+            pages = [replace(usual, shape=Shape.ROLES, values=page, most=SELECT_LIMIT) for page in roles]
+        else:
+            pages = [
+                replace(
+                    usual,
+                    shape=Shape.SELECT,
+                    values=tuple(each.value for each in page if each.value in value),
+                    options=page,
+                    most=len(page),
+                )
+                for page in batches(context.options(self.names))
+            ]
         return {
-            str(number): replace(
-                usual,
-                label=f"{usual.label} ({number + 1})" if number else usual.label,
-                shape=Shape.SELECT,
-                values=tuple(each.value for each in page if each.value in value),
-                options=page,
-                most=len(page),
-            )
-            for number, page in enumerate(batches(context.options(self.names)))
+            str(number): replace(page, label=f"{usual.label} ({number + 1})") if number else page
+            for number, page in enumerate(pages)
         }
 
     def read(self, value: Any, given: Given, context: SettingsContext) -> Any:

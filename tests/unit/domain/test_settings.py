@@ -105,6 +105,13 @@ FULL = [f"w{n:03}" for n in range(500)]
             {"exempt_roles": ["2"]},
             approving(exempt_roles=[900, 2]),
         ),
+        # After 25 roles there is a field for more.
+        (
+            approving(exempt_roles=[*range(1, 26)]),
+            "approval",
+            {"exempt_roles_1": ["30"]},
+            approving(exempt_roles=[*range(1, 26), 30]),
+        ),
         # A GPU for nobody is not open to everybody.
         ({}, "gpus", {"gpu_roles": ["5"]}, STAFF_ONLY),
         (STAFF_ONLY, "gpus", {"gpu_roles": []}, CLOSED),
