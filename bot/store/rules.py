@@ -95,9 +95,8 @@ class RuleStore(Repository):
 
 
 def _readable(connection: Connection, guild_id: int | None) -> tuple[ServerRules, tuple[str, ...]]:
-    if guild_id is None:
-        return ServerRules(), ()
-    rules, lost = parse_stored_rules(connection.scalar(_RULES, {"of": guild_id}))
+    stored = None if guild_id is None else connection.scalar(_RULES, {"of": guild_id})
+    rules, lost = parse_stored_rules(stored)
     if lost:
         log.error("can't read these rules of server %s: %s", guild_id, ", ".join(lost))
     return rules, lost

@@ -306,13 +306,17 @@ class ServerRules(_Rules):
     )
 
 
+# Each request of a server without rules needs them several times.
+_DEFAULTS = ServerRules()
+
+
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
     """Return stored rules, or the defaults, with the names of the invalid ones, which have their defaults.
 
     The name "." means that `stored` isn't a mapping.
     """
     if not isinstance(stored, Mapping):
-        return ServerRules(), (".",) if stored is not None else ()
+        return _DEFAULTS, (".",) if stored is not None else ()
     try:
         return ServerRules.model_validate(stored), ()
     except ValidationError as error:
