@@ -86,11 +86,12 @@ class RegisteredCommands:
         self._tree, self._app = tree, app
         self._ids: dict[str, int] = {}
         self._overrides: dict[int, tuple[float, Sequence[Overrides]]] = {}
+        self._refused = ""
 
     async def sync(self, application_id: int, *, resend: bool = False) -> None:
-        """Sync the commands if they changed, or anyway; if Discord refuses them, only log it.
+        """Sync the commands if they changed, or with `resend` anyway. If Discord refuses them, only log it.
 
-        Raises StoreUnavailable, and DiscordAway if Discord doesn't answer.
+        Raises StoreUnavailable, and DiscordAway if Discord doesn't answer; then the next call sends them.
         """
         tree, store, name = self._tree, self._app.store.key_values, f"synced:{application_id}"
         settings = self._app.settings
@@ -98,7 +99,9 @@ class RegisteredCommands:
         set_availability(tree.get_commands(), direct_messages=direct, user_installs=by_users)
         commands = [command.to_dict(tree) for command in tree.get_commands()]
         fingerprint = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
-        if not resend and await store.get(name) == fingerprint:
+        if resend:
+            await store.put(name, "")
+        elif fingerprint in (self._refused, await store.get(name)):
             return
         try:
             await tree.sync()
@@ -107,6 +110,7 @@ class RegisteredCommands:
                 raise DiscordAway(f"{type(error).__name__}: {error}") from error
             # An expected error needs no traceback.
             log.error("can't sync the commands: %s", error)  # noqa: TRY400
+            self._refused = fingerprint
         else:
             log.info("synced the commands")
             await store.put(name, fingerprint)

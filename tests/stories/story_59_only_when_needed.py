@@ -11,10 +11,10 @@ SYNC = "PUT /applications/{application_id}/commands"
 LIMITS = ("required", "min_value", "max_value", "min_length", "max_length", "autocomplete")
 
 
-async def story(stage: Stage, alice: Person) -> None:
+async def story(stage: Stage, alice: Person, owner: Person) -> None:
     await _one_request(stage, alice)
     await _automod(stage, alice)
-    await _commands(stage)
+    await _commands(stage, owner)
 
 
 async def _one_request(stage: Stage, alice: Person) -> None:
@@ -52,7 +52,7 @@ async def _automod(stage: Stage, alice: Person) -> None:
         await alice.gets(prompt=prompt)
 
 
-async def _commands(stage: Stage) -> None:
+async def _commands(stage: Stage, owner: Person) -> None:
     discord = stage.world.discord
     stage.tells("The options of /generate picture, as Discord has them")
     generate = discord.commands.find("generate")
@@ -68,6 +68,14 @@ async def _commands(stage: Stage) -> None:
     _tell_commands(stage)
     discord.faults.clear()
     await stage.passes(700)
+    _tell_commands(stage)
+    stage.discord_fails("Commands can't be changed, although they are the same", SYNC, Fault.answer(503))
+    await owner.types("/reload")
+    await stage.passes(700)
+    _tell_commands(stage)
+    stage.discord_fails("Discord refuses the commands", SYNC, Fault.answer(400), None)
+    await stage.configures(ALLOW_USER_INSTALLS="true")
+    await stage.passes(1400)
     _tell_commands(stage)
 
 
