@@ -70,7 +70,7 @@ def lock_batch(connection: Connection, key: str) -> list[Run]:
         connection.execute(_LOCK, {"of": key})
     found = [to_run(row) for row in connection.execute(_WITH_RUN, {"of": key})]
     if not found:
-        raise RunGone("run_gone", f"run_gone: {key}")
+        raise RunGone(key)
     return found
 
 

@@ -101,7 +101,7 @@ class Backend(Protocol):
         """Return the backend's current description of a deployment."""
 
     async def ping(self) -> None:
-        """Ask something that costs nothing. A refusal is an answer; raises BackendError without any."""
+        """Check that the backend answers. A refusal counts; raises BackendError if there is no answer."""
 
     async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error that is `accepted`, the run may exist anyway."""

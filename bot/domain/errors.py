@@ -87,9 +87,15 @@ class RefusedError(CodedError):
 class PressedTwice(RefusedError):
     """The same user pressed the same button a moment ago, and that request was accepted."""
 
+    def __init__(self) -> None:
+        super().__init__("pressed_twice")
+
 
 class RunGone(RefusedError):
     """The store has no run with this key, for example because it was deleted after its retention."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("run_gone", f"run_gone: {key}")
 
 
 class RefusedForNow(RefusedError):

@@ -196,7 +196,7 @@ def _check_press(connection: Connection, requester: Actor) -> None:
         "interaction": requester.origin.interaction_id,
     }
     if connection.scalar(_IS_REPEATED, values):
-        raise PressedTwice("pressed_twice")
+        raise PressedTwice
 
 
 def _store(
@@ -273,7 +273,7 @@ def judge_run(
     """
     found = read_runs(connection, [key])
     if not found:
-        raise RunGone("run_gone", f"run_gone: {key}")
+        raise RunGone(key)
     run = found[0]
     if offer is not None and offer.refusal is not None:
         return run, offer.refusal

@@ -1,8 +1,8 @@
 """The rules of a server, which moderators set with `/settings`. The database stores them as JSON.
 
-Each setting is declared once, as a field. The panel, its forms, the audit log and the
-documentation are made from these declarations by `bot.domain.settings.fields`. Every field has a default, so
-that rules stored by an older version stay readable.
+Each setting is declared once, as a field. `bot.domain.settings.fields` makes the panel, its forms, the audit
+log and the documentation from these declarations. Every field has a default, so that rules stored by an older
+version stay readable.
 """
 
 from __future__ import annotations
