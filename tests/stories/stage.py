@@ -66,6 +66,7 @@ class Stage:
         self.lines: list[str] = []
         self._renderer = Renderer(world.discord.world)
         self._shown: dict[int, list[str]] = {}
+        self._rendered: dict[tuple[int, int], list[str]] = {}
 
     def person(self, name: str, where: str = "") -> Person:
         return Person(self, self.world.person(name), where or _PLACES.get(name, "pictures"))
@@ -160,13 +161,19 @@ class Stage:
                     self._note(f"{self._place(message)}, deleted: {before[0].lstrip('┃| ')}", [])
                     self._shown[message.id] = []
                 continue
-            now = ["is thinking…"] if message.loading else self._renderer.message(message)
+            now = ["is thinking…"] if message.loading else self._render(message)
             if now != before and message.author.bot:
                 shown = _changes(before, now) if before else now
                 pings = [line for line in shown if line.startswith("pings ")]
                 title = ", ".join([self._place(message), *(["changed"] if before else []), *pings])
                 self._note(f"{title}:", [line for line in shown if line not in pings])
             self._shown[message.id] = now
+
+    def _render(self, message: Message) -> list[str]:
+        version = (message.id, message.edits)
+        if version not in self._rendered:
+            self._rendered[version] = self._renderer.message(message)
+        return self._rendered[version]
 
     def _note(self, title: str, lines: list[str]) -> None:
         if lines and lines[-1] == _STATUS:

@@ -1,6 +1,6 @@
 """Replace what a simulated process uses of the machine: SQLite, threads, standard error, heartbeats.
 
-Importing this module patches the libraries.
+Importing this module patches the libraries, and lets all processes share compiled SQL statements.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 import discord
 import discord.gateway
 
+import bot.metrics
 from tests.simulation.engine.life import Life, current_life
 from tests.simulation.engine.loop import VirtualLoop
+from tests.sql_cache import share_compiled_statements
 
 T = TypeVar("T")
 
@@ -183,3 +185,5 @@ sqlite3.connect = _connect_simulated  # type: ignore[assignment]
 sqlite3.dbapi2.connect = _connect_simulated  # type: ignore[assignment]
 discord.gateway.KeepAliveHandler = Beats  # type: ignore[misc]
 discord.utils.utcnow = utc_now
+bot.metrics._LAG_INTERVAL = 3600.0  # no callback is ever late in virtual time
+share_compiled_statements()

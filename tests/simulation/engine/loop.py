@@ -64,7 +64,8 @@ class SimTimer(events.TimerHandle):
 
     def __lt__(self, other: object) -> bool:
         assert isinstance(other, SimTimer)
-        return (self._when, self.serial) < (other._when, other.serial)  # type: ignore[attr-defined]
+        mine, other_when = self._when, other._when  # type: ignore[attr-defined]
+        return mine < other_when if mine != other_when else self.serial < other.serial
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
