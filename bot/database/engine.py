@@ -56,7 +56,7 @@ class Database:
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return the result of `work` in a transaction that is rolled back. Raises StoreUnavailable."""
+        """Return the result of `work`, which writes nothing. Raises StoreUnavailable."""
         with database_errors():
             return await self._server.read(lambda connection: work(connection, *args, **kwargs))
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, NullPool, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, NullPool, PoolProxiedConnection, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.database.coordination import TOPICS, Coordinator, OnNotify
@@ -54,7 +54,6 @@ class Postgres:
             pool_size=(pool_size + 1) // 2,
             max_overflow=pool_size // 2,
             pool_timeout=wait_seconds,
-            pool_pre_ping=True,
             connect_args={
                 "timeout": wait_seconds,
                 "command_timeout": 10,
@@ -64,10 +63,14 @@ class Postgres:
                 },
             },
         )
+        # Without BEGIN and ROLLBACK a read takes a third of the time. Each statement of a transaction would see
+        # its own moment anyway.
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self.engine = self._engine.sync_engine
+        event.listen(self.engine, "checkout", _replace_closed)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return await connection.run_sync(work)
 
     async def write(self, work: Callable[[Connection], T], *, synced: bool) -> T:
@@ -142,6 +145,17 @@ class Postgres:
             raise StoreUnavailable(str(lost)) from lost
         if status != "committed":
             raise CommitUnknown(str(lost)) from lost
+
+
+def _replace_closed(connection: PoolProxiedConnection, *_: object) -> None:
+    """Let the pool open a new connection instead of one that PostgreSQL has closed, for instance to restart.
+
+    A round trip before each transaction would also find connections that died without a word, but those are
+    rare, and it would take as long as the transaction itself.
+    """
+    driver = connection.driver_connection
+    if driver is not None and driver.is_closed():
+        raise DisconnectionError
 
 
 CHANNEL = "bot_nudges"
