@@ -20,9 +20,9 @@ _COMPILED: dict[Any, Any] = {}
 def share_compiled_statements() -> None:
     """Give every engine of the bot one cache, in which dialects of a class are the same key."""
     for dialect in (SQLiteDialect_pysqlite, PGDialect_asyncpg):
-        dialect.__eq__ = _same_class  # type: ignore[assignment,method-assign]
-        dialect.__hash__ = _class_hash  # type: ignore[assignment,method-assign]
-    cached = {"execution_options": {"compiled_cache": _COMPILED}}
+        dialect.__eq__ = _same_class  # type: ignore[method-assign]
+        dialect.__hash__ = _class_hash  # type: ignore[method-assign]
+    cached: dict[str, Any] = {"execution_options": {"compiled_cache": _COMPILED}}
     sqlite.create_engine = partial(sqlite.create_engine, **cached)  # type: ignore[attr-defined]
     postgres.create_async_engine = partial(postgres.create_async_engine, **cached)  # type: ignore[attr-defined]
 

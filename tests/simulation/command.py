@@ -6,24 +6,19 @@ import argparse
 import gc
 import hashlib
 import itertools
-import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.simulation import steps as actions
 from tests.simulation.drawing import draw
 from tests.simulation.rounds import Result, play_round
-from tests.simulation.setup import DATABASES
+from tests.simulation.setup import DATABASES, fast_folder
 from tests.simulation.steps import Step, shorten
 from tools.planted_faults import promise_in
 
-_FASTEST_FOLDER = Path("/dev/shm")  # noqa: S108  # Linux's RAM disk, where syncing a database costs nothing
 # Rounds between two lines of progress.
 _PROGRESS = 50
 # The largest share of requests that may end in a known gap of docs/reliability.md.
@@ -55,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     actions.register_all()
     # The garbage collector would run finalizers at unpredictable moments of a round.
     gc.disable()
-    with _folder() as folder:
+    with fast_folder("simulation-") as folder:
         database, numbers = DATABASES[given.database](folder / "preparation"), itertools.count()
 
         def play(seed: str, steps: Sequence[Step]) -> Result:
@@ -136,15 +131,3 @@ def _save(play: Play, result: Result, given: argparse.Namespace) -> None:
     actions.save(steps, path)
     more = "" if given.database == "sqlite" else f" --database {given.database}"
     print(f"replay with: .venv/bin/python -m tests.simulation --replay {path}{more}", flush=True)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    parent = _FASTEST_FOLDER if _FASTEST_FOLDER.is_dir() and os.access(_FASTEST_FOLDER, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=parent))
-    # The bot's temporary files go there, too.
-    tempfile.tempdir = str(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -30,7 +30,7 @@ def simulate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 24), ("postgres", 4)])
+@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 20), ("postgres", 3)])
 def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -> None:
     done = simulate(tmp_path, "--seed", _SEED, "--rounds", str(rounds), "--database", database)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -38,7 +38,7 @@ def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -
     assert " requests=0 " not in done.stdout
 
 
-@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 5), ("postgres", 2)])
+@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 3), ("postgres", 1)])
 def test_a_seed_replays_exactly(tmp_path: Path, database: str, rounds: int) -> None:
     arguments = ("--seed", "replay", "--rounds", str(rounds), "--database", database)
     first, second = (simulate(tmp_path, *arguments).stdout for _ in range(2))

@@ -8,22 +8,21 @@ import tests.simulation.engine.patches  # noqa: F401  # isort: skip
 import gc
 import importlib
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 
+from tests.simulation.setup import fast_folder
 from tests.stories.stage import play
 
 
 def main(target: Path, names: list[str]) -> None:
     """Print a line after each story: empty if it is written, otherwise why it failed."""
     gc.disable()
-    with tempfile.TemporaryDirectory(prefix="stories-") as folder:
-        tempfile.tempdir = folder
+    with fast_folder("stories-") as folder:
         for name in names or map(str.strip, sys.stdin):
             problem = ""
             try:
-                write(name, target, Path(folder) / name)
+                write(name, target, folder / name)
             except Exception:  # the test that waits for this line fails with it
                 problem = repr(traceback.format_exc())
             sys.stdout.write(f"{problem}\n")
