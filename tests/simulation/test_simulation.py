@@ -38,7 +38,9 @@ def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -
     assert " requests=0 " not in done.stdout
 
 
-@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 3), ("postgres", 1)])
+@pytest.mark.parametrize(
+    ("database", "rounds"), [("sqlite", 3), pytest.param("postgres", 2, marks=pytest.mark.slow)]
+)
 def test_a_seed_replays_exactly(tmp_path: Path, database: str, rounds: int) -> None:
     arguments = ("--seed", "replay", "--rounds", str(rounds), "--database", database)
     first, second = (simulate(tmp_path, *arguments).stdout for _ in range(2))
