@@ -133,6 +133,7 @@ async def test_runs_far_behind_share_a_place_that_is_written_once(store: Store) 
     assert (await fetch(store, "k049")).queue_position == PLACES + 1
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("why", ["a limit", "server_budget_gpu", "rules_unreadable", "deployment_role_none"])
 async def test_many_runs_that_may_not_start_cost_another_servers_claim_few_statements(
     store: Store, why: str
