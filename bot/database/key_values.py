@@ -15,11 +15,11 @@ from bot.database.tables import key_values
 
 T = TypeVar("T")
 _MAX_CLOCK_SKEW = timedelta(hours=1)
-_VALUE = select(key_values.c.value).where(key_values.c.name == bindparam("of"))
+VALUE = select(key_values.c.value).where(key_values.c.name == bindparam("of"))
 
 
 def read_value(connection: Connection, name: str) -> str | None:
-    value: str | None = connection.scalar(_VALUE, {"of": name})
+    value: str | None = connection.scalar(VALUE, {"of": name})
     return value
 
 

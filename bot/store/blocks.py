@@ -20,7 +20,9 @@ from bot.store.runs import apply_change
 
 _IS_ACTIVE = or_(blocks.c.until.is_(None), blocks.c.until > bindparam("now", type_=UtcDateTime()))
 _ACTIVE = select(blocks).where(blocks.c.guild_id == bindparam("guild"), _IS_ACTIVE)
-_OWN = _ACTIVE.where(blocks.c.user_id == bindparam("user"))
+_OWN = _ACTIVE.where(blocks.c.user_id == bindparam("person"))
+# For a statement that reads something else about a person, too.
+IS_BLOCKED = _OWN.exists()
 
 
 def add(connection: Connection, block: Block) -> int:
@@ -70,7 +72,7 @@ def active_block(connection: Connection, guild_id: int | None, user_id: int, now
     """Return the block that keeps a user from generating on a server, if there is one."""
     if guild_id is None:
         return None
-    row = connection.execute(_OWN, {"guild": guild_id, "user": user_id, "now": now}).mappings().first()
+    row = connection.execute(_OWN, {"guild": guild_id, "person": user_id, "now": now}).mappings().first()
     return Block(**row) if row is not None else None
 
 

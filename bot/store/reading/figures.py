@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, literal_column, select, text
 
 from bot.database.engine import Repository, reads
-from bot.database.key_values import read_value
+from bot.database.key_values import VALUE
 from bot.database.rows import is_pending
 from bot.database.tables import is_any, messages, runs
 from bot.domain.budgets import EXPECTED_SECONDS, Usage
 from bot.domain.fair_queue import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, Success, medians_of
 from bot.domain.messages.records import OUTCOMES
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState
-from bot.store.blocks import active_block
+from bot.store.blocks import IS_BLOCKED, active_block
 from bot.store.ledger import read_today
 from bot.store.rules import PAUSE_KEY
 
@@ -79,22 +79,23 @@ def read_usage(
     used = Usage(now=now)
     if today:
         used = read_today(connection, guild_id, user_id, now, server=server)
-    whose = {"guild": guild_id, "person": user_id}
+    whose = {"guild": guild_id, "person": user_id, "now": now, "of": PAUSE_KEY}
     waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
     return replace(
         used,
         gpu_seconds_today=used.gpu_seconds_today + waiting.seconds,
         person=replace(used.person, waiting=waiting.own),
         server=replace(used.server, waiting=waiting.all),
-        block=active_block(connection, guild_id, user_id, now),
-        paused=read_value(connection, PAUSE_KEY),
+        block=active_block(connection, guild_id, user_id, now) if waiting.is_blocked else None,
+        paused=waiting.paused,
     )
 
 
 def _waiting(here: ColumnElement[bool]) -> Select[Any]:
     """Select the number of waiting requests, of the user and of all, and the seconds that they reserve.
 
-    A request under review reserves nothing.
+    A request under review reserves nothing. Whether the user is blocked and the bot is paused is read in the
+    same statement, because it is read before each first answer.
     """
     own = case((runs.c.requester_id == bindparam("person"), 1), else_=0)
     reserved = case((runs.c.state == RunState.WAITING, runs.c.reserved_seconds), else_=0.0)
@@ -102,6 +103,8 @@ def _waiting(here: ColumnElement[bool]) -> Select[Any]:
         func.coalesce(func.sum(own), 0).label("own"),
         func.count().label("all"),
         func.coalesce(func.sum(reserved), 0.0).label("seconds"),
+        IS_BLOCKED.label("is_blocked"),
+        VALUE.scalar_subquery().label("paused"),
     ).where(here, is_any(runs.c.state, NOT_SUBMITTED))
 
 

@@ -36,7 +36,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
 USABLE: list[tuple[Select[Any], set[str]]] = [
     (ROWS.params(**TODAY, of_person=ALICE), {"usage"}),
     (SERVER.params(**TODAY), {"usage"}),
-    (WAITING_IN_SERVER.params(guild=GUILD, person=ALICE), {"runs_guild_state"}),
+    (WAITING_IN_SERVER.params(guild=GUILD, person=ALICE, now=NOW, of="pause"), {"runs_guild_state"}),
     (TURNS.params(deployments=["flux"], persons=[ALICE]), {"runs_turns"}),
     (newest_first(GUILD, AuditFilter(), NOW, 11), {"audit_guild"}),
     (newest_first(GUILD, AuditFilter(subject=BOB), NOW, 11), {"audit_subject", "audit_user"}),
