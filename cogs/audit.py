@@ -12,11 +12,9 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.deployments.schema import CHOICES
 from bot.domain.moderation import OUTCOMES, AuditFilter
-from bot.domain.text import shorten
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, paged
+from bot.gateway.interactions import Interaction, actor_of, paged, suggestions
 from bot.gateway.replies import show_private
 from bot.services import audit
 from bot.services.audit import SERVER_ACTIONS
@@ -36,8 +34,6 @@ from bot.ui.custom_ids import OpenId
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_name(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 1, 3650]
-# Discord's limit for the characters of a choice.
-_CHOICE_LENGTH = 100
 
 
 @paged
@@ -47,7 +43,7 @@ async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
 
 
 async def _open(interaction: Interaction, id: OpenId) -> None:
-    interaction.client.allowance.spend(interaction.user.id)
+    interaction.client.check_rate(interaction.user.id)
     opened = await open_private(interaction.client.app, actor_of(interaction), id.about)
     await show_private(interaction, opened, to_moderator=True)
 
@@ -85,7 +81,7 @@ class Audit(commands.Cog):
         *,
         person: discord.User | None = None,
         by: discord.User | None = None,
-        deployment: Range[str, 1, _CHOICE_LENGTH] = "",
+        deployment: Range[str, 1, 100] = "",
         outcome: str = "",
         action: str = "",
         since_days: _Days = 0,
@@ -105,12 +101,8 @@ class Audit(commands.Cog):
 
     @audit.autocomplete("deployment")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
-        text = prefix.strip().casefold()
-        return [
-            Choice(name=shorten(each.title, _CHOICE_LENGTH), value=each.name)
-            for each in interaction.client.app.catalogue.all()
-            if text in each.title.casefold() or text in each.name.casefold()
-        ][:CHOICES]
+        offered = interaction.client.app.catalogue.all()
+        return suggestions(((each.title, each.name) for each in offered), prefix)
 
 
 async def setup(bot: GenerateBot) -> None:

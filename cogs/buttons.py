@@ -230,7 +230,7 @@ async def _share_sent(interaction: Interaction, key: str) -> None:
 
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
-    interaction.client.allowance.spend(interaction.user.id)
+    interaction.client.check_rate(interaction.user.id)
     await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
     run, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)

@@ -31,7 +31,7 @@ from bot.domain.messages.records import result_refs
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, custom_ids, selected_values, typed_values
+from bot.gateway.interactions import Interaction, actor_of, selected_values, typed_values
 from bot.gateway.message_files import (
     attached_pictures,
     fetch_run_files,
@@ -46,6 +46,7 @@ from bot.services.drafts import Kept
 from bot.strings import explain, say
 from bot.ui.custom_ids import DraftId, RunId
 from bot.ui.forms import form_modal, pictures_layout, refused_layout
+from bot.ui.message_parts import walk
 
 log = logging.getLogger(__name__)
 MakeDraft = Callable[[Actor], Awaitable[Draft]]
@@ -211,8 +212,8 @@ async def use_picture(
     """
     await check_start(interaction)
     choices = choices or _choices(interaction)
-    found = map(RunId.read, custom_ids(message.components))
-    key = key or next((button.key for button in found if button is not None), "")
+    ids = (RunId.read(getattr(each, "custom_id", None) or "") for each in walk(message.components))
+    key = key or next((id.key for id in ids if id is not None), "")
     is_own = message.author == interaction.client.user
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
     if not pictures:

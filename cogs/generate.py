@@ -6,17 +6,18 @@ With several deployments it is a group. Its commands answer with the status mess
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import discord
-from discord import AppCommandOptionType, app_commands
+from discord import app_commands
 
-from bot.deployments.command_plan import CommandPlan, CommandSpec, OptionSpec, suggestions
-from bot.deployments.inputs import ATTACHMENTS, OptionChoice, OptionValue, RawValue
+from bot.deployments.command_plan import CommandPlan, CommandSpec, OptionSpec
+from bot.deployments.inputs import ATTACHMENTS, Input, OptionValue, RawValue
 from bot.deployments.schema.field_types import PRESET
 from bot.domain.backend import InputKind
 from bot.gateway.client import GenerateBot
+from bot.gateway.interactions import suggestions
 from bot.gateway.message_files import attached_file
 from bot.services import presets
 from bot.strings import say
@@ -28,54 +29,28 @@ GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
 Suggest = Callable[[AnyInteraction, Any], Coroutine[Any, Any, list[app_commands.Choice[Any]]]]
 
 
-_TYPES = {
-    InputKind.INTEGER: AppCommandOptionType.integer,
-    InputKind.FLOAT: AppCommandOptionType.number,
-    InputKind.BOOLEAN: AppCommandOptionType.boolean,
-    **dict.fromkeys(ATTACHMENTS, AppCommandOptionType.attachment),
+_TYPES: Mapping[InputKind, type[Any]] = {
+    InputKind.INTEGER: int,
+    InputKind.FLOAT: float,
+    InputKind.BOOLEAN: bool,
+    **dict.fromkeys(ATTACHMENTS, discord.Attachment),
 }
 
 
-class _Option(app_commands.Transformer):
-    """The type, limits and choices of an option. Values are checked by `merge`, not here."""
-
-    def __init__(self, spec: OptionSpec) -> None:
-        self.spec = spec
-
-    @property
-    def type(self) -> AppCommandOptionType:
-        return _TYPES.get(self.spec.item.kind, AppCommandOptionType.string)
-
-    @property
-    def min_value(self) -> int | float | None:
-        item = self.spec.item
-        low = item.min_length if item.minimum is None else item.minimum
-        return None if item.choices else low
-
-    @property
-    def max_value(self) -> int | float | None:
-        item = self.spec.item
-        high = item.max_length if item.maximum is None else item.maximum
-        return None if item.choices else high
-
-    @property
-    def choices(self) -> list[app_commands.Choice[OptionValue]] | None:
-        return _choices(self.spec.choices) or None
-
-    async def transform(self, _: AnyInteraction, value: Any, /) -> RawValue:
-        if isinstance(value, discord.Attachment):
-            return attached_file(value)
-        given: RawValue = value
-        return given
+def _annotation(item: Input) -> Any:
+    """Return the type and limits of an option, which Discord enforces; `merge` checks values again."""
+    kind = _TYPES.get(item.kind, str)
+    low, high = (item.min_length, item.max_length) if kind is str else (item.minimum, item.maximum)
+    is_free = bool(item.choices) or (low is None and high is None)
+    return kind if is_free else app_commands.Range[kind, low, high]
 
 
 def _suggesting(option: OptionSpec, deployment: str) -> Suggest:
     async def suggest(interaction: AnyInteraction, typed: OptionValue) -> list[app_commands.Choice[Any]]:
         if option.name != PRESET:
-            return _choices(suggestions(option.item, str(typed)))
+            return suggestions(option.item.option_choices(), typed)
         app, user_id, guild_id = interaction.client.app, interaction.user.id, interaction.guild_id
-        names = await presets.suggest(app, user_id, guild_id, str(typed), deployment)
-        return [app_commands.Choice(name=name, value=name) for name in names]
+        return suggestions(await presets.names(app, user_id, guild_id, deployment), typed)
 
     return suggest
 
@@ -101,8 +76,14 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
     # Option names need not be Python names (`vidéo-2`, `class`), so the parameters are numbered and renamed.
     options = {f"option_{index}": option for index, option in enumerate(spec.options)}
 
-    async def callback(interaction: AnyInteraction, **values: RawValue | None) -> None:
-        given = {options[key].name: value for key, value in values.items() if value is not None}
+    async def callback(
+        interaction: AnyInteraction, **values: OptionValue | discord.Attachment | None
+    ) -> None:
+        given: dict[str, RawValue] = {
+            options[key].name: attached_file(value) if isinstance(value, discord.Attachment) else value
+            for key, value in values.items()
+            if value is not None
+        }
         await begin(interaction, DraftId("", spec.name), typed=given, is_generate=True)
 
     parameters = [
@@ -110,7 +91,7 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
             key,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if option.required else None,
-            annotation=_Option(option),
+            annotation=_annotation(option.item),
         )
         for key, option in options.items()
     ]
@@ -119,6 +100,13 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
     # describe parameters that are known only at run time. mypy doesn't know it.
     callback.__signature__ = inspect.Signature([interaction, *parameters])  # type: ignore[attr-defined]
     app_commands.describe(**{key: option.description for key, option in options.items()})(callback)
+    app_commands.choices(
+        **{
+            key: [app_commands.Choice(name=name, value=value) for name, value in option.choices]
+            for key, option in options.items()
+            if option.choices
+        }
+    )(callback)
     app_commands.rename(**{key: option.name for key, option in options.items()})(callback)
     command: app_commands.Command[Any, ..., None] = app_commands.Command(
         name=name, description=spec.description, callback=callback
@@ -127,10 +115,6 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
         if option.autocomplete:
             command.autocomplete(key)(_suggesting(option, spec.name))
     return command
-
-
-def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[OptionValue]]:
-    return [app_commands.Choice(name=name, value=value) for name, value in choices]
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -112,7 +112,7 @@ async def block_sent(interaction: Interaction, key: str) -> None:
 
 
 async def report_sent(interaction: Interaction, key: str) -> None:
-    interaction.client.allowance.spend(interaction.user.id)
+    interaction.client.check_rate(interaction.user.id)
     reason, note = _typed(interaction, REASON_FIELD), _typed(interaction, NOTE_FIELD)
     accepted = await moderation.report(interaction.client.app, actor_of(interaction), key, reason, note)
     await tell(interaction, say("report_noted" if accepted else "report_looked_at"))

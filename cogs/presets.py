@@ -15,7 +15,7 @@ from bot.domain.errors import BotError
 from bot.domain.forms import YES
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.results import PAGE_SIZE
-from bot.domain.text import escape_line, folded
+from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,
@@ -23,6 +23,7 @@ from bot.gateway.interactions import (
     paged,
     rules_guild_id,
     settings_channel_id,
+    suggestions,
     typed_values,
 )
 from bot.services import presets
@@ -222,16 +223,13 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
     @default.autocomplete("name")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
         app, user_id, guild_id = interaction.client.app, interaction.user.id, interaction.guild_id
-        names = await presets.suggest(app, user_id, guild_id, prefix)
-        return [Choice(name=name, value=name) for name in names]
+        return suggestions(await presets.names(app, user_id, guild_id), prefix)
 
     @save.autocomplete("run")
     async def _suggest_runs(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
         app = interaction.client.app
-        runs = await presets.suggest_runs(app, interaction.user.id)
-        labels = [(run_label(run, app.catalogue.title), run.key) for run in runs]
-        text = folded(prefix)
-        return [Choice(name=label, value=key) for label, key in labels if text in label.casefold()]
+        runs = await presets.latest_runs(app, interaction.user.id)
+        return suggestions(((run_label(run, app.catalogue.title), run.key) for run in runs), prefix)
 
 
 async def setup(bot: GenerateBot) -> None:

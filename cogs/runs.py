@@ -57,7 +57,7 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
             await _runs_page(interaction, page)
         case RunListAction.OPEN:
             await check_start(interaction)
-            interaction.client.allowance.spend(interaction.user.id)
+            interaction.client.check_rate(interaction.user.id)
             reopened = await runs.reopen(interaction.client.app, actor_of(interaction), id.about)
             await show_private(interaction, reopened)
         case RunListAction.REDELIVER:

@@ -35,7 +35,8 @@ def allowed(interaction: Interaction) -> Editor:
         raise RefusedError("settings_not_allowed")
     if interaction.guild is None or interaction.guild.me is None:
         raise RefusedError("settings_not_a_member")
-    return Editor(interaction.guild_id, interaction.user.id, _context(interaction.guild))
+    context = server_settings.with_offered(interaction.client.app, _context(interaction.guild))
+    return Editor(interaction.guild_id, interaction.user.id, context)
 
 
 def _context(guild: discord.Guild) -> SettingsContext:

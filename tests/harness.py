@@ -35,8 +35,8 @@ class Clock:
         return self.now
 
     def monotonic(self) -> float:
-        """Return the total seconds by which the clock was moved forward."""
-        return self._passed.total_seconds()
+        """Return the seconds by which the clock was moved forward, plus one: libraries take 0 for no time."""
+        return 1 + self._passed.total_seconds()
 
     def move(self, **parts: float) -> None:
         """Move the clock. Moving it back doesn't change the monotonic time."""

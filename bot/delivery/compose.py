@@ -36,9 +36,9 @@ from bot.ui.message_parts import (
 )
 from bot.ui.moderation import (
     REPORTED,
-    closed_pictures_card,
-    closed_report_card,
+    closed_card,
     decided_card,
+    decision_text,
     pictures_card,
     report_card,
     review_card,
@@ -103,7 +103,7 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
     if kind is Kind.PICTURES and not any(run.held for run in claim.runs):
         decided = await app.store.reviews.last(claim.first, AuditAction.PICTURES)
-        closed = Edit(posted[0], closed_pictures_card(first, title, decided), ())
+        closed = Edit(posted[0], closed_card(first, title, "Decided", decision_text(decided)), ())
         return [closed, *(Edit(part, None, None) for part in posted[1:])]
     # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
     # whole, and a letter about the end of a request stays as it is.
@@ -293,7 +293,8 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         stamp = int(last.deleted_at.timestamp()) if last.deleted_at is not None else 0
         verdict = say("report_deleted", person=last.deleted_by, at=stamp)
     if verdict:
-        return Edit(card, closed_report_card(run, app.catalogue.title(run.deployment), verdict), ())
+        closed = closed_card(run, app.catalogue.title(run.deployment), "Reported", verdict)
+        return Edit(card, closed, ())
     keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
 
     names, found = [name.removeprefix(REPORTED) for name in keep], list[PreparedOutputs]()

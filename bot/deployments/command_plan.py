@@ -223,10 +223,3 @@ def _options_of(deployment: Deployment, extra: Sequence[OptionSpec], limit: int)
         spare -= len(names) - 1
         specs += (_option(item, name) for name in names)
     return tuple(sorted([*specs, *bot_options], key=lambda spec: not spec.required))
-
-
-def suggestions(item: Input, current: str) -> list[OptionChoice]:
-    """Return up to 25 choices whose names contain `current`. Names that start with it come first."""
-    query = current.strip().casefold()
-    found = [choice for choice in item.option_choices() if query in choice[0].casefold()]
-    return sorted(found, key=lambda choice: not choice[0].casefold().startswith(query))[:CHOICES]

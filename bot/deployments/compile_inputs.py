@@ -160,10 +160,9 @@ def _bounds(source: Source, kind: InputKind) -> tuple[float | None, float | None
         return None, None
     low = described.minimum if settings.minimum is None else settings.minimum
     high = described.maximum if settings.maximum is None else settings.maximum
-    low = None if low is None else min(max(low, -LARGEST), LARGEST)
-    high = None if high is None else min(max(high, -LARGEST), LARGEST)
-    if kind is InputKind.INTEGER:
-        low, high = None if low is None else math.ceil(low), None if high is None else math.floor(high)
+    up, down = (math.ceil, math.floor) if kind is InputKind.INTEGER else (float, float)
+    low = None if low is None else up(min(max(low, -LARGEST), LARGEST))
+    high = None if high is None else down(min(max(high, -LARGEST), LARGEST))
     return (None, None) if low is not None and high is not None and low > high else (low, high)
 
 

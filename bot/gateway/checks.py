@@ -1,12 +1,7 @@
-"""Checks of interactions: where a component was pressed, its user's allowance, and who waits."""
+"""Check that a component was pressed in a message that may hold it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
 from typing import Any
 
 import discord
@@ -56,64 +51,3 @@ def may_be_on(id: CustomId, kind: Kind) -> bool:
     if kind in (Kind.REPORT, Kind.PICTURES):
         return name in (_ON_REPORTS if kind is Kind.REPORT else _ON_PICTURES)
     return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
-
-
-# How often a person may ask for something that costs, within a minute.
-PER_PERSON = 10
-WINDOW = timedelta(minutes=1)
-# How long, in seconds, a request that has its first answer waits for those that have none.
-_PATIENCE = 1.0
-
-
-class Allowance:
-    """Lets each person ask a few times a minute for what costs: a request, a report, a copy, or a look at a
-    private result.
-
-    Refused ones count, too, because they add rows to the audit log. The `size` people who asked last are
-    remembered.
-    """
-
-    def __init__(self, clock: Callable[[], datetime], *, size: int = 10_000) -> None:
-        self._clock, self._size = clock, size
-        self._times: OrderedDict[int, deque[datetime]] = OrderedDict()
-
-    def spend(self, user_id: int) -> None:
-        """Count one. Raises RefusedError, and counts nothing, at the limit."""
-        now = self._clock()
-        times = self._times.setdefault(user_id, deque(maxlen=PER_PERSON))
-        self._times.move_to_end(user_id)
-        if len(self._times) > self._size:
-            self._times.popitem(last=False)
-        # Later times were noted before the clock was set back.
-        if sum(now - WINDOW < at <= now for at in times) >= PER_PERSON:
-            raise RefusedError("too_fast")
-        times.append(now)
-
-
-class Unanswered:
-    """Counts the requests without a first answer, for which Discord waits only three seconds.
-
-    Storing a request takes longer than answering it. So when many people ask at once, all of them are
-    answered before any request is stored.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._none = asyncio.Event()
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        self._count += 1
-        self._none.clear()
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if self._count == 0:
-                self._none.set()
-
-    async def none(self) -> None:
-        """Wait until all are answered, but not for longer than a second."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self._none.wait()

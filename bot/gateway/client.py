@@ -20,8 +20,8 @@ from discord.ui import LayoutView
 from bot.context import App
 from bot.delivery.status import Estimator
 from bot.discord_api.calls import is_outage
-from bot.domain.errors import BotError, DiscordAway, StoreUnavailable
-from bot.gateway.checks import Allowance, Unanswered, check_message
+from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
+from bot.gateway.checks import check_message
 from bot.gateway.commands import RegisteredCommands
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
@@ -36,6 +36,8 @@ Handler = Callable[[discord.Interaction[Any], IdT], Awaitable[None]]
 THINKING = "thinking"
 # How long and how often Discord is asked again to take an answer, while the interaction lasts.
 _INSIST_PAUSE, _INSIST_TIMES = 10.0, 80
+# How often a person may ask for something that costs, in so many seconds.
+ASKS, ASKS_SECONDS = 10, 60.0
 EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
@@ -83,6 +85,9 @@ class GenerateBot(commands.Bot):
             **options,
         )
         self.tree.error(tell_error)
+        self._asked = commands.CooldownMapping[int].from_cooldown(ASKS, ASKS_SECONDS, lambda user_id: user_id)
+        # The requests that have no first answer yet.
+        self.unanswered: set[asyncio.Future[None]] = set()
         # Cogs add functions that build the commands made from deployments.
         self.builders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
@@ -93,8 +98,6 @@ class GenerateBot(commands.Bot):
         self.app = app
         self.estimator = Estimator(app)
         self.registered = RegisteredCommands(self.tree, app)
-        self.allowance = Allowance(app.now)
-        self.unanswered = Unanswered()
         app.reloader.show = self.show_deployments
 
     async def setup_hook(self) -> None:
@@ -126,6 +129,14 @@ class GenerateBot(commands.Bot):
             build()
         if self.application_id is not None:
             await self.registered.sync(self.application_id, resend=resend)
+
+    def check_rate(self, user_id: int) -> None:
+        """Count a request, a report, a copy, or a look at a private result. Raises RefusedError at the limit.
+
+        Those that are refused later count, too, because they add rows to the audit log.
+        """
+        if self._asked.update_rate_limit(user_id, self.app.outside.monotonic()) is not None:
+            raise RefusedError("too_fast")
 
     def add_press(self, codec: type[IdT], handler: Handler[IdT]) -> None:
         """Register a handler for buttons and selects whose custom_id `codec` can read."""

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import discord
+from discord.app_commands import Choice
 from discord.ui import LayoutView
 
-from bot.deployments.inputs import AttachedFile
+from bot.deployments.inputs import AttachedFile, OptionValue
+from bot.deployments.schema import CHOICES
 from bot.discord_api.channels import state_of
 from bot.domain.errors import RefusedForNow
 from bot.domain.forms import NO, YES
 from bot.domain.policy import check_channel
 from bot.domain.requests import Actor, ChannelState, Member, Origin
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
+from bot.domain.text import folded, shorten
 from bot.gateway.client import GenerateBot, Handler
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
+_NAME_LENGTH = 100  # of a choice, which is Discord's limit
 
 
 def actor_of(interaction: Interaction) -> Actor:
@@ -139,16 +143,17 @@ def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
     return guild_id is not None and interaction.client.get_guild(guild_id) is None
 
 
+def suggestions(offered: Iterable[tuple[str, OptionValue]], typed: object) -> list[Choice[Any]]:
+    """Return up to 25 choices whose name or value contains what was typed, first those that begin with it."""
+    text = folded(str(typed))
+    found = [each for each in offered if text in folded(each[0]) or text in folded(str(each[1]))]
+    found.sort(key=lambda each: not folded(each[0]).startswith(text))
+    return [Choice(name=shorten(name, _NAME_LENGTH), value=value) for name, value in found[:CHOICES]]
+
+
 def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
     data: Mapping[str, Any] = interaction.data or {}
     return data.get("values") or ()
-
-
-def custom_ids(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the custom_id of each component at every depth, or an empty string for one without it."""
-    for component in components:
-        yield getattr(component, "custom_id", None) or ""
-        yield from custom_ids(getattr(component, "children", ()))
 
 
 def paged(build: Callable[[Interaction, Any], Awaitable[LayoutView]]) -> Handler[Any]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import discord
 
@@ -16,6 +15,7 @@ from bot.discord_api.calls import answering, is_outage
 from bot.domain.backend import InputKind
 from bot.domain.messages.records import MessageRef
 from bot.domain.text.file_names import key_in
+from bot.ui.message_parts import walk
 
 _LIMIT = 10
 # Less than the 3 s in which Discord accepts the answer to an interaction.
@@ -31,7 +31,7 @@ def shown_pictures(message: discord.Message | None) -> list[str]:
         return []
     shown = [
         media.url
-        for media in _shown_media(message.components)
+        for media in _shown_media(message)
         if media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
     ]
     return attached_pictures(message) or shown[:_LIMIT]
@@ -53,14 +53,12 @@ def attached_file(attachment: discord.Attachment) -> AttachedFile:
     return AttachedFile(attachment.url, attachment.filename, kind, attachment.size, measured=is_measured)
 
 
-def _shown_media(components: Any) -> Iterator[discord.UnfurledMediaItem]:
-    for component in components:
-        if isinstance(component, discord.MediaGalleryComponent):
-            yield from (item.media for item in component.items)
-        accessory = getattr(component, "accessory", None)
-        if isinstance(accessory, discord.ThumbnailComponent):
-            yield accessory.media
-        yield from _shown_media(getattr(component, "children", ()))
+def _shown_media(message: discord.Message) -> Iterator[discord.UnfurledMediaItem]:
+    for each in walk(message.components):
+        if isinstance(each, discord.MediaGalleryComponent):
+            yield from (item.media for item in each.items)
+        elif isinstance(each, discord.ThumbnailComponent):
+            yield each.media
 
 
 def picture_file(url: str) -> AttachedFile:
@@ -75,7 +73,7 @@ def run_files(message: discord.Message, key: str, *, linked: bool = False) -> li
     With `linked`, those that its galleries link to follow, which may no longer exist.
     """
     found = [attached_file(each) for each in message.attachments]
-    media = _shown_media(message.components) if linked else ()
+    media = _shown_media(message) if linked else ()
     found += (linked_file(each.url, each.content_type) for each in media)
     return [file for file in found if key_in(file.filename) == key]
 

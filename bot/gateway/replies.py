@@ -33,6 +33,9 @@ CHECK_SECONDS = 1.0
 # discord.py waits so long, in seconds, before it repeats a call. What Discord refuses before that, another
 # process has answered.
 _REPEATED_AFTER = 1.0
+# Discord waits three seconds for a first answer, and storing a request takes longer than answering it. So if
+# many people ask at once, each request waits until the others are answered, but no longer than this.
+_PATIENCE = 1.0
 # How many dropped inputs a sentence names, so that it fits into a message.
 _NAMED = 15
 
@@ -47,26 +50,29 @@ async def start(
     """
 
     async def checks() -> Checked:
-        interaction.client.allowance.spend(interaction.user.id)
+        interaction.client.check_rate(interaction.user.id)
         if is_generate:
             check_here(interaction)
         else:
             await check_start(interaction)
         return await check(actor_of(interaction))
 
-    unanswered = interaction.client.unanswered
-    with unanswered.one():
-        checking = asyncio.create_task(checks())
-        try:
-            done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
-            if not done and await _defer(interaction, private=True) is None:
-                return
-            checked = await checking
-        finally:
-            checking.cancel()
+    checking, unanswered = asyncio.create_task(checks()), interaction.client.unanswered
+    first_answer = asyncio.get_running_loop().create_future()
+    unanswered.add(first_answer)
+    try:
+        done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
+        if not done and await _defer(interaction, private=True) is None:
+            return
+        checked = await checking
         public = await _defer(interaction, private=checked.only_requester)
+    finally:
+        checking.cancel()
+        unanswered.remove(first_answer)
+        first_answer.set_result(None)
     if public is not None:
-        await unanswered.none()
+        if unanswered:
+            await asyncio.wait(unanswered, timeout=_PATIENCE)
         await _accept(interaction, checked, public=public)
 
 
@@ -129,7 +135,7 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     Returns whether the interaction has been answered. If only an interaction can show the result here, the
     messenger edits the deferred answer into the result.
     """
-    interaction.client.allowance.spend(interaction.user.id)
+    interaction.client.check_rate(interaction.user.id)
     await check_start(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
     run = await own_here(app, actor, key)

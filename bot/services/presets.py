@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bot.context import App
 from bot.deployments.draft import Draft
 from bot.deployments.inputs import Input, Values
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
-from bot.deployments.schema import CHOICES
 from bot.deployments.schema.field_types import PRESET
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
@@ -25,6 +25,7 @@ from bot.store.presets import Usable, read_usable
 from bot.strings import say
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,38 +202,29 @@ async def set_default(app: App, actor: Actor, name: str | None, channel_id: int 
     return True
 
 
-async def suggest(
-    app: App,
-    user_id: int,
-    guild_id: int | None,
-    prefix: str,
-    deployment: str | None = None,
-) -> Sequence[str]:
-    """Return the names of presets, of any or one deployment, that contain `prefix`, for autocomplete.
-
-    The user's own come first. If the store is unavailable, there are no suggestions.
-    """
-    try:
-        presets = await app.store.presets.visible(user_id, guild_id)
-    except StoreUnavailable as error:
-        log.warning("can't suggest presets: %s", error)
-        return ()
-    text = folded(prefix)
+async def names(
+    app: App, user_id: int, guild_id: int | None, deployment: str | None = None
+) -> Sequence[tuple[str, str]]:
+    """Return the names of presets, of any or one deployment, for autocomplete. The user's own come first."""
     names: dict[str, str] = {}
-    for one in presets:  # the user's preset takes precedence over the server's
-        if text in folded(one.name) and deployment in (None, one.deployment):
-            names.setdefault(folded(one.name), one.name)
-    return [*names.values()][:CHOICES]
+    for preset in await _if_stored(app.store.presets.visible(user_id, guild_id)):
+        if deployment in (None, preset.deployment):
+            names.setdefault(folded(preset.name), preset.name)
+    return [(name, name) for name in names.values()]
 
 
-async def suggest_runs(app: App, user_id: int) -> Sequence[Run]:
-    """Return the first runs of a user's latest batches, or nothing if the store is unavailable."""
+async def latest_runs(app: App, user_id: int) -> Sequence[Run]:
+    """Return the first runs of a user's latest batches, for autocomplete."""
+    return [each.first for each in await _if_stored(app.store.history.page(user_id, limit=PAGE_SIZE))]
+
+
+async def _if_stored(rows: Awaitable[Sequence[T]]) -> Sequence[T]:
+    """Return rows, or none if the store is unavailable, because an autocomplete can't show an error."""
     try:
-        entries = await app.store.history.page(user_id, limit=PAGE_SIZE)
+        return await rows
     except StoreUnavailable as error:
-        log.warning("can't suggest requests: %s", error)
+        log.warning("can't suggest anything: %s", error)
         return ()
-    return [entry.first for entry in entries]
 
 
 def _kept_inputs(deployment: Deployment, inputs: Values, saving: Saving) -> Values:

@@ -22,7 +22,7 @@ Submitted = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Editor:
-    """A member who may change a server's settings. `context` is what the gateway knows about the server."""
+    """A member who may change a server's settings. `context` is what they may name (see `with_offered`)."""
 
     guild_id: int
     user_id: int
@@ -33,7 +33,7 @@ async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
     guild_id = editor.guild_id
     rules, unreadable = await app.store.rules.read(guild_id)
     presets = {d.channel_id: d.preset.name for d in await app.store.presets.channel_defaults(guild_id)}
-    context = replace(_context(app, editor), unreadable=unreadable, default_presets=presets)
+    context = replace(editor.context, unreadable=unreadable, default_presets=presets)
     if rules.words.automod is False or not context.manages_server:
         return rules, context
     try:
@@ -53,11 +53,10 @@ async def form(
 
     Raises RefusedError if its role, GPU or deployment doesn't exist.
     """
-    context = _context(app, editor)
-    key = key_of(section, token, context)
-    fields = form_of(section, key, await app.store.rules.get(editor.guild_id), context)
+    key = key_of(section, token, editor.context)
+    fields = form_of(section, key, await app.store.rules.get(editor.guild_id), editor.context)
     typed = app.drafts.get(draft, editor.user_id, dict) or {}
-    return key, [refilled(field, typed, context) for field in fields]
+    return key, [refilled(field, typed, editor.context) for field in fields]
 
 
 async def submit(
@@ -68,36 +67,33 @@ async def submit(
 
     Raises InputErrors with all mistakes if a value is wrong, and RefusedError for an old form.
     """
-    context = _context(app, editor)
-    key = key_of(section, token, context)
+    key = key_of(section, token, editor.context)
     stale: list[InputError] = []
 
     def edit(rules: ServerRules) -> ServerRules:
-        after, stale[:] = apply_form(section, key, submitted, rules, context)
+        after, stale[:] = apply_form(section, key, submitted, rules, editor.context)
         return after
 
-    return await _change(app, editor, edit, context), stale
+    return await _change(app, editor, edit), stale
 
 
 async def tidy(app: App, editor: Editor) -> Sequence[Change]:
-    context = _context(app, editor)
-    return await _change(app, editor, lambda rules: without_missing(rules, context), context)
+    return await _change(app, editor, lambda rules: without_missing(rules, editor.context))
 
 
-async def _change(
-    app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules], context: SettingsContext
-) -> Sequence[Change]:
-    changes = await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), context)
+async def _change(app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules]) -> Sequence[Change]:
+    changes = await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), editor.context)
     app.wakeups.wake("submit")  # a rule may have kept runs waiting
     return changes
 
 
-def _context(app: App, editor: Editor) -> SettingsContext:
+def with_offered(app: App, context: SettingsContext) -> SettingsContext:
+    """Add what the bot offers to what the gateway knows about the server."""
     deployments = app.catalogue.all()
     unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
     usable = ((each.pinned_gpu,) if each.pinned_gpu else each.gpus for each in deployments)
     return replace(
-        editor.context,
+        context,
         least_flagged=app.store.operator.flagged if app.pictures is not None else None,
         deployments={deployment.name: deployment.title for deployment in deployments},
         gpus=tuple(dict.fromkeys(gpu for gpus in usable for gpu in gpus)),

@@ -86,10 +86,15 @@ def lines(*parts: str) -> str:
     return "\n".join(filter(None, parts))
 
 
+def walk(components: Iterable[Any]) -> Iterator[Any]:
+    """Yield the components of a message at every depth."""
+    for each in components:
+        yield each
+        yield from walk(filter(None, (getattr(each, "accessory", None), *getattr(each, "children", ()))))
+
+
 def component_ids(message: Message) -> set[int]:
-    parents: list[object] = [*message.components]
-    found = [*parents, *(child for each in parents for child in getattr(each, "children", ()))]
-    return {id for each in found if (id := getattr(each, "id", None)) is not None}
+    return {each.id for each in walk(message.components) if each.id is not None}
 
 
 def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:

@@ -188,19 +188,17 @@ def _spoiler_card(
     return OutgoingMessage(layout=framed(colour, *shown, row), files=files)
 
 
-def closed_pictures_card(run: Run, title: str, decided: AuditEntry | None) -> OutgoingMessage:
-    """Build the card after a decision: who made it and when, and what it was. None means it was deleted."""
-    verdict = say("report_gone")
-    if decided is not None:
-        by = f" by <@{decided.actor_id}>" if decided.actor_id is not None else ""
-        verdict = f"{sentence_case(str(decided.details['decision']))}{by} {format_dt(decided.at, 'R')}"
-    text = lines(_heading(run, title, "Decided"), verdict)
-    return OutgoingMessage(layout=framed(Colour.light_grey(), text))
+def decision_text(decided: AuditEntry | None) -> str:
+    """Return what was decided about held outputs, by whom and when. None means that they were deleted."""
+    if decided is None:
+        return say("report_gone")
+    by = f" by <@{decided.actor_id}>" if decided.actor_id is not None else ""
+    return f"{sentence_case(str(decided.details['decision']))}{by} {format_dt(decided.at, 'R')}"
 
 
-def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
-    text = lines(_heading(run, title, "Reported"), verdict)
-    return OutgoingMessage(layout=framed(Colour.light_grey(), text))
+def closed_card(run: Run, title: str, about: str, verdict: str) -> OutgoingMessage:
+    """Build the card of a report, or about held outputs, after a decision."""
+    return OutgoingMessage(layout=framed(Colour.light_grey(), lines(_heading(run, title, about), verdict)))
 
 
 def _heading(run: Run, title: str, about: str) -> str:

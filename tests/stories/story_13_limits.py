@@ -28,6 +28,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await bob.types("/usage", person=alice.user)
     stage.next_run("The next run takes long", hold_at="running")
     with stage.unseen():
+        await stage.passes(60)
         await alice.types("/generate picture", prompt="a snail")
         for _ in range(9):
             await alice.types("/generate picture", prompt="a snail", preset="none")

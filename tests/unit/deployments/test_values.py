@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.choices import input_of
-from bot.deployments.command_plan import suggestions
 from bot.deployments.files import check_content, check_file, needs_content
 from bot.deployments.inputs import Input
 from bot.deployments.merge import free_texts, merge, parse_more, seed_range
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
+from bot.gateway.interactions import suggestions
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import choice, deployment, node
 
@@ -170,7 +170,7 @@ def test_suggestions_begin_with_the_typed_text_or_contain_it() -> None:
     made = deployment(node("animal", "Enum", choices=animals))
 
     def suggested(item: Input, typed: str) -> list[str]:
-        return [str(value) for _, value in suggestions(item, typed)]
+        return [str(each.value) for each in suggestions(item.option_choices(), typed)]
 
     assert suggested(made.inputs["animal"], "FOX") == ["fox", "foxglove", "red fox"]
     assert suggested(made.gpu_input, "a100") == ["A100", "A100-80GB"]

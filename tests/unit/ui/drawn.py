@@ -150,6 +150,7 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
         "texts": [(said[: INLINE_TEXT // 150],) * 150, (said[:INLINE_TEXT],), ()],
         "turn": [1 << 30],
         "unreadable": [("budgets.role_at_once.1",) * many, ()],
+        "about": ["Reported", "Decided"],
         "verdict": [say("report_dismissed", person=5, at=UNTIL)],
         "verdicts": [{"1": ["held", "explicit"]}, {"1": ["hidden", "nudity"]}, {}],
         "waiting_code": ["paused", "budget_runs", None],
