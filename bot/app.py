@@ -211,9 +211,11 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
         health, retention = BackendHealth(app), app.store.retention
 
         async def expired(_room: int) -> Sequence[ExpiredRows]:
-            if await app.store.reviews.expire_pictures(app.now()):
+            now = app.now()
+            ended = await app.store.claims.expire_waiting(now)
+            if await app.store.reviews.expire_pictures(now) or ended:
                 app.wakeups.wake("show")
-            found = await retention.claim(app.now())
+            found = await retention.claim(now)
             return [found] if found is not None else []
 
         submitter = Submitter(app, health, recorder)

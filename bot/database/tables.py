@@ -226,7 +226,6 @@ runs = Table(
     # When a worker handles it next; NULL: never. A run that awaits approval expires then.
     Column("due_at", UtcDateTime),
     Column("checks", Integer, nullable=False, server_default="0"),
-    Column("submissions", Integer, nullable=False, server_default="0"),
     Column("claim_id", CleanText),  # identifies the claim that makes the queue call
     Index("runs_request", "request_key", "index", unique=True),
     Index("runs_due", "state", "due_at"),

@@ -108,12 +108,8 @@ class RefusedForNow(RefusedError):
         self.again_at = again_at
 
 
-class NotNow(BotError, code="attachment_unavailable"):
-    """Discord did not answer a call, but may answer others. Nothing was done, and a retry may succeed."""
-
-
-class DiscordAway(NotNow, code="discord_away"):
-    """Discord did not answer, and may be down entirely."""
+class DiscordAway(BotError, code="discord_away"):
+    """Discord did not answer. Nothing was done, and a retry may succeed."""
 
 
 class AlreadyTaken(BotError):

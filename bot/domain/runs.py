@@ -143,7 +143,6 @@ class Run:
     run_duration: float | None = None
     duration_in_doubt: bool = False
     submitted_at: datetime | None = None
-    submissions: int = 0
     claim_id: str | None = field(default=None, repr=False)
     checks: int = 0
     deadline_seconds: int = 3600

@@ -77,7 +77,7 @@ class Change:
 
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool) -> Change | None:
     """Return the change that a report makes, or None. `asked` marks a reply to GET /run."""
-    never_sent = run.state is RunState.REFUSED and not run.submissions
+    never_sent = run.state is RunState.REFUSED and run.claim_id is None
     if run.state is RunState.AWAITING_APPROVAL or never_sent:
         return None  # no report can approve it
     values: dict[str, object] = {}

@@ -17,7 +17,7 @@ from bot.store import Store
 FIELDS: Final = (
     *("key", "state", "created_at", "requester_id", "guild_id", "channel_id", "deployment", "deployment_id"),
     *("prompt", "seed", "gpu", "gpu_used", "parent_key", "request_key", "index", "run_id", "submitted_at"),
-    *("started_at", "ended_at", "run_duration", "charged_seconds", "weight", "submissions", "failure_code"),
+    *("started_at", "ended_at", "run_duration", "charged_seconds", "weight", "failure_code"),
     *("partial", "decided_by", "decided_at", "cancelled_by", "spoiler", "deleted_at", "erased_at", "inputs"),
     "outputs",
 )

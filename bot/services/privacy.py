@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "upload_limit", "status_message_id"}
     | {"interaction_id", "interaction_token", "interaction_expires_at"}
-    | {"progress", "queue_position", "submissions", "claim_id", "checks"}
+    | {"progress", "queue_position", "claim_id", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
     | {"failure_log", "outputs_since", "counts_as_run"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by", "deleted_by"}

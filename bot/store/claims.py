@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Integer, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, Integer, Select, and_, bindparam, func, or_, select, text, update
 
 from bot.database.engine import Database, Repository, reads, writes, writes_unsynced
 from bot.database.key_values import read_value
 from bot.database.row_locks import lock, lock_requests, lock_rows, lock_run
-from bot.database.rows import revise, select_runs, set_columns, to_run
+from bot.database.rows import WITH_REQUEST, revise, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
 from bot.domain.budgets import budget_day
-from bot.domain.errors import CommitUnknown, RefusedForNow
+from bot.domain.errors import CommitUnknown, RefusedError, RefusedForNow
 from bot.domain.policy import OperatorRules
 from bot.domain.run_timing import RunTimeout, next_poll
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
@@ -42,6 +42,8 @@ from bot.store.runs import apply_change
 _COUNTED = 32
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
+# How long a run may wait for its start after its request or its approval.
+_LONGEST_WAIT = timedelta(days=7)
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
 _IS_FOLLOWED = or_(
     is_any(runs.c.state, IN_FLIGHT), and_(is_any(runs.c.state, FINAL), runs.c.run_id.is_not(None))
@@ -56,7 +58,6 @@ _CLAIM = (
         checks=0,
         claim_id=bindparam("claim"),
         charged_on=bindparam("today"),
-        submissions=runs.c.submissions + 1,
         queue_position=None,
         **NOT_HELD,
     )
@@ -88,8 +89,11 @@ _OVERDUE = (
     .with_for_update(skip_locked=True, of=runs)
 )
 _EXPIRED, _DUE = _OVERDUE.where(_EXPIRES), _OVERDUE.where(or_(_EXPIRES, _IS_FOLLOWED))
-_WAITING_OF = select_runs().where(
-    is_waiting(runs), runs.c.request_key.in_(bindparam("requests", expanding=True))
+_ENDING_RUNS = select(runs.c.key).where(is_waiting(runs), runs.c.request_key.in_(ENDING))
+_OLD_RUNS = (
+    select(runs.c.key)
+    .select_from(WITH_REQUEST)
+    .where(is_waiting(runs), func.coalesce(requests.c.decided_at, runs.c.created_at) <= _BY)
 )
 
 
@@ -129,6 +133,13 @@ def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answe
     connection.execute(ADVANCE, {"claimed_from": run.deployment, "claimed": run.key})
     post(connection, run, {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today})
     return _claimed(connection, claim_id)
+
+
+def _refuse(connection: Connection, key: str, reason: RefusedError, now: datetime) -> None:
+    """End a run that was found waiting, unless it has been claimed or ended since."""
+    run = lock_run(connection, key)
+    if run.state is RunState.WAITING:
+        refuse(connection, run, reason, now)
 
 
 def _claimed(connection: Connection, claim_id: str) -> Run | None:
@@ -199,8 +210,8 @@ class ClaimStore(Repository):
         avoided.add(run.guild_id or 0)
         if isinstance(reason, RefusedForNow):
             hold(connection, run, reason, now)
-        elif (current := lock_run(connection, key)).state is RunState.WAITING:
-            refuse(connection, current, reason, now)
+        else:
+            _refuse(connection, key, reason, now)
         return None, True
 
     @reads
@@ -208,13 +219,24 @@ class ClaimStore(Repository):
         """Return what is due to start at `now`, or later. Interactions that end at `by` count as ended."""
         return Waiting(*connection.execute(WAITING, {"now": now, "by": by}).one())
 
+    async def refuse_too_late(self, by: datetime, now: datetime) -> bool:
+        """End the waiting runs of user installs whose interaction ends at `by` or earlier."""
+        return await self._refuse_waiting(_ENDING_RUNS, by, "answer_too_late", now)
+
+    async def expire_waiting(self, now: datetime) -> bool:
+        """End the runs that have waited for a week."""
+        return await self._refuse_waiting(_OLD_RUNS, now - _LONGEST_WAIT, "waited_too_long", now)
+
+    async def _refuse_waiting(self, which: Select[Any], by: datetime, code: str, now: datetime) -> bool:
+        """Refuse the waiting runs that a query finds, and return whether there are any."""
+        keys = await self._found(which, by)
+        for key in keys:
+            await self._database.write(_refuse, key, RefusedError(code), now)
+        return bool(keys)
+
     @reads
-    def too_late_to_start(self, connection: Connection, by: datetime) -> Sequence[Run]:
-        """Return the waiting runs of user installs whose interaction ends at `by` or earlier."""
-        ending = connection.execute(ENDING, {"by": by}).scalars().all()
-        if not ending:
-            return []
-        return [to_run(row) for row in connection.execute(_WAITING_OF, {"requests": ending})]
+    def _found(self, connection: Connection, which: Select[Any], by: datetime) -> Sequence[str]:
+        return connection.execute(which, {"by": by}).scalars().all()
 
     @writes
     def requeue(
@@ -229,8 +251,8 @@ class ClaimStore(Repository):
         """Requeue a claimed run, because ComfyDeploy can't have accepted a queue call for it.
 
         Does nothing if the run has an id, has left SUBMITTING or was claimed again. A run that was cancelled
-        meanwhile, or whose requester was blocked, ends instead. With `waits_for`, the code of a sentence for
-        the requester, the submission isn't counted.
+        meanwhile, or whose requester was blocked, ends instead. `waits_for` is the code of a sentence for the
+        requester.
         """
         run = lock_run(connection, claimed.key)
         if run.state is not RunState.SUBMITTING or run.run_id is not None or run.claim_id != claimed.claim_id:
@@ -238,7 +260,6 @@ class ClaimStore(Repository):
         values: dict[str, object] = {"state": RunState.WAITING, "due_at": due_at, "submitted_at": None}
         if waits_for is not None:
             values |= waiting_for(waits_for, {"until": int(due_at.timestamp())})
-            values["submissions"] = run.submissions - 1
         set_columns(connection, runs, {"key": run.key}, values)
         revise(connection, [run.request_key])
         waiting = lock_run(connection, run.key)
@@ -268,12 +289,6 @@ class ClaimStore(Repository):
             .values(due_at=answer_by)
         )
         return result.rowcount == 1
-
-    @reads
-    def waiting_since(self, connection: Connection, by: datetime, now: datetime) -> Sequence[Run]:
-        """Return the runs that are due to start, of requests made at `by` or earlier."""
-        waiting = select_runs().where(is_waiting(runs), runs.c.due_at <= now, runs.c.created_at <= by)
-        return [to_run(row) for row in connection.execute(waiting)]
 
     @writes
     def hold_queues(self, connection: Connection, code: str, *, deployment: str | None = None) -> bool:

@@ -75,7 +75,6 @@ COMMANDS = {
     # approvals and reports
     "review_unreachable": "Requests here wait for a moderator, but I can't post in the review channel. A server admin can fix that in `/settings`.",
     "attachment_expired": "Your file expired while the request waited. Please send the command again with the file.",
-    "attachment_unavailable": "Discord didn't give me your file. Please send the command again with the file.",
     "approve_later": "This can't start now, so the card stays. The requester would read: {reason}",
     "approve_never": "This couldn't start and has ended. The requester reads: {reason}",
     "already_decided": "<@{person}> has already decided this.",

@@ -217,6 +217,7 @@ RUNS = {
     "private_server_only": "Private results work only on servers that I'm a member of.",
     "open_nothing": "This request has no result to open.",
     "private_refused": "Discord refused to show this result. Please tell the bot's operator.",
+    "waited_too_long": "This couldn't start for a week, so it has ended. Please send it again.",
     "answer_too_late": "The queue was too long to answer here in time, so nothing was started. Please try again later.",
     # pictures as input
     "use_menu": "Use as input",

@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 AWAY = "waits_for_backend"
 BUSY = "waits_for_busy_backend"
 MACHINE = "waits_for_machine"
-_LASTING = 3600.0
 # A shorter outage may be over before other requesters have to know.
 _WORTH_TELLING = 8.0
 
@@ -45,12 +44,6 @@ class BackendHealth:
         self.service = Breaker(self._app.outside.random)
         self._deployments: dict[str, Breaker] = {}
         self._began: dict[str, float] = {}
-
-    def refuses_all(self) -> BackendError | None:
-        """Return why the backend has accepted no queue call for an hour, or None if it has."""
-        if self.service.lasts(self._monotonic()) < _LASTING:
-            return None
-        return BackendRateLimited() if self.service.reason == BUSY else BackendUnreachable()
 
     @property
     def broken(self) -> frozenset[str]:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from bot.config.logs import run_context
 from bot.context import App, Trouble
 from bot.deployments.files import links_of
 from bot.deployments.model import deployment_of
@@ -30,7 +29,6 @@ from bot.domain.errors import (
     BackendUnreachable,
     BotError,
     DiscordAway,
-    NotNow,
     RefusedError,
     StoreUnavailable,
 )
@@ -46,8 +44,6 @@ from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
-# Only claims that ended without the attached files count as a run's submissions.
-MAX_RENEWALS = 30
 # A user install's run is not started this close to the end of its interaction.
 START_MARGIN = timedelta(minutes=3)
 # The channel was checked with the request, and is checked again if the request is older than this.
@@ -64,8 +60,6 @@ _REFUSING: Mapping[type[BackendError], Trouble] = {
     BackendUnauthorized: Trouble.KEY,
     BackendForbidden: Trouble.CREDITS,
 }
-# A request that is older than this is refused once the backend has accepted no call for an hour.
-_LONGEST_WAIT = timedelta(days=7)
 _STORE_PAUSE = 1.0
 # The machine downloads its inputs later, when a GPU is free.
 _MIN_LINK_LIFETIME = timedelta(hours=1)
@@ -87,23 +81,18 @@ class Submitter:
 
         While the backend is away, there is none. If a machine is broken, there is none for its deployment.
         """
-        now = self._app.now()
+        now, claims = self._app.now(), self._app.store.claims
         user_installs = self._app.settings.allow_user_installs
-        waiting = await self._app.store.claims.waiting(now, now + START_MARGIN)
-        if user_installs and waiting.ends:
-            late = await self._app.store.claims.too_late_to_start(now + START_MARGIN)
-            await self._refuse(late, RefusedError("answer_too_late"))
-        if self._health.service.is_open:
-            # Nothing wakes the submitter for this refusal, because some seconds don't matter then.
-            if (error := self._health.refuses_all()) is not None:
-                old = await self._app.store.claims.waiting_since(now - _LONGEST_WAIT, now)
-                await self._refuse(old, error)
-        elif waiting.due and (claimed := await self._claim(now, min(room, waiting.due))):
+        waiting = await claims.waiting(now, now + START_MARGIN)
+        if user_installs and waiting.ends and await claims.refuse_too_late(now + START_MARGIN, now):
+            self._app.wakeups.wake("show")
+        is_away = self._health.service.is_open
+        if waiting.due and not is_away and (claimed := await self._claim(now, min(room, waiting.due))):
             return claimed
-        elif (
+        if (
             self._health.service.is_closed
             and (waiting.due or waiting.is_held)
-            and await self._app.store.claims.update_queue_positions(now, broken=self._health.broken)
+            and await claims.update_queue_positions(now, broken=self._health.broken)
         ):
             self._app.wakeups.wake("show")
         ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
@@ -129,11 +118,6 @@ class Submitter:
             self._app.wakeups.check_within(self._app.grace)
         self._app.wakeups.wake("show")  # runs that were turned away say why
         return claimed
-
-    async def _refuse(self, waiting: Sequence[Run], error: BotError) -> None:
-        for run in waiting:
-            with run_context(run.key):
-                await self._end(run, RunState.REFUSED, error)
 
     def is_submitting(self, key: str) -> bool:
         """Return whether this process knows, or will know, what became of a claimed run."""
@@ -161,8 +145,9 @@ class Submitter:
         except RefusedError as error:
             await self._end(run, RunState.REFUSED, error)
             return
-        except NotNow as error:
-            await self._check_later(run, error)
+        except DiscordAway as error:
+            log.warning("can't check the run: %s", error)
+            await self._requeue(run, self._app.now() + _DISCORD_PAUSE, _WAITS_FOR_DISCORD)
             return
         # A claim that isn't fresh is confirmed first. A run that was cancelled meanwhile ends.
         now = self._app.now()
@@ -193,7 +178,7 @@ class Submitter:
         """Check that a run is still offered and its channel can show it; return inputs with links that work.
 
         The channel of a request that is younger than CHANNEL_TRUST isn't checked again, unless the deployment
-        has been marked as age-restricted since. Raises RefusedError, NotNow or StoreUnavailable.
+        has been marked as age-restricted since. Raises RefusedError, DiscordAway or StoreUnavailable.
         """
         offer = self._app.catalogue.offer(run)
         if offer.refusal is not None:
@@ -208,20 +193,6 @@ class Submitter:
                 return await renewed_inputs(self._app, run, self._app.now())
         except TimeoutError as error:
             raise DiscordAway("no answer in time") from error
-
-    async def _check_later(self, run: Run, error: NotNow) -> None:
-        """Requeue a run whose checks Discord doesn't answer.
-
-        If Discord answers other calls, but MAX_RENEWALS times doesn't return the files, the run is refused.
-        """
-        log.warning("can't check the run: %s", error)
-        if isinstance(error, DiscordAway):
-            await self._requeue(run, self._app.now() + _DISCORD_PAUSE, _WAITS_FOR_DISCORD)
-        elif run.submissions >= MAX_RENEWALS:
-            await self._end(run, RunState.REFUSED, error)
-        else:
-            pause = min(2.0**run.submissions, 120) + self._app.outside.random.uniform(0, 1)
-            await self._requeue(run, self._app.now() + timedelta(seconds=pause))
 
     async def _requeue(self, run: Run, due_at: datetime, waits_for: str | None = None) -> None:
         now = self._app.now()
@@ -263,8 +234,7 @@ class Submitter:
 async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, InputValue]:
     """Return the run's inputs with links that work.
 
-    Raises RefusedError if a file has to be attached again, DiscordAway during an outage, or NotNow if
-    Discord answers other calls but doesn't return the card.
+    Raises RefusedError if a file has to be attached again, or DiscordAway if Discord doesn't answer.
     """
     deployment = deployment_of(run, app.catalogue.all())
     # A run with a value that its deployment doesn't offer any more was refused before.
@@ -298,8 +268,6 @@ async def _card_urls(app: App, run: Run, count: int) -> list[str]:
     try:
         found = await app.discord.attachments(*card.refs[0])
     except Unanswered as error:
-        if await app.discord.answers():
-            raise NotNow(str(error)) from error
         raise DiscordAway(str(error)) from error
     except PostError as error:
         raise RefusedError("attachment_expired", str(error)) from error

@@ -29,7 +29,6 @@ COUNTED = {
     "weighted_seconds",
     "given_back",
     "checks",
-    "submissions",
     "virtual_time",
 }
 # Values that aren't worth mentioning in a new row.

@@ -273,6 +273,7 @@ _add(
     "submitting queue",
     lambda store, given, _: store.claims.requeue(given.submitting, SOON, NOW, waits_for="waits_for_backend"),
 )
+_add("expire what waits", "waiting batch", lambda store, _, __: store.claims.expire_waiting(at(7 * 86400)))
 _add("confirm a claim", "submitting", lambda store, given, _: store.claims.confirm(given.submitting, SOON))
 _add(
     "number the queues",

@@ -48,13 +48,13 @@ accept for review
 claim a run
 requeue; claim a run
     queue flux: virtual_time+1
-    run waiting0: state=submitting submitted_at=0s charged_on=+0d due_at=120s submissions+1
+    run waiting0: state=submitting submitted_at=0s charged_on=+0d due_at=120s
     usage of the bot +0d: seconds+20
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
     usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
 hold runs of two servers; claim a run
     queue flux: virtual_time+2
-    run batch0: state=submitting submitted_at=0s due_at=120s submissions+1
+    run batch0: state=submitting submitted_at=0s due_at=120s
     usage of the bot +0d: seconds+20
 reserve flux for a role; claim a run
     answer of batch0: wanted_rev+1 shown_rev+1
@@ -76,11 +76,10 @@ hold runs of two servers
 requeue and claim again
 claim a run; requeue and claim again
     answer of submitting0: wanted_rev+1
-    run submitting0: submissions+1
 requeue
     answer of submitting0: wanted_rev+1
     run submitting0: state=waiting submitted_at=None waiting_code=waits_for_backend
-        waiting_params={'until': 1777897845} due_at=30s submissions-1
+        waiting_params={'until': 1777897845} due_at=30s
     usage of the bot +0d: seconds-20
 cancel a run without id; requeue
     answer of submitting0: wanted_rev+1 shown_rev+2
@@ -88,7 +87,7 @@ cancel a run without id; requeue
     outcome of submitting0: new channel_id=1094
     run submitting0: state=cancelled queue_tag=0 submitted_at=None ended_at=0s
         failure_code=cancelled_by_moderator charged_seconds=0.0 counts_as_run=False
-        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None submissions-1
+        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
 block; requeue
@@ -97,9 +96,22 @@ block; requeue
     outcome of submitting0: new channel_id=1094
     run submitting0: state=refused queue_tag=0 submitted_at=None ended_at=0s
         failure_code=requester_blocked failure_params={'until': 0} charged_seconds=0.0 counts_as_run=False
-        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None submissions-1
+        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
+expire what waits
+    answer of batch0: wanted_rev+1 shown_rev+1
+    audit outcome: new at=604800s guild_id=5 subject_id=7 run_key=wan0 deployment=wan outcome=refused
+    audit outcome: new at=604800s run_key=batch0 outcome=refused details={'runs': 2, 'results': '0 of 2'}
+    audit outcome: new at=604800s run_key=waiting0 outcome=refused
+    outcome of batch0: new due_at=604800s channel_id=514
+    outcome of waiting0: new due_at=604800s channel_id=755
+    outcome of wan0: new due_at=604800s channel_id=326
+    run batch0, run batch1, run waiting0, run wan0: state=refused queue_tag=0 ended_at=604800s
+        failure_code=waited_too_long charged_seconds=0.0 counts_as_run=False due_at=None
+    usage of 7 +0d: runs-1 seconds-60 weighted_seconds-60
+    usage of the person +0d: runs-2 seconds-40 weighted_seconds-40
+    usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
 confirm a claim
     run submitting0: due_at=30s
 number the queues

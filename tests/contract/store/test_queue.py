@@ -172,7 +172,6 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
         assert await take(store, now) is None
         row = await columns(store, second.key)
         assert (row["state"], row["waiting_code"], row["due_at"]) == ("waiting", "daily_limit", due_at)
-        assert await store.claims.waiting_since(now, now) == []
         assert row["waiting_params"] == {"until": int(MIDNIGHT.timestamp())}
     run = await started(store, MIDNIGHT)
     # The message says twice why it waits, and then that it doesn't any more.
@@ -266,6 +265,7 @@ async def test_the_requests_of_user_installs_end_with_their_tokens(store: Store)
     # Only one that waits becomes too late to start.
     waiting = await accept(store, request(user_install=True))
     await accept(store, request())
-    assert await store.claims.too_late_to_start(at(899)) == []
-    assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]
+    assert not await store.claims.refuse_too_late(at(899), NOW)
+    assert await store.claims.refuse_too_late(at(900), NOW)
+    assert (await fetch(store, waiting.key)).failure_code == "answer_too_late"
     assert (await store.claims.waiting(at(901), at(901))).next_end is None

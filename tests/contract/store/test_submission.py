@@ -17,7 +17,7 @@ from bot.store import Store
 from bot.workers.backend_health import AWAY, BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter
-from tests.contract.store.runs import GRACE, RUN_ID, accepted, at, columns, fetch
+from tests.contract.store.runs import GRACE, RUN_ID, accepted, at, columns
 from tests.harness import Clock
 from tests.unit.factories import SETTINGS, app_with
 
@@ -66,11 +66,3 @@ async def test_after_an_outage_one_run_is_tried_first_and_slow_checks_start_its_
     await submitter.submit(first[0])
     assert due == [at(60) + GRACE]
     assert isinstance(await submitter.claim(2), list)
-    # After an hour without an accepted call, requests that are a week old are refused.
-    old = await accepted(store)
-    health.service.fail(seconds(), AWAY)
-    clock.move(days=7)
-    young = await accepted(store, now=clock.now)
-    await submitter.claim(1)
-    codes = [(await fetch(store, each.key)).failure_code for each in (old, young)]
-    assert codes == ["comfy_unreachable", None]

@@ -50,7 +50,7 @@ def told(run: Run, told: Told, now: datetime = NOW) -> Change | None:
 
 def run(state: RunState, code: str | None = None, **more: Any) -> Run:
     """Return a run that was submitted once, and whose id is known."""
-    return made_run(state, **{"run_id": "r", "submissions": 1, "failure_code": code, **more})
+    return made_run(state, **{"run_id": "r", "claim_id": "c", "failure_code": code, **more})
 
 
 def shown(state: RunState, **columns: Any) -> Change:
@@ -103,7 +103,7 @@ def succeeded(**columns: Any) -> Change:
         (run(S.REJECTED), reply(S.SUCCEEDED, PICTURE), None),
         (run(S.TIMED_OUT, erased_at=NOW), reply(S.SUCCEEDED, PICTURE), None),
         (run(S.FAILED, erased_at=NOW, **NEW), reply(S.FAILED, PICTURE), Change(S.FAILED, {"run_id": "r"})),
-        (run(S.REFUSED, submissions=0), reply(S.SUCCEEDED, PICTURE), None),
+        (run(S.REFUSED, claim_id=None), reply(S.SUCCEEDED, PICTURE), None),
         (run(S.FAILED), reply(S.RUNNING, PICTURE), None),
         (run(S.FAILED, **NEW), reply(S.FAILED), Change(S.FAILED, {"run_id": "r"})),
         (run(S.FAILED, **NEW), webhook(S.FAILED), Change(S.FAILED, {"run_id": "r"})),
