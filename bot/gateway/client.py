@@ -86,8 +86,8 @@ class GenerateBot(commands.Bot):
         )
         self.tree.error(tell_error)
         self._asked = commands.CooldownMapping[int].from_cooldown(ASKS, ASKS_SECONDS, lambda user_id: user_id)
-        # The requests that have no first answer yet.
-        self.unanswered: set[asyncio.Future[None]] = set()
+        # How many requests have no first answer yet, and whether there are none.
+        self.unanswered, self.all_answered = 0, asyncio.Event()
         # Cogs add functions that build the commands made from deployments.
         self.builders: list[Callable[[], None]] = []
         self._forms: list[tuple[type[CustomId], Handler[Any]]] = []

@@ -57,9 +57,9 @@ async def start(
             await check_start(interaction)
         return await check(actor_of(interaction))
 
-    checking, unanswered = asyncio.create_task(checks()), interaction.client.unanswered
-    first_answer = asyncio.get_running_loop().create_future()
-    unanswered.add(first_answer)
+    client, checking = interaction.client, asyncio.create_task(checks())
+    client.unanswered += 1
+    client.all_answered.clear()
     try:
         done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
         if not done and await _defer(interaction, private=True) is None:
@@ -68,11 +68,13 @@ async def start(
         public = await _defer(interaction, private=checked.only_requester)
     finally:
         checking.cancel()
-        unanswered.remove(first_answer)
-        first_answer.set_result(None)
+        client.unanswered -= 1
+        if not client.unanswered:
+            client.all_answered.set()
     if public is not None:
-        if unanswered:
-            await asyncio.wait(unanswered, timeout=_PATIENCE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await client.all_answered.wait()
         await _accept(interaction, checked, public=public)
 
 
