@@ -167,8 +167,8 @@ class AuditFilter:
 
     subject: int = 0
     actor: int = 0
-    deployment: str = ""
     outcome: str = ""
     action: str = ""
     since: int = 0
     until: int = 0
+    deployment: str = ""

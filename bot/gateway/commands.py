@@ -66,17 +66,15 @@ def is_permitted(
     user's own override comes first, then those of their roles (one that permits is enough), then that of
     @everyone. @everyone has the server's id, and "all channels" the server's id minus one.
     """
-    of, roles = AppCommandPermissionType, role_ids - {guild_id}
-    channels, users = list[bool](), list[bool]()
-    for table in overrides:
-        channels += [
-            table[of.channel, each] for each in (channel_id, guild_id - 1) if (of.channel, each) in table
-        ]
-        of_roles = [table[of.role, each] for each in roles if (of.role, each) in table]
-        users += [table[of.user, user_id]] if (of.user, user_id) in table else []
-        users += [any(of_roles)] if of_roles else []
-        users += [table[of.role, guild_id]] if (of.role, guild_id) in table else []
-    return next(iter(channels), True) and next(iter(users), True)
+    of = AppCommandPermissionType
+
+    def first(*groups: Sequence[tuple[AppCommandPermissionType, int]]) -> bool:
+        said = ([table[each] for each in group if each in table] for table in overrides for group in groups)
+        return any(next(filter(None, said), [True]))
+
+    roles = [(of.role, each) for each in role_ids - {guild_id}]
+    channels = [(of.channel, channel_id)], [(of.channel, guild_id - 1)]
+    return first(*channels) and first([(of.user, user_id)], roles, [(of.role, guild_id)])
 
 
 class RegisteredCommands:

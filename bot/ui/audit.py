@@ -9,6 +9,8 @@ from typing import Annotated
 
 from discord import Guild
 from discord.ui import LayoutView, Section
+from discord.utils import format_dt
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from bot.domain.moderation import OUTCOMES, PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.results import PAGE_SIZE
@@ -23,13 +25,13 @@ from bot.domain.text import (
     strip_invisible,
 )
 from bot.strings import SENTENCES, say
-from bot.ui.custom_ids import OpenId, PageId, Part
+from bot.ui.custom_ids import Id, OpenId, PageId
 from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 40, 200, 60
 _FILE_PROMPT_LENGTH = 300
 _LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
-_DAYS = Part(r"\d{1,4}", str, int)
+_Days = Annotated[int, Field(ge=0, lt=10_000)]
 _SHORTEST = 20  # a text that would be cut to less is left out
 _CHANNEL = re.compile(r"<#\d+>")
 _MARKUP = re.compile(r"\\(.)|<(#|@&)(\d+)>")
@@ -70,7 +72,7 @@ def audit_line(stored: StoredEntry, title: Title) -> str:
         line += f"{': ' if entry.action is AuditAction.REFUSAL else ' · '}{outcome_text(entry.outcome)}"
     if "word" in entry.details:
         line += f" `{in_code(str(entry.details['word']), _NAME_LENGTH)}`"
-    footer = f"-# <t:{int(entry.at.timestamp())}:f>"
+    footer = f"-# {format_dt(entry.at, 'f')}"
     if url or entry.run_key:
         footer += " · " + (f"[open]({url})" if url else f"`{entry.run_key}`")
     return f"{line}{_fitting(stored, _LINE_LENGTH - len(line) - len(footer) - 1)}\n{footer}"
@@ -182,22 +184,25 @@ def _person(user_id: int | None) -> str:
     return f"<@{user_id}>" if user_id is not None else "the bot"
 
 
-def _index_of(members: Sequence[str]) -> Part:
-    """Write the index of a value, because the values are too long for a custom_id."""
-    known = ("", *members)
-    return Part(r"\d{1,2}", lambda value: str(known.index(value)), lambda text: known[int(text)])
+def _by_index(members: Sequence[str]) -> tuple[BeforeValidator, PlainSerializer]:
+    """Return how a value is read and written as its index, because a custom_id is short."""
+    known = {str(index): member for index, member in enumerate(("", *members))}
+    written = {member: index for index, member in known.items()}
+    return BeforeValidator(known.get), PlainSerializer(written.get)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditId(PageId, AuditFilter):
+class AuditId(AuditFilter, PageId):
     """A button that shows a page of `/audit`, in up to 100 characters."""
 
     NAME = "audit"
-    deployment: Annotated[str, Part(".{0,32}")] = ""
-    outcome: Annotated[str, _index_of(OUTCOMES)] = ""
-    action: Annotated[str, _index_of([*AuditAction])] = ""
-    since: Annotated[int, _DAYS] = 0
-    until: Annotated[int, _DAYS] = 0
+    subject: Id = 0
+    actor: Id = 0
+    outcome: Annotated[str, *_by_index(OUTCOMES)] = ""
+    action: Annotated[str, *_by_index([*AuditAction])] = ""
+    since: _Days = 0
+    until: _Days = 0
+    deployment: Annotated[str, Field(max_length=32)] = ""
 
 
 class AuditFileId(AuditId):

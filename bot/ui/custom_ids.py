@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_type_hints
+from typing import Annotated, Any, ClassVar, Self
 
-from bot.domain.errors import RefusedError
+from pydantic import Field, TypeAdapter, ValidationError
+
 from bot.domain.results import RunFilter
 
 _REF_LENGTH = 40
-_END_OF_IDS = 1 << 63
-
-
-class Part(NamedTuple):
-    """How a field is written in a custom_id: its pattern, and functions that write and read it.
-
-    `read` raises ValueError or IndexError for what matches the pattern but isn't valid. The pattern has no
-    groups that capture.
-    """
-
-    pattern: str
-    write: Callable[[Any], str] = str
-    read: Callable[[str], Any] = str
-
-
-def _integer(text: str) -> int:
-    number = int(text)
-    if number >= _END_OF_IDS:
-        raise ValueError("too large for the database")
-    return number
-
-
-Key = Annotated[str, Part("[a-z0-9]{0,20}")]
-Draft = Annotated[str, Part("[0-9a-f]{0,8}")]
-_PARTS = {
-    int: Part(r"\d{1,19}", str, _integer),
-    bool: Part("1?", lambda value: "1" if value else "", bool),
-}
+Id = Annotated[int, Field(ge=0, lt=1 << 63)]
+Key = Annotated[str, Field(pattern="^[a-z0-9]{0,20}$")]
+Draft = Annotated[str, Field(pattern="^[0-9a-f]{0,8}$")]
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 class CustomId:
     """A kind of custom_id: a frozen dataclass whose fields are joined by colons. Discord allows 100
-    characters.
+    characters, and only the last field may contain a colon.
 
     A field `key` names the run whose messages may hold the component or open the form. Without it, only a
     message that one user sees may, such as a list or a panel.
@@ -54,39 +30,20 @@ class CustomId:
     NAME: ClassVar[str]
 
     def encode(self) -> str:
-        _, parts = _codec(type(self))
-        return ":".join([self.NAME, *(part.write(getattr(self, name)) for name, part in parts.items())])
+        return ":".join(map(str, [self.NAME, *_adapter(type(self)).dump_python(self).values()]))
 
     @classmethod
     def read(cls, custom_id: str) -> Self | None:
-        """Parse a custom_id, or return None for another kind's. Raises RefusedError if it isn't valid."""
-        pattern, parts = _codec(cls)
-        match = pattern.fullmatch(custom_id)
-        if match is None:
+        """Parse a custom_id. Return None for another kind's, and for one that isn't valid."""
+        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
+        kind, *values = custom_id.split(":", len(names))
+        if kind != cls.NAME or len(values) != len(names):
             return None
         try:
-            found = zip(parts.items(), match.groups(), strict=True)
-            return cls(**{name: part.read(text) for (name, part), text in found})
-        except (ValueError, IndexError) as error:
-            raise RefusedError("list_stale", str(error)) from error
-
-
-def _derive(kind: Any) -> tuple[re.Pattern[str], dict[str, Part]]:
-    """Return the pattern of a kind's custom_ids, with a group for each field, and how each is written."""
-    hints, parts = get_type_hints(kind, include_extras=True), {}
-    for each in fields(kind):
-        hint = hints[each.name]
-        if hasattr(hint, "__metadata__"):
-            parts[each.name] = next(part for part in hint.__metadata__ if isinstance(part, Part))
-        elif issubclass(hint, StrEnum):
-            parts[each.name] = Part("|".join(hint), str, hint)
-        else:
-            parts[each.name] = _PARTS[hint]
-    groups = (f"({part.pattern})" for part in parts.values())
-    return re.compile(":".join([kind.NAME, *groups]), re.DOTALL), parts
-
-
-_codec: Callable[[Any], tuple[re.Pattern[str], dict[str, Part]]] = cache(_derive)
+            found: Self = _adapter(cls).validate_python(dict(zip(names, values, strict=True)))
+        except ValidationError:
+            return None
+        return found
 
 
 class Action(StrEnum):
@@ -140,8 +97,8 @@ class PickId(CustomId):
 
     NAME = "pick"
     key: Key
-    number: int
-    file: int = 0
+    number: Id
+    file: Id = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +111,7 @@ class DeleteId(CustomId):
 
     NAME = "delete"
     key: Key
-    message: int
+    message: Id
     whole: bool = False
     draft: Draft = ""
 
@@ -171,10 +128,10 @@ class DraftId(CustomId):
 
     NAME = "draft"
     key: Key
-    target: Annotated[str, Part("[^:]{0,40}")] = ""
-    picture: Annotated[str, Part("[0-9]?")] = ""
+    target: Annotated[str, Field(max_length=_REF_LENGTH)] = ""
+    picture: Annotated[str, Field(pattern="^[0-9]?$")] = ""
     draft: Draft = ""
-    count: Annotated[str, Part("[0-9]{0,2}")] = ""
+    count: Annotated[str, Field(pattern="^[0-9]{0,2}$")] = ""
 
     @property
     def ref(self) -> str | None:
@@ -195,7 +152,7 @@ class RunListAction(StrEnum):
 class PageId(CustomId):
     """A button that shows a page of a list; `page` counts from 0."""
 
-    page: Annotated[int, Part(r"\d{1,5}", str, int)]
+    page: Annotated[int, Field(ge=0, lt=100_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +195,7 @@ class UnblockId(PageId):
     """The button beside an entry of `/blocked`, on this page."""
 
     NAME = "unblock"
-    user_id: int
+    user_id: Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +223,11 @@ class SettingId(CustomId):
     """
 
     NAME = "set"
-    section: Annotated[str, Part("[a-z]+")]
-    action: Annotated[str, Part("[a-z]+")]
+    section: Annotated[str, Field(pattern="^[a-z]+$")]
+    action: Annotated[str, Field(pattern="^[a-z]+$")]
     draft: Draft = ""
-    part: int = 0
-    about: Annotated[str, Part(".*")] = ""
+    part: Id = 0
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,4 +243,4 @@ class EraseId(CustomId):
     """The button that confirms the erasure of a user's data."""
 
     NAME = "erase"
-    user_id: int
+    user_id: Id

@@ -28,9 +28,8 @@ _BLOCK_REASON_LENGTH = 100
 def blocked_layout(blocked: Sequence[Block], page: int) -> LayoutView:
     contents: list[Content] = [lines("### Blocked on this server", "" if blocked else "Nobody.")]
     for block in blocked[:PAGE_SIZE]:
-        at = int(block.created_at.timestamp())
         parts = [
-            f"<@{block.user_id}> blocked by <@{block.created_by}> <t:{at}:R>",
+            f"<@{block.user_id}> blocked by <@{block.created_by}> {format_dt(block.created_at, 'R')}",
             f"until {format_dt(block.until, 'f')}" if block.until else "until unblocked",
             f"“{escape_line(block.reason, _BLOCK_REASON_LENGTH)}”" if block.reason else "",
         ]

@@ -7,19 +7,18 @@ and behind *More*.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from discord import ButtonStyle, MediaGalleryItem, SelectOption
 from discord.ui import Button, Item, LayoutView, MediaGallery, Section, Select, Thumbnail
 
-from bot.deployments.files import media_type
+from bot.deployments.files import is_kind, media_type
 from bot.deployments.follow_ups import follow_ups_of
 from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of
-from bot.domain.backend import InputKind
 from bot.domain.forms import FORM_LIMIT, batches
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line, shorten
@@ -44,12 +43,6 @@ from bot.ui.run_facts import COLOURS, batch_title, ending_sentence, left_out, pr
 _FINAL = frozenset({REQUESTER_BLOCKED, "parent_deleted"})
 # At most this many configured follow-ups get a button under a result.
 ACTIONS = 3
-_TAKING = {
-    FileKind.IMAGE: {InputKind.IMAGE, InputKind.IMAGES, InputKind.FILE},
-    FileKind.VIDEO: {InputKind.VIDEO, InputKind.FILE},
-    FileKind.AUDIO: {InputKind.AUDIO, InputKind.FILE},
-    FileKind.OTHER: {InputKind.FILE},
-}
 Row = Sequence[Item[LayoutView]]
 
 
@@ -82,9 +75,8 @@ def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
     return [[*row] for row in batches(buttons, FORM_LIMIT)]
 
 
-def kinds_of(run: Run) -> frozenset[FileKind]:
-    names = [output.filename or output.url.partition("?")[0] for output in run.visible if output.url]
-    return frozenset(kind_of_file(AttachedFile("", name, None, 1)) for name in names)
+def files_of(run: Run) -> list[str]:
+    return [output.filename or output.url.partition("?")[0] for output in run.visible if output.url]
 
 
 def kind_of_file(file: AttachedFile) -> FileKind:
@@ -92,12 +84,13 @@ def kind_of_file(file: AttachedFile) -> FileKind:
     return FileKind(family) if family in set(FileKind) else FileKind.OTHER
 
 
-def follow_ups(run: Run, offered: OfferedActions, kinds: Collection[FileKind]) -> list[Button[Any]]:
-    taking = {kind for each in kinds for kind in _TAKING[each]}
+def follow_ups(run: Run, offered: OfferedActions, names: Iterable[str]) -> list[Button[Any]]:
+    """Return the follow-ups that take one of the files with these names."""
+    files = [AttachedFile("", name, None, 1) for name in names]
     return [
         Button(label=each.label, custom_id=DraftId(run.key, each.reference).encode())
         for each in offered.follow_ups
-        if not taking.isdisjoint(each.takes)
+        if any(is_kind(kind, file) for kind in each.takes for file in files)
     ]
 
 
@@ -195,7 +188,7 @@ def more_layout(
     else:
         # If there are several pictures, follow-ups are behind their numbers.
         if first.is_shown and len(pictures) <= 1:
-            rows.append(_select(first, follow_ups(first, offered, kinds_of(first))))
+            rows.append(_select(first, follow_ups(first, offered, files_of(first))))
         is_savable = first.has_result and offered.startable and offered.detailed
         rows.append(
             [
@@ -213,7 +206,7 @@ def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterato
     if not run.has_result:
         yield [*retry(run, of_all=False), run_button(run, Action.DETAILS)]
         return
-    found = follow_ups(run, offered, kinds_of(run) if run.is_shown else ())
+    found = follow_ups(run, offered, files_of(run) if run.is_shown else ())
     yield found[:ACTIONS]
     yield _select(run, found[ACTIONS:])
     yield again(run, offered) if offered.startable else []

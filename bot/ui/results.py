@@ -227,7 +227,7 @@ def _rows(
         return failure_rows(first, more)
     numbers, last = batch.numbers_under(files), [*again(first, offered), run_button(first, more)]
     if not is_numbered:
-        continued = follow_ups(first, offered, {file.kind for file in batch.files})[:ACTIONS]
+        continued = follow_ups(first, offered, [file.filename for file in batch.files])[:ACTIONS]
         return [row for row in (*(number_rows(numbers) or [continued]), last) if row]
     shown = {file.filename for file in batch.files}
     for run in batch.runs:

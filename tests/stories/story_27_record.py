@@ -21,7 +21,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await bob.types("/audit")
     with stage.unseen():
         await bob.types("/help")
-    await bob.sends_forged("audit:0:0::0:0:0:0:1")
+    await bob.sends_forged("audit:1:0:0:0:0:0:0:")
     await mona.types("/audit", person=bob.user, outcome="succeeded", since_days=2)
     await mona.types("/audit", by=mona.user, deployment="nothing")
     await mona.types("/audit", since_days=3, until_days=3)

@@ -86,7 +86,7 @@ async def _not_offered(stage: Stage, mona: Person) -> None:
         "set:approval:none::0:",
         "set:x:open::0:",
         f"unblock:0:{1 << 63}",
-        "audit:0:0::99:0:0:0:0",
+        "audit:0:0:0:99:0:0:0:",
     ):
         await mona.sends_forged(custom_id)
     for section, value in (("gpus", "GTX"), ("deployments", "x"), ("roles", "12")):

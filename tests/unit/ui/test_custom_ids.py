@@ -29,7 +29,7 @@ FULL = AuditId(
 RECORDS: list[ids.CustomId] = [
     *(ids.RunId(KEY, action) for action in ids.Action),
     ids.PickId(KEY, 10, 9999),
-    ids.DeleteId(KEY, SNOWFLAKE),
+    ids.DeleteId(KEY, SNOWFLAKE, whole=True, draft="0123abcd"),
     ids.DraftId(KEY),
     ids.DraftId("", "d" * 32, "9", "0123abcd"),
     ids.DraftId(KEY, REF, "9", "0123abcd"),
@@ -74,7 +74,7 @@ FORGED = [
     *(f"runs:{rest}" for rest in ("0:all:erase:", "-1:all:page:", "100000:all:page:", "0:nothing:page:")),
     *("set:", "set:x", "set:approval:mode", "set:a\nb:open::0:", "set:::::", "set:x:open::x:"),
     *(f"queue:{page}" for page in ("", "-1", "1" * 20)),
-    *("presets:1:2", "audit::::0:0:0:0:0", "audit:0:0::100:0:0:0:0"),
+    *("presets:1:2", "audit:0:::0:0:0:0:", "audit:0:0:0:100:0:0:0:"),
     *(f"erase:{user}" for user in ("", "me", "1" * 21)),
 ]
 
