@@ -250,18 +250,15 @@ async def _submitted(interaction: Interaction, id: DraftId) -> None:
 async def setup(bot: GenerateBot) -> None:
     bot.add_press(DraftId, _pressed)
     bot.add_form(DraftId, _submitted)
-    names: list[str] = []
 
     def build_menus() -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
-        for name in names:
-            bot.tree.remove_command(name, type=discord.AppCommandType.message)
+        bot.tree.clear_commands(guild=None, type=discord.AppCommandType.message)
         catalogue = bot.app.catalogue
         takes_pictures = any(each.picture_input for each in catalogue.all())
         menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if takes_pictures else {}
         for each in catalogue.message_commands:
             menus[each.label] = _menu(Option(each.reference, each.label))
-        names[:] = menus
         for name, callback in menus.items():
             bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))
 

@@ -111,8 +111,11 @@ def is_kind(kind: InputKind, file: AttachedFile) -> bool:
 
 
 def needs_content(kind: InputKind, file: AttachedFile) -> bool:
-    """Return whether a file's first bytes must tell its type, because Discord couldn't read it."""
-    return kind in _FAMILIES and not (file.measured and is_kind(kind, file))
+    """Return whether a file's first bytes must tell its type, because Discord couldn't read it.
+
+    Discord knows the width and height of every picture and video that it could read.
+    """
+    return kind in _FAMILIES and not (file.width and file.height and is_kind(kind, file))
 
 
 def check_content(kind: InputKind, option: str, file: AttachedFile, found: str | None) -> None:

@@ -37,16 +37,14 @@ OptionValue = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class AttachedFile:
-    """An attachment as Discord describes it. `content_type` may be missing, and `size` is in bytes.
-
-    `measured` means that Discord knows its width and height, so it could read the picture or video.
-    """
+    """An attachment, with Discord's names. Its type may be missing; `size` is in bytes."""
 
     url: str
     filename: str
     content_type: str | None
     size: int
-    measured: bool = False
+    width: int | None = None
+    height: int | None = None
 
 
 # A value as somebody entered it: typed in a command or form, or uploaded.

@@ -108,10 +108,8 @@ class GenerateBot(commands.Bot):
         """
         for extension in EXTENSIONS:
             await importlib.import_module(extension).setup(self)
-        for build in self.builders:
-            build()
         try:
-            await self.registered.sync(self.application_id or 0)
+            await self.show_deployments()
         except DiscordAway as error:
             log.warning("can't sync the commands yet: %s", error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from discord.ui import LayoutView
 
 from bot.deployments.inputs import AttachedFile, OptionValue
 from bot.deployments.schema import CHOICES
-from bot.discord_api.channels import state_of
+from bot.discord_api.channels import member_from_user, state_of
 from bot.domain.errors import RefusedForNow
 from bot.domain.forms import NO, YES
 from bot.domain.policy import check_channel
@@ -70,15 +71,9 @@ def member_of(interaction: Interaction) -> Member:
     is_loaded = guild is None or not (guild.unavailable or is_orphan)
     if not is_loaded and not is_user_install_only(interaction):
         raise RefusedForNow("starting")
-    member = user if isinstance(user, discord.Member) else None
-    return Member(
-        id=user.id,
-        role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
-        manages_server=member is not None and interaction.permissions.manage_guild,
-        manages_channels=member is not None and interaction.permissions.manage_channels,
-        created_at=user.created_at,
-        joined_at=member.joined_at if member else None,
-    )
+    may = interaction.permissions if isinstance(user, discord.Member) else discord.Permissions.none()
+    person = member_from_user(user)
+    return replace(person, manages_server=may.manage_guild, manages_channels=may.manage_channels)
 
 
 def check_here(interaction: Interaction) -> None:
@@ -191,16 +186,7 @@ def form_values(interaction: Interaction) -> dict[str, tuple[Any, ...]]:
         elif field["type"] != _FILE_UPLOAD:
             found[name] = values
         elif files := [attachments[each] for each in values if each in attachments]:
-            found[name] = tuple(
-                AttachedFile(
-                    each["url"],
-                    each["filename"],
-                    each.get("content_type"),
-                    each["size"],
-                    measured=bool(each.get("width") and each.get("height")),
-                )
-                for each in files
-            )
+            found[name] = tuple(AttachedFile(*map(each.get, AttachedFile.__slots__)) for each in files)
     return found
 
 

@@ -48,9 +48,7 @@ def attached_pictures(message: discord.Message) -> list[str]:
 
 
 def attached_file(attachment: discord.Attachment) -> AttachedFile:
-    is_measured = bool(attachment.width and attachment.height)
-    kind = attachment.content_type
-    return AttachedFile(attachment.url, attachment.filename, kind, attachment.size, measured=is_measured)
+    return AttachedFile(*(getattr(attachment, name) for name in AttachedFile.__slots__))
 
 
 def _shown_media(message: discord.Message) -> Iterator[discord.UnfurledMediaItem]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from bot.domain.errors import BotError, InputErrors
 from bot.strings.commands import COMMANDS
@@ -18,19 +17,15 @@ from bot.strings.runs import RUNS
 
 log = logging.getLogger(__name__)
 
-SENTENCES: Mapping[str, str] = MappingProxyType({**COMMANDS, **RUNS})
+SENTENCES: Mapping[str, str] = {**COMMANDS, **RUNS}
 
 
 def say(code: str, **params: object) -> str:
     """Return the sentence for a code with its placeholders filled in."""
-    sentence = SENTENCES.get(code)
-    if sentence is None:
-        log.error("found no sentence for code %r", code)
-        return SENTENCES["internal"]
     try:
-        return sentence.format_map(params)
+        return SENTENCES[code].format_map(params)
     except (KeyError, IndexError, ValueError):
-        log.exception("can't fill in sentence %r with %s", code, sorted(params))
+        log.exception("can't say %r with %s", code, sorted(params))
         return SENTENCES["internal"]
 
 

@@ -118,15 +118,10 @@ def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence
 
 def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
     """Yield as few classic messages as take the remarks, one per line."""
-    content = ""
-    for each in remarks:
-        remark = shorten(each, CONTENT_TEXT)
-        if content and len(content) + 1 + len(remark) > CONTENT_TEXT:
-            yield OutgoingMessage(content=content)
-            content = ""
-        content = lines(content, remark)
-    if content:
-        yield OutgoingMessage(content=content)
+    left: Sequence[str] = [shorten(each, CONTENT_TEXT) for each in remarks]
+    while left:
+        shown, left = fitting(left, CONTENT_TEXT + 1)
+        yield OutgoingMessage(content="\n".join(shown))
 
 
 def gallery_of(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
