@@ -17,16 +17,15 @@ from bot.deployments.inputs import ATTACHMENTS, Input, OptionValue, RawValue
 from bot.deployments.schema.field_types import PRESET
 from bot.domain.backend import InputKind
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import suggestions
+from bot.gateway.interactions import Interaction, suggestions
 from bot.gateway.message_files import attached_file
 from bot.services import presets
 from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
 
-AnyInteraction = discord.Interaction[Any]
 GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
-Suggest = Callable[[AnyInteraction, Any], Coroutine[Any, Any, list[app_commands.Choice[Any]]]]
+Suggest = Callable[[Interaction, Any], Coroutine[Any, Any, list[app_commands.Choice[Any]]]]
 
 
 _TYPES: Mapping[InputKind, type[Any]] = {
@@ -46,7 +45,7 @@ def _annotation(item: Input) -> Any:
 
 
 def _suggesting(option: OptionSpec, deployment: str) -> Suggest:
-    async def suggest(interaction: AnyInteraction, typed: OptionValue) -> list[app_commands.Choice[Any]]:
+    async def suggest(interaction: Interaction, typed: OptionValue) -> list[app_commands.Choice[Any]]:
         if option.name != PRESET:
             return suggestions(option.item.option_choices(), typed)
         app, user_id, guild_id = interaction.client.app, interaction.user.id, interaction.guild_id
@@ -76,9 +75,7 @@ def _command(spec: CommandSpec, name: str) -> app_commands.Command[Any, ..., Non
     # Option names need not be Python names (`vidéo-2`, `class`), so the parameters are numbered and renamed.
     options = {f"option_{index}": option for index, option in enumerate(spec.options)}
 
-    async def callback(
-        interaction: AnyInteraction, **values: OptionValue | discord.Attachment | None
-    ) -> None:
+    async def callback(interaction: Interaction, **values: OptionValue | discord.Attachment | None) -> None:
         given: dict[str, RawValue] = {
             options[key].name: attached_file(value) if isinstance(value, discord.Attachment) else value
             for key, value in values.items()

@@ -23,10 +23,11 @@ from bot.domain.results import is_spoiler
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
 from bot.domain.text import message_url
 from bot.domain.text.file_names import belongs_to, file_stem
-from bot.media.outputs import inline_texts, kind_of
+from bot.media.outputs import inline_texts
 from bot.strings import say
 from bot.ui.message_parts import (
     GALLERY,
+    FileKind,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
@@ -353,4 +354,4 @@ def _posted(claim: Claim) -> list[PreparedFile]:
 
 def _posted_file(name: str) -> PreparedFile:
     """Describe a posted file by its name; only Discord has its content."""
-    return PreparedFile(Path(name), name, kind_of(mimetypes.guess_type(name)[0] or ""))
+    return PreparedFile(Path(name), name, FileKind.of(mimetypes.guess_type(name)[0] or ""))

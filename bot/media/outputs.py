@@ -285,7 +285,7 @@ def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared
 
 def _prepared(run: Run, number: int, path: Path, extension: str, content_type: str) -> PreparedFile:
     """Return a file to upload. The run key in its name lets a search find the message again."""
-    kind = kind_of(content_type)
+    kind = FileKind.of(content_type)
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if kind is FileKind.IMAGE and run.prompt else None
@@ -297,11 +297,3 @@ def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:
     if sum(map(len, texts)) > INLINE_TEXT // run.count:
         return None
     return tuple(text for text in texts if text.strip())
-
-
-def kind_of(content_type: str) -> FileKind:
-    if content_type in ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"):
-        return FileKind.IMAGE
-    if content_type in ("video/mp4", "video/webm", "video/quicktime"):
-        return FileKind.VIDEO
-    return FileKind.AUDIO if content_type.startswith("audio/") else FileKind.OTHER

@@ -212,6 +212,15 @@ class FileKind(StrEnum):
     AUDIO = "audio"
     OTHER = "other"
 
+    @classmethod
+    def of(cls, content_type: str) -> FileKind:
+        """Return how clients show a file of this type."""
+        if content_type in ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"):
+            return cls.IMAGE
+        if content_type in ("video/mp4", "video/webm", "video/quicktime"):
+            return cls.VIDEO
+        return cls.AUDIO if content_type.startswith("audio/") else cls.OTHER
+
 
 GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 

@@ -79,11 +79,6 @@ def files_of(run: Run) -> list[str]:
     return [output.filename or output.url.partition("?")[0] for output in run.visible if output.url]
 
 
-def kind_of_file(file: AttachedFile) -> FileKind:
-    family = media_type(file).partition("/")[0]
-    return FileKind(family) if family in set(FileKind) else FileKind.OTHER
-
-
 def follow_ups(run: Run, offered: OfferedActions, names: Iterable[str]) -> list[Button[Any]]:
     """Return the follow-ups that take one of the files with these names."""
     files = [AttachedFile("", name, None, 1) for name in names]
@@ -140,7 +135,7 @@ def picked_layout(
 
     `files` are those of the pressed message; without any, the view has the links in `linked`.
     """
-    kinds = [(file, kind_of_file(file)) for file in files]
+    kinds = [(file, FileKind.of(media_type(file))) for file in files]
     media = [MediaGalleryItem(file.url, spoiler=run.spoiler) for file, kind in kinds if kind in GALLERY]
     others = [file for file, kind in kinds if kind not in GALLERY]
     shown = list[Content]()
