@@ -130,7 +130,7 @@ async def _open(
             notify=wakeups.reload,
             loaded=partial(wakeups.wake, "submit"),
             every=timedelta(seconds=settings.deployments_refresh_seconds),
-            clock=outside.now,
+            monotonic=outside.monotonic,
         ),
         discord=DiscordCalls(client),
         fetcher=fetcher,

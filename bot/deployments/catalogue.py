@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -208,12 +208,12 @@ class Reloader:
     notify: Callable[[], None]
     loaded: Callable[[], None]
     every: timedelta
-    clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
     show: Callable[..., Awaitable[None]] | None = None
     requested: bool = False
 
     def __post_init__(self) -> None:
-        self._next = self.clock() + self.every
+        self._next = self.monotonic() + self.every.total_seconds()
         self._lock = asyncio.Lock()
 
     async def reload(self) -> ReloadResult:
@@ -230,11 +230,9 @@ class Reloader:
         if self.requested:
             self.requested = False
             return ["read"]
-        now = self.clock()
-        # The wait is longer than the pause if the clock was set back.
-        if timedelta() < self._next - now <= self.every:
+        if (now := self.monotonic()) < self._next:
             return []
-        self._next = now + self.every
+        self._next = now + self.every.total_seconds()
         return ["poll"]
 
     async def handle(self, task: ReloadTask) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
@@ -23,9 +22,9 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
 # A longer slice delays other servers, a shorter one costs more switches between threads.
 _SLICE_SECONDS = 0.01
-# AutoMod rules are read again after _FRESH, and used up to _STALE if that fails. A failed read is repeated
-# only after _RETRY, because Discord bans IP addresses that collect thousands of 403s.
-_FRESH, _STALE, _RETRY = timedelta(minutes=5), timedelta(hours=1), timedelta(seconds=30)
+# AutoMod rules are read again after _FRESH seconds, and used up to _STALE if that fails. A failed read is
+# repeated only after _RETRY, because Discord bans IP addresses that collect thousands of 403s.
+_FRESH, _STALE, _RETRY = 300.0, 3600.0, 30.0
 T = TypeVar("T")
 
 
@@ -83,9 +82,9 @@ class _Entry(NamedTuple):
     `fault` is the code of the refusal if the last read failed.
     """
 
-    tried_at: datetime
+    tried_at: float
     rules: WordRules | None = None
-    read_at: datetime | None = None
+    read_at: float = 0
     fault: str | None = None
 
 
@@ -100,7 +99,7 @@ class AutomodCache:
         self, fetch: Fetch, outside: Outside, *, timeout: float | None = None, size: int = 500
     ) -> None:
         self.thread = WordThread(outside)
-        self._fetch, self._clock = fetch, outside.now
+        self._fetch, self._clock = fetch, outside.monotonic
         # Shorter than the limit of a request, so that there is time to check with older rules.
         self._timeout, self._size = 0.75 * TIMEOUT_SECONDS if timeout is None else timeout, size
         self._entries: dict[int, _Entry] = {}
@@ -114,7 +113,7 @@ class AutomodCache:
         Raises RefusedError if no rules are fresh enough.
         """
         entry = self._entries.get(guild_id)
-        if entry is None or self._age(entry.tried_at) >= (_RETRY if entry.fault else _FRESH):
+        if entry is None or self._clock() - entry.tried_at >= (_RETRY if entry.fault else _FRESH):
             task = self._reading.get(guild_id)
             if task is None:
                 task = asyncio.create_task(self._read(guild_id), name=f"automod-{guild_id}")
@@ -123,7 +122,7 @@ class AutomodCache:
                 task.add_done_callback(self._tasks.discard)
             done, _ = await asyncio.wait({task}, timeout=self._timeout)
             entry = task.result() if done else entry
-        if entry is None or entry.rules is None or self._age(entry.read_at) >= _STALE:
+        if entry is None or entry.rules is None or self._clock() - entry.read_at >= _STALE:
             raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 
@@ -177,11 +176,6 @@ class AutomodCache:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _age(self, at: datetime | None) -> timedelta:
-        """Return the time since `at`. After the clock was set back, nothing is known to be recent."""
-        age = self._clock() - at if at is not None else timedelta.max
-        return age if age >= timedelta() else timedelta.max
 
     async def _read(self, guild_id: int) -> _Entry:
         """Read a server's rules into the cache. A failed read is cached, too, and raises no error."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -56,7 +55,7 @@ class Discord:
     """Answers reads as told; `gate` holds them back."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.now = 0.0
         self.answer: Answer = CATS
         self.reads: list[int] = []
         self.asked = asyncio.Event()
@@ -77,7 +76,7 @@ class Discord:
         return answer
 
     def cache(self, **options: Any) -> AutomodCache:
-        return AutomodCache(self.read, Outside(now=lambda: self.now), **{"timeout": 60, **options})
+        return AutomodCache(self.read, Outside(monotonic=lambda: self.now), **{"timeout": 60, **options})
 
 
 @pytest.fixture
@@ -102,7 +101,6 @@ HISTORIES = {
     "an older copy does for an hour": (4, "0 cats cat, 3540 away cat, 60 bug unavailable, 30 cats cat"),
     "no older copy outlives the permission": (3, "0 cats cat, 300 forbidden forbidden, 300 away unavailable"),
     "no older copy outlives a change": (3, "0 cats cat, change none fine, change away unavailable"),
-    "nothing from the future counts": (3, "0 cats cat, -86400 away unavailable, -86400 cats cat"),
 }
 ANSWERS: dict[str, Answer] = {"cats": CATS, "none": [], "forbidden": FORBIDDEN, "away": AWAY, "bug": BUG}
 OUTCOMES = {"fine": None, "cat": "cat", **{code: f"words_{code}" for code in ("forbidden", "unavailable")}}
@@ -118,7 +116,7 @@ async def test_rules_are_read_again_when_they_may_have_changed(
         if happens == "change":
             cache.invalidate(GUILD)
         else:
-            world.now += timedelta(seconds=int(happens))
+            world.now += int(happens)
         world.answer = ANSWERS[answer]
         for _ in range(2):
             assert await found(cache, automod=True) == OUTCOMES[outcome]
@@ -152,7 +150,7 @@ async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discor
     assert first_hit(await cache.automod_rules(GUILD), "cat") is not None
     # While the next read is slow, the older copy does.
     world.gate.clear()
-    world.now += timedelta(minutes=5)
+    world.now += 300
     assert first_hit(await cache.automod_rules(GUILD), "cat") is not None
     assert world.reads == [GUILD, GUILD]
 
