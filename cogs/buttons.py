@@ -236,7 +236,7 @@ async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: boo
     run, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)
     await interaction.response.defer(ephemeral=True, thinking=True)
     url = await sharing.make_copy(app, run, copy)
-    await tell(interaction, f"{'Shared' if kind is Kind.SHARE else 'Posted'}: [open]({url})")
+    await tell(interaction, f"{'Shared' if kind is Kind.SHARE else 'Posted'}: [open it]({url})")
 
 
 PRESSES: Mapping[Action, Press] = {

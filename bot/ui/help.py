@@ -97,7 +97,7 @@ def rules_of(
     reviewed += [gpu for gpu in gpus if gpu in approval.gpus]
     is_exempt = mode is ApprovalMode.WITHOUT_ROLES and roles & approval.exempt_roles
     if mode in (ApprovalMode.EVERYBODY, ApprovalMode.WITHOUT_ROLES) and not is_exempt:
-        yield "- A moderator looks at each request of yours before it starts."
+        yield "- A moderator looks at each of your requests before it starts."
     elif mode is ApprovalMode.SELECTED and reviewed:
         yield f"- A moderator approves requests with these first: {_names(reviewed)}."
     else:

@@ -202,7 +202,7 @@ def closed_card(run: Run, title: str, about: str, verdict: str) -> OutgoingMessa
 
 
 def _heading(run: Run, title: str, about: str) -> str:
-    return f"### {about}: **{escape_line(title, 80)}**\nMade by <@{run.requester_id}>"
+    return f"### {about}: **{batch_title(title, run.count)}**\nMade by <@{run.requester_id}>"
 
 
 def turned_away_letter(run: Run, title: str) -> OutgoingMessage:

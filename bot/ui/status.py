@@ -55,11 +55,11 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         # Only the interaction can update the message, for a while.
         note = "answer_private_lives" if noted.private else "answer_lives"
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
-    seen_by = "A moderator looks at it first. I'll post the outcome here." if only_requester else ""
+    seen_by = "A moderator will look at it first. I'll post the outcome here." if only_requester else ""
     if first.private:
         seen_by = "Only you can see this. Moderators can open the result, too."
         if only_requester:
-            seen_by = "Only you and the moderators can see this. One of them looks at it before it starts."
+            seen_by = "Only you and the moderators can see this. One of them will look at it first."
     # Discord shows who typed a command, but not who pressed a button under somebody else's result.
     by = f" by <@{first.requester_id}>" if first.parent_key is not None and not first.private else ""
     below = lines(

@@ -110,7 +110,7 @@ class Approval(_Rules):
     """Rules for approval; an undecided request expires after `hours`."""
 
     review_channel_id: int | None = _setting(
-        None, "Review channel", _channel, "For requests and reports", check=_needs_channel
+        None, "Review channel", _channel, "For requests, reports and flagged results", check=_needs_channel
     )
     mode: ApprovalMode = _setting(
         ApprovalMode.OFF,
