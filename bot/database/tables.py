@@ -28,7 +28,6 @@ from sqlalchemy import (
     false,
     literal_column,
     text,
-    true,
 )
 
 from bot.domain.messages.records import Attempt, MessageRef, Part
@@ -216,10 +215,7 @@ runs = Table(
     Column("held_until", UtcDateTime),  # when held outputs are hidden unless a moderator has decided
     Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU
     Column("reserved_seconds", Float, nullable=False, server_default="60"),  # its cost until that is known
-    # What the ledger counts for the run: its weighted GPU seconds, on which day, and whether as a run
-    Column("charged_seconds", Float),
-    Column("charged_on", Date),  # NULL: nothing is charged before the approval
-    Column("counts_as_run", Boolean, nullable=False, server_default=true()),
+    Column("charged_on", Date),  # the day on which the ledger counts the run; NULL before its approval
     # the workers' state
     Column("waiting_code", CleanText),  # the rule that this run waits for; the code of a sentence
     Column("waiting_params", JSON(none_as_null=True)),
@@ -285,7 +281,7 @@ usage = Table(
     Column("runs", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("weighted_seconds", Float, nullable=False),
-    Column("given_back", Integer, nullable=False),  # failed runs that no longer count as runs
+    Column("failures", Integer, nullable=False),  # runs that failed without outputs
     Index("usage_person", "person_id", "day"),
 )
 # The virtual time of each deployment that has ever had a request: the largest tag that was claimed.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
 
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.moderation import Block
 from bot.domain.requests import Member
-from bot.domain.runs import Run, RunReport, RunState
+from bot.domain.runs import Run, RunReport
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 
 # The reserved seconds of a run of a deployment that has no recent runs.
@@ -53,45 +52,6 @@ def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None
         return None
     elapsed = max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
     return min(report.run_duration, elapsed + _CLOCKS_DIFFER)
-
-
-class Charge(NamedTuple):
-    """What the ledger counts for a run: runs, GPU seconds, and weighted GPU seconds.
-
-    `started` are the GPU seconds that count for the whole bot, which are none before the queue call.
-    """
-
-    runs: int = 0
-    seconds: float = 0
-    weighted: float = 0
-    started: float = 0
-
-
-def charge_of(run: Run) -> Charge:
-    """Return what a run costs, as far as it is known.
-
-    An unknown duration costs the reservation, so that nothing of unknown cost is free. A run without a queue
-    call, or whose call was refused, costs nothing. A failure without outputs costs seconds, but no run.
-    """
-    unstarted = run.final and run.submitted_at is None
-    refused = run.state is RunState.REFUSED and run.run_duration is None
-    if run.charged_on is None or unstarted or refused:
-        return Charge()
-    seconds = run.reserved_seconds
-    if run.final and run.run_duration is not None:
-        seconds = max(run.run_duration, seconds) if run.duration_in_doubt else run.run_duration
-    failed = run.state in (RunState.FAILED, RunState.REFUSED) and not run.partial
-    started = seconds if run.submitted_at is not None else 0
-    return Charge(0 if failed else 1, seconds, seconds * run.weight, started)
-
-
-def recorded_charge(run: Run) -> Charge:
-    """Return what the ledger counts for a run, according to its row."""
-    if run.charged_on is None or run.charged_seconds is None:
-        return Charge()
-    seconds = run.charged_seconds / run.weight
-    started = seconds if run.submitted_at is not None else 0
-    return Charge(int(run.counts_as_run), seconds, run.charged_seconds, started)
 
 
 @dataclass(frozen=True, slots=True)

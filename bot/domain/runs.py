@@ -87,6 +87,20 @@ class RunReport(NamedTuple):
         return self.progress is not None and self.progress >= 1 and bool(self.outputs)
 
 
+class Charge(NamedTuple):
+    """What the ledger counts for a run: runs, failures, GPU seconds, and weighted GPU seconds.
+
+    A failure without outputs is no run. `started` are the GPU seconds that count for the whole bot, which are
+    none before the queue call.
+    """
+
+    runs: int = 0
+    failures: int = 0
+    seconds: float = 0
+    weighted: float = 0
+    started: float = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run as stored. Times are timezone-aware UTC, and durations are in seconds.
@@ -103,7 +117,7 @@ class Run:
     `erased_at` is when the requester erased the inputs and outputs.
     `duration_in_doubt` marks a `run_duration` that the bot measured although it learned of the start or the
     end late. It is charged until the backend reports the duration, but not shown.
-    `reserved_seconds` are raw, and `charged_seconds` weighted; nothing is charged before an approval.
+    `charged_on` is the day whose budgets count it, or None before an approval. `reserved_seconds` are raw.
     If `to_check` is set, `outputs` may be shown only as far as the `verdicts` allow, see `visible`.
     """
 
@@ -152,9 +166,7 @@ class Run:
     cancelled_by: int | None = None
     weight: float = 1.0
     reserved_seconds: float = 60.0
-    charged_seconds: float | None = None
     charged_on: date | None = None
-    counts_as_run: bool = True
     review_channel_id: int | None = None
     report_channel_id: int | None = None
     requester_joined_at: datetime | None = None
@@ -216,6 +228,29 @@ class Run:
     def known_duration(self) -> float | None:
         """Return the seconds that the run took, or None if they are unknown or in doubt."""
         return None if self.duration_in_doubt else self.run_duration
+
+    @property
+    def charge(self) -> Charge:
+        """Return what the run costs, as far as it is known.
+
+        An unknown duration costs the reservation, so that nothing of unknown cost is free. A run without a
+        queue call, or whose call was refused, costs nothing.
+        """
+        unstarted = self.final and self.submitted_at is None
+        refused = self.state is RunState.REFUSED and self.run_duration is None
+        if self.charged_on is None or unstarted or refused:
+            return Charge()
+        seconds = self.reserved_seconds
+        if self.final and self.run_duration is not None:
+            seconds = max(self.run_duration, seconds) if self.duration_in_doubt else self.run_duration
+        failed = self.state in (RunState.FAILED, RunState.REFUSED) and not self.partial
+        started = seconds if self.submitted_at is not None else 0
+        return Charge(int(not failed), int(failed), seconds, seconds * self.weight, started)
+
+    @property
+    def charged_seconds(self) -> float:
+        """Return the weighted GPU seconds that count against the budgets."""
+        return self.charge.weighted
 
     @property
     def is_shown(self) -> bool:

@@ -44,13 +44,16 @@ class ExportFile:
 
 
 def json_line(record: Any, names: Collection[str] | None = None, **more: object) -> bytes:
-    """Return a record as a line of JSON, or only the fields `names` of it, after the values in `more`.
+    """Return a record as a line of JSON, after the values in `more`.
+
+    `names` are the fields and properties that are written, by default all fields.
 
     Ids are strings, because many JSON readers round large numbers.
     """
     values = record if isinstance(record, Mapping) else asdict(record)
-    chosen = values if names is None else {name: values[name] for name in names}
-    plain = {name: _plain(value, name) for name, value in {**more, **chosen}.items()}
+    if names is not None:
+        values = {name: values[name] if name in values else getattr(record, name) for name in names}
+    plain = {name: _plain(value, name) for name, value in {**more, **values}.items()}
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     return f"{text}\n".encode(errors="replace")
 

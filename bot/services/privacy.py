@@ -23,11 +23,11 @@ _OMITTED = frozenset(
     | {"interaction_id", "interaction_token", "interaction_expires_at"}
     | {"progress", "queue_position", "claim_id", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
-    | {"failure_log", "outputs_since", "counts_as_run"}
+    | {"failure_log", "outputs_since"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by", "deleted_by"}
 )
 _CHUNK_SIZE = 10  # small, because each run comes with its inputs and outputs
-_RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
+_RUN_FIELDS = (*(field.name for field in fields(Run) if field.name not in _OMITTED), "charged_seconds")
 # Next to a refused prompt these details would reveal the server's word list, one export at a time.
 _MODERATORS_ONLY = frozenset({"rule", "word"})
 # Only its author and moderators read the note of a report.

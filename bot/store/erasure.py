@@ -104,7 +104,7 @@ _OWN: Mapping[str, Select[Any]] = {
     "usage": select(
         usage.c.day,
         func.nullif(usage.c.guild_id, 0).label("guild_id"),
-        *(usage.c[name] for name in ("runs", "seconds", "weighted_seconds")),
+        *(usage.c[name] for name in ("runs", "failures", "seconds", "weighted_seconds")),
     )
     .where(usage.c.person_id == _PERSON)
     .order_by(usage.c.day, usage.c.guild_id),

@@ -17,98 +17,69 @@ from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, or_, select
 
 from bot.database.rows import insert_new, set_columns
 from bot.database.tables import is_any, runs, usage
-from bot.domain.budgets import (
-    GIVEN_BACK_A_DAY,
-    Charge,
-    Spending,
-    Usage,
-    budget_day,
-    charge_of,
-    recorded_charge,
-)
-from bot.domain.runs import IN_FLIGHT, Run, RunState
+from bot.domain.budgets import GIVEN_BACK_A_DAY, Spending, Usage, budget_day
+from bot.domain.runs import IN_FLIGHT, Charge, Run
 
 # The server of what happens outside servers and, as a person of that server, the whole bot.
 _NONE = 0
 # A run may be settled days after it was charged: it can execute for a day, and be reported late.
 _KEPT = timedelta(days=7)
 _FIELDS = frozenset(field.name for field in fields(Run))
-_GIVEN_BACK = (
-    select(usage.c.given_back)
-    .where(
-        usage.c.day == bindparam("day"),
-        usage.c.guild_id == bindparam("guild_id"),
-        usage.c.person_id == bindparam("person_id"),
-    )
-    .with_for_update()
+# A person's failures count as runs, apart from the first ones of a day.
+_COUNTED = usage.c.runs + case(
+    (usage.c.failures > GIVEN_BACK_A_DAY, usage.c.failures - GIVEN_BACK_A_DAY), else_=0
 )
-# The rows of a person and of the whole bot.
-ROWS = select(
-    usage.c.guild_id, usage.c.person_id, usage.c.runs, usage.c.seconds, usage.c.weighted_seconds
-).where(
-    usage.c.day == bindparam("of_day"),
-    or_(
-        and_(usage.c.guild_id == bindparam("of_guild"), usage.c.person_id == bindparam("of_person")),
-        and_(usage.c.guild_id == _NONE, usage.c.person_id == _NONE),
-    ),
-)
-SERVER = select(
-    func.coalesce(func.sum(usage.c.runs), 0), func.coalesce(func.sum(usage.c.weighted_seconds), 0.0)
-).where(usage.c.day == bindparam("of_day"), usage.c.guild_id == bindparam("of_guild"))
+_IS_OWN = usage.c.person_id == bindparam("of_person")
+_IS_BOT = and_(usage.c.guild_id == _NONE, usage.c.person_id == _NONE)
+
+
+def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(column), 0)
+
+
+# The use of a person, of their server, and of the whole bot, whose row has neither runs nor weighted seconds.
+TODAY = select(
+    _sum(case((_IS_OWN, _COUNTED))),
+    _sum(case((_IS_OWN, usage.c.weighted_seconds))),
+    _sum(_COUNTED),
+    _sum(usage.c.weighted_seconds),
+    _sum(case((_IS_BOT, usage.c.seconds))),
+).where(usage.c.day == bindparam("of_day"), or_(usage.c.guild_id == bindparam("of_guild"), _IS_BOT))
 _EXECUTING = select(
-    runs.c.guild_id, runs.c.requester_id, runs.c.started_at, runs.c.charged_seconds, runs.c.weight
+    runs.c.guild_id, runs.c.requester_id, runs.c.started_at, runs.c.reserved_seconds, runs.c.weight
 ).where(
     is_any(runs.c.state, IN_FLIGHT), runs.c.started_at.is_not(None), runs.c.charged_on == bindparam("of_day")
 )
 
 
-def read_today(
-    connection: Connection, guild_id: int | None, person_id: int, now: datetime, *, server: bool
-) -> Usage:
-    """Return what the ledger says about today. A run in flight counts at least the time that it has used.
-
-    The server's use is summed up only with `server`.
-    """
+def read_today(connection: Connection, guild_id: int | None, person_id: int, now: datetime) -> Usage:
+    """Return what the ledger says about today. A run in flight counts at least the time that it has used."""
     day, guild = budget_day(now), guild_id or _NONE
     values = {"of_day": day, "of_guild": guild, "of_person": person_id}
-    rows = {tuple(row[:2]): Charge(*row[2:]) for row in connection.execute(ROWS, values)}
-    own, used = rows.get((guild, person_id), Charge()), rows.get((_NONE, _NONE), Charge()).seconds
-    count, weighted, own_more = 0, 0.0, 0.0
-    if server:
-        count, weighted = connection.execute(SERVER, {"of_day": day, "of_guild": guild}).one()
+    own_runs, own, server_runs, server, bot = connection.execute(TODAY, values).one()
     for run in connection.execute(_EXECUTING, {"of_day": day}):
-        more = max(0.0, (now - run.started_at).total_seconds() - run.charged_seconds / run.weight)
-        used += more
+        more = max(0.0, (now - run.started_at).total_seconds() - run.reserved_seconds)
+        bot += more
         if (run.guild_id or _NONE) == guild:
-            weighted += more * run.weight
-            own_more += more * run.weight if run.requester_id == person_id else 0
+            server += more * run.weight
+            own += more * run.weight if run.requester_id == person_id else 0
     return Usage(
         now=now,
-        gpu_seconds_today=used,
-        person=Spending(own.runs, own.weighted + own_more),
-        server=Spending(int(count), weighted),
+        gpu_seconds_today=bot,
+        person=Spending(int(own_runs), own),
+        server=Spending(int(server_runs), server),
     )
 
 
-def reservation(seconds: float, weight: float, today: date) -> dict[str, object]:
-    """Return the columns of a run whose reservation is charged today."""
-    return {
-        "reserved_seconds": seconds,
-        "weight": weight,
-        "charged_seconds": seconds * weight,
-        "charged_on": today,
-    }
-
-
 def charge(connection: Connection, batch: Sequence[Run]) -> None:
-    """Charge the new runs of a batch, whose columns are those of `reservation`, to their person."""
+    """Charge the new runs of a batch to their person."""
     for run in batch:
         if run.charged_on is not None:
-            _add(connection, _key(run.charged_on, run.guild_id, run.requester_id), recorded_charge(run))
+            _add(connection, _key(run.charged_on, run.guild_id, run.requester_id), run.charge)
 
 
 def by_day(batch: Iterable[Run]) -> list[Run]:
@@ -119,36 +90,27 @@ def by_day(batch: Iterable[Run]) -> list[Run]:
 def post(connection: Connection, run: Run, changes: Mapping[str, Any]) -> None:
     """Post what a change to a locked run makes of its cost.
 
-    `run` is the run before the change, and `changes` maps its fields, and maybe other columns, to values. A
-    failure counts as a run after all if too many others of its person were given back.
+    `run` is the run before the change, and `changes` maps its fields, and maybe other columns, to values.
     """
     after = replace(run, **{name: value for name, value in changes.items() if name in _FIELDS})
-    old, new = recorded_charge(run), charge_of(after)
-    before, day, given_back = run.charged_on, after.charged_on, 0
-    is_moved = before is not None and before != day
-    if day is not None and not is_moved and new.runs != old.runs:
-        if new.runs > old.runs:
-            given_back = -1 if run.state is RunState.FAILED else 0
-        elif after.state is RunState.FAILED:
-            earlier = connection.scalar(_GIVEN_BACK, _key(day, run.guild_id, run.requester_id))
-            given_back = int(earlier is not None and earlier < GIVEN_BACK_A_DAY)
-            new = new if given_back else new._replace(runs=old.runs)
-    difference = _minus(new, old)
-    posts = [(before, _minus(Charge(), old)), (day, new)] if is_moved else [(day, difference)]
-    for on, more in sorted((on, more) for on, more in posts if on is not None):
-        if more[:3] != (0, 0, 0):
-            _add(connection, _key(on, run.guild_id, run.requester_id), more, given_back)
-    if (old.weighted, old.runs) != (new.weighted, new.runs):
-        charged = {"charged_seconds": new.weighted, "counts_as_run": new.runs > 0}
-        set_columns(connection, runs, {"key": run.key}, charged)
+    old, new = run.charge, after.charge
+    before, day, difference = run.charged_on, after.charged_on, _minus(new, old)
+    by_date = {day: difference} if before == day else {before: _minus(Charge(), old), day: new}
+    for on, more in sorted((on, more) for on, more in by_date.items() if on is not None):
+        if any(more[:-1]):
+            _add(connection, _key(on, run.guild_id, run.requester_id), more)
     if day is not None and difference.started:
         _add(connection, _key(day, None, _NONE), Charge(seconds=difference.started))
 
 
-def _add(connection: Connection, key: Mapping[str, object], more: Charge, given_back: int = 0) -> None:
+def _add(connection: Connection, key: Mapping[str, object], more: Charge) -> None:
     """Add to a row of the ledger, which is created first if there is none, unless something is taken off."""
-    add = {"runs": more.runs, "seconds": more.seconds, "weighted_seconds": more.weighted}
-    add["given_back"] = given_back
+    add = {
+        "runs": more.runs,
+        "failures": more.failures,
+        "seconds": more.seconds,
+        "weighted_seconds": more.weighted,
+    }
     if not set_columns(connection, usage, key, {}, add) and more.seconds > 0:
         insert_new(connection, usage, [{**key, **dict.fromkeys(add, 0)}])
         set_columns(connection, usage, key, {}, add)
@@ -159,9 +121,8 @@ def _key(day: date, guild_id: int | None, person_id: int) -> dict[str, object]:
 
 
 def _minus(new: Charge, old: Charge) -> Charge:
-    # Rounded, because 42 / 0.7 isn't exactly 60.
-    first, *others = (round(more - less, 6) for more, less in zip(new, old, strict=True))
-    return Charge(int(first), *others)
+    # Rounded, because 0.3 - 0.1 isn't exactly 0.2.
+    return Charge._make(round(more - less, 6) for more, less in zip(new, old, strict=True))
 
 
 def remove_old(connection: Connection, now: datetime) -> int:

@@ -178,10 +178,9 @@ def _facts(connection: Connection, requester: Actor, operator: OperatorRules, no
     """Return the rules and the usage. What was used today is read only if a limit depends on it."""
     guild_id = requester.origin.guild_id
     rules = read_rules(connection, guild_id)
-    server = has_daily_limit(rules.budgets.server)
-    today = server or operator.daily_gpu_seconds is not None
-    today = today or has_daily_limit(limits_of(requester.person, rules))
-    return Facts(rules, read_usage(connection, guild_id, requester.id, now, today=today, server=server))
+    limits = (limits_of(requester.person, rules), rules.budgets.server)
+    today = operator.daily_gpu_seconds is not None or any(map(has_daily_limit, limits))
+    return Facts(rules, read_usage(connection, guild_id, requester.id, now, today=today))
 
 
 def _check_press(connection: Connection, requester: Actor) -> None:
@@ -297,8 +296,7 @@ def judge_run(
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
     if not charged or operator.daily_gpu_seconds is not None:
-        server = not charged and has_daily_limit(rules.budgets.server)
-        usage = ledger.read_today(connection, run.guild_id, run.requester_id, now, server=server)
+        usage = ledger.read_today(connection, run.guild_id, run.requester_id, now)
     block = active_block(connection, run.guild_id, run.requester_id, now)
     usage = replace(usage, block=block, paused=paused)
     is_marked = offer is not None and offer.is_marked

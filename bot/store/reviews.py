@@ -24,7 +24,6 @@ from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry, to_entry
-from bot.store.ledger import reservation
 from bot.store.messages import ask_about_pictures
 from bot.store.queue import give_tags
 from bot.store.requests import judge_run, limits_at_once, refuse
@@ -88,8 +87,8 @@ class ReviewStore(Repository):
             return refused
         values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
         change = Change(RunState.WAITING, values, visible=True)
-        cost = reservation(judged.reserved_seconds, judged.weight, budget_day(now))
-        known = {"expected_gpu": judged.expected_gpu, **cost}
+        known = {name: getattr(judged, name) for name in ("expected_gpu", "reserved_seconds", "weight")}
+        known["charged_on"] = budget_day(now)
         if person is not None:
             known["requester_roles"] = sorted(person.role_ids)
             known |= limits_at_once(person, read_rules(connection, batch[0].guild_id))

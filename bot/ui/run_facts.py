@@ -151,7 +151,7 @@ def weighted_time_facts(runs: Iterable[Run]) -> list[str]:
     """Return how much of the daily limits the runs used, or an empty list if that is their GPU time."""
     measured = [(run.known_duration, run.charged_seconds) for run in runs if run.known_duration is not None]
     gpu_seconds = f"{sum(duration for duration, _ in measured):.0f}"
-    weighted = f"{sum(duration if charged is None else charged for duration, charged in measured):.0f}"
+    weighted = f"{sum(charged for _, charged in measured):.0f}"
     return [say("counted", seconds=weighted)] if weighted != gpu_seconds else []
 
 

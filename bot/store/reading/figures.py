@@ -67,18 +67,15 @@ def read_usage(
     user_id: int,
     now: datetime,
     *,
-    server: bool,
     today: bool = True,
 ) -> Usage:
     """Return what counts when a user's new request is judged, in a transaction that excludes others.
 
-    What was used today is read only with `today`, and what the whole server used only with `server`. What
-    waits on this server will start, too, so its seconds count as the whole bot's. What waits on others
-    doesn't: one server could otherwise use up the operator's ceiling with requests that nobody approves.
+    What was used today is read only with `today`. What waits on this server will start, too, so its seconds
+    count as the whole bot's. What waits on others doesn't: one server could otherwise use up the operator's
+    ceiling with requests that nobody approves.
     """
-    used = Usage(now=now)
-    if today:
-        used = read_today(connection, guild_id, user_id, now, server=server)
+    used = read_today(connection, guild_id, user_id, now) if today else Usage(now=now)
     whose = {"guild": guild_id, "person": user_id, "now": now, "of": PAUSE_KEY}
     waiting = connection.execute(WAITING_PRIVATELY if guild_id is None else WAITING_IN_SERVER, whose).one()
     return replace(
@@ -154,12 +151,12 @@ class FigureStore(Repository):
             pending=pending.number,
             undelivered=connection.scalar(_OFFERED) or 0,
             oldest_pending_at=pending.oldest,
-            gpu_seconds_today=read_today(connection, None, 0, now, server=False).gpu_seconds_today,
+            gpu_seconds_today=read_today(connection, None, 0, now).gpu_seconds_today,
         )
 
     @reads
     def today(self, connection: Connection, guild_id: int | None, user_id: int, now: datetime) -> Usage:
-        return read_usage(connection, guild_id, user_id, now, server=guild_id is not None)
+        return read_usage(connection, guild_id, user_id, now)
 
     @reads
     def running(self, connection: Connection, guild_id: int | None, user_id: int) -> tuple[int, int]:

@@ -65,7 +65,7 @@ SETTLED = """
     request checked0, request posting0: lease_owner=None lease_until=None
     review of review0: wanted_rev+1
     run batch0, run batch1, run waiting0, run wan0: state=refused queue_tag=0 ended_at=0s
-        failure_code=restored charged_seconds=0.0 counts_as_run=False due_at=None
+        failure_code=restored due_at=None
     run cancelled0, run running0, run running1, run single0, run submitting0: state=unconfirmed
         ended_at=0s failure_code=restored_in_flight due_at=None
     run checked0, run done0, run done1, run held0, run late0, run late1, run offered0, run old0, run

@@ -27,7 +27,6 @@ COUNTED = {
     "runs",
     "seconds",
     "weighted_seconds",
-    "given_back",
     "checks",
     "virtual_time",
 }

@@ -11,17 +11,15 @@ from bot.database.rows import insert_rows
 from bot.domain.fair_queue import WINDOW
 from bot.domain.moderation import AuditFilter
 from bot.domain.runs import RunState
-from bot.store import Store
+from bot.store import Store, ledger
 from bot.store.audit import newest_first
 from bot.store.claims import ENDING
-from bot.store.ledger import ROWS, SERVER
 from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
 from bot.store.reading.figures import BUSY, SUCCESSES, WAITING_IN_SERVER
 from bot.store.reading.history import open_on_server
 from tests.contract.store.rows import ALICE, BOB, GUILD, plan_of, stored_run
 from tests.contract.store.runs import NOW, columns
 
-TODAY = {"of_day": NOW.date(), "of_guild": GUILD}
 RECENT = {"of_deployment": "flux", "since": NOW - WINDOW}
 OPEN_RUNS = {"runs_guild_state", "runs_due", "runs_ended"}
 # Queries, and the indexes of which the databases choose one; those of `OPEN_RUNS` begin with the state.
@@ -34,8 +32,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
 ]
 # For so few rows PostgreSQL would rather scan the table, so these only show that an index can be used.
 USABLE: list[tuple[Select[Any], set[str]]] = [
-    (ROWS.params(**TODAY, of_person=ALICE), {"usage"}),
-    (SERVER.params(**TODAY), {"usage"}),
+    (ledger.TODAY.params(of_day=NOW.date(), of_guild=GUILD, of_person=ALICE), {"usage"}),
     (WAITING_IN_SERVER.params(guild=GUILD, person=ALICE, now=NOW, of="pause"), {"runs_guild_state"}),
     (TURNS.params(deployments=["flux"], persons=[ALICE]), {"runs_turns"}),
     (newest_first(GUILD, AuditFilter(), NOW, 11), {"audit_guild"}),

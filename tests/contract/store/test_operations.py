@@ -19,7 +19,7 @@ accept an interaction
     answer of new00: new
     audit request by the person: new run_key=new00
     request new00: new channel_id=378 lease_owner=accept lease_until=60s requester_roles=[1]
-    run new00: new queue_tag=19 reserved_seconds=20.0 charged_seconds=20.0 charged_on=+0d
+    run new00: new queue_tag=19 reserved_seconds=20.0 charged_on=+0d
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
 block; accept a request
     -> RefusedError blocked
@@ -34,7 +34,7 @@ accept a press
     answer of new00: new
     audit request by the person: new run_key=new00
     request new00: new channel_id=378 press=again lease_owner=accept lease_until=60s requester_roles=[1]
-    run new00: new queue_tag=19 reserved_seconds=20.0 charged_seconds=20.0 charged_on=+0d
+    run new00: new queue_tag=19 reserved_seconds=20.0 charged_on=+0d
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
 accept publicly for review
     -> RefusedError rules_changed
@@ -63,7 +63,7 @@ reserve flux for a role; claim a run
     outcome of batch0: new channel_id=514
     outcome of waiting0: new channel_id=755
     run batch0, run batch1, run waiting0: state=refused queue_tag=0 ended_at=0s
-        failure_code=deployment_role_none charged_seconds=0.0 counts_as_run=False due_at=None
+        failure_code=deployment_role_none due_at=None
     usage of the person +0d: runs-2 seconds-40 weighted_seconds-40
     usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
 damage the rules; claim a run
@@ -86,8 +86,8 @@ cancel a run without id; requeue
     audit outcome: new run_key=submitting0 outcome=cancelled
     outcome of submitting0: new channel_id=1094
     run submitting0: state=cancelled queue_tag=0 submitted_at=None ended_at=0s
-        failure_code=cancelled_by_moderator charged_seconds=0.0 counts_as_run=False
-        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None
+        failure_code=cancelled_by_moderator waiting_code=waits_for_backend waiting_params={'until':
+        1777897845} due_at=None
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
 block; requeue
@@ -95,8 +95,8 @@ block; requeue
     audit outcome: new run_key=submitting0 outcome=requester_blocked
     outcome of submitting0: new channel_id=1094
     run submitting0: state=refused queue_tag=0 submitted_at=None ended_at=0s
-        failure_code=requester_blocked failure_params={'until': 0} charged_seconds=0.0 counts_as_run=False
-        waiting_code=waits_for_backend waiting_params={'until': 1777897845} due_at=None
+        failure_code=requester_blocked failure_params={'until': 0} waiting_code=waits_for_backend
+        waiting_params={'until': 1777897845} due_at=None
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
 expire what waits
@@ -108,7 +108,7 @@ expire what waits
     outcome of waiting0: new due_at=604800s channel_id=755
     outcome of wan0: new due_at=604800s channel_id=326
     run batch0, run batch1, run waiting0, run wan0: state=refused queue_tag=0 ended_at=604800s
-        failure_code=waited_too_long charged_seconds=0.0 counts_as_run=False due_at=None
+        failure_code=waited_too_long due_at=None
     usage of 7 +0d: runs-1 seconds-60 weighted_seconds-60
     usage of the person +0d: runs-2 seconds-40 weighted_seconds-40
     usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
@@ -206,9 +206,9 @@ a failure
     audit outcome: new run_key=single0 outcome=failed
     outcome of single0: new channel_id=642
     run single0: state=failed gpu_used=H100 run_duration=9.0 ended_at=0s failure_code=run_failed
-        weight=2.0 charged_seconds=18.0 counts_as_run=False due_at=5s
+        weight=2.0 due_at=5s
     usage of the bot +0d: seconds-11
-    usage of the person +0d: runs-1 seconds-11 weighted_seconds-2 given_back+1
+    usage of the person +0d: runs-1 seconds-11 weighted_seconds-2 failures+1
 a failure with outputs
     answer of single0: shown_rev+1
     audit outcome: new run_key=single0 outcome=partial
@@ -218,8 +218,8 @@ a failure with outputs
 a failure; a failure with outputs
     answer of single0, outcome of single0: wanted_rev+1
     audit outcome: outcome=partial
-    run single0: outputs=['part.png'] partial=True counts_as_run=True
-    usage of the person +0d: runs+1 given_back-1
+    run single0: outputs=['part.png'] partial=True
+    usage of the person +0d: runs+1 failures-1
 a success
 damage the rules; a success
     answer of single0: shown_rev+1
@@ -229,10 +229,9 @@ damage the rules; a success
 a failure; a success
     answer of single0, outcome of single0: wanted_rev+1
     audit outcome: outcome=partial
-    run single0: outputs=['single0.png'] run_duration=20.0 partial=True charged_seconds=40.0
-        counts_as_run=True
+    run single0: outputs=['single0.png'] run_duration=20.0 partial=True
     usage of the bot +0d: seconds+11
-    usage of the person +0d: runs+1 seconds+11 weighted_seconds+22 given_back-1
+    usage of the person +0d: runs+1 seconds+11 weighted_seconds+22 failures-1
 a deadline; a success
     answer of single0, outcome of single0: wanted_rev+1
     audit outcome: outcome=succeeded
@@ -256,7 +255,7 @@ a late success
     audit outcome: details={'runs': 2, 'results': '2 of 2'}
     late of late0 1: new channel_id=422
     run late1: state=succeeded outputs=['late1.png'] run_duration=20.0 duration_in_doubt=False
-        failure_code=None charged_seconds=20.0
+        failure_code=None
     usage of the bot +0d: seconds-40
     usage of the person +0d: seconds-40 weighted_seconds-40
 a late report
@@ -273,7 +272,7 @@ success of a lost run
     answer of lost0, outcome of lost0: wanted_rev+1
     audit outcome: outcome=succeeded
     run lost0: state=succeeded run_id=run-lost0 outputs=['lost0.png'] run_duration=20.0 failure_code=None
-        charged_seconds=20.0 due_at=5s
+        due_at=5s
     usage of the bot +0d: seconds-40
     usage of the person +0d: seconds-40 weighted_seconds-40
 one run succeeds
@@ -284,18 +283,16 @@ the other run succeeds
     run running1: state=succeeded outputs=['running1.png'] run_duration=20.0 ended_at=0s due_at=5s
 the other run fails
     answer of running0: wanted_rev+1
-    run running1: state=failed run_duration=9.0 ended_at=0s failure_code=run_failed charged_seconds=9.0
-        counts_as_run=False due_at=5s
+    run running1: state=failed run_duration=9.0 ended_at=0s failure_code=run_failed due_at=5s
     usage of the bot +0d: seconds-11
-    usage of the person +0d: runs-1 seconds-11 weighted_seconds-11 given_back+1
+    usage of the person +0d: runs-1 seconds-11 weighted_seconds-11 failures+1
 one run succeeds; the other run fails
     answer of running0: shown_rev+3
     audit outcome: new run_key=running0 outcome=succeeded details={'runs': 2, 'results': '1 of 2'}
     outcome of running0: new channel_id=769
-    run running1: state=failed run_duration=9.0 ended_at=0s failure_code=run_failed charged_seconds=9.0
-        counts_as_run=False due_at=5s
+    run running1: state=failed run_duration=9.0 ended_at=0s failure_code=run_failed due_at=5s
     usage of the bot +0d: seconds-11
-    usage of the person +0d: runs-1 seconds-11 weighted_seconds-11 given_back+1
+    usage of the person +0d: runs-1 seconds-11 weighted_seconds-11 failures+1
 a run times out
     answer of running0: wanted_rev+1
     run running0: state=timed_out run_duration=0.0 duration_in_doubt=True ended_at=0s
@@ -320,7 +317,7 @@ a cancelled run succeeds
     outcome of cancelled0: new channel_id=923
     run cancelled0: state=succeeded outputs=['cancelled0.png'] run_duration=20.0 ended_at=0s due_at=5s
 settle a run
-    run done0: gpu_used=H100 run_duration=7.0 weight=2.0 charged_seconds=14.0 due_at=None
+    run done0: gpu_used=H100 run_duration=7.0 weight=2.0 due_at=None
     usage of the bot +0d: seconds-13
     usage of the person +0d: seconds-13 weighted_seconds-6
 cancel a waiting run
@@ -328,7 +325,7 @@ cancel a waiting run
     audit outcome: new run_key=waiting0 outcome=cancelled
     outcome of waiting0: new channel_id=755
     run waiting0: state=cancelled queue_tag=0 ended_at=0s cancel_requested_at=0s cancelled_by=a moderator
-        failure_code=cancelled_by_moderator charged_seconds=0.0 counts_as_run=False due_at=None
+        failure_code=cancelled_by_moderator due_at=None
     usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
 cancel a batch
     answer of batch0: wanted_rev+1 shown_rev+1
@@ -336,7 +333,7 @@ cancel a batch
     audit outcome: new run_key=batch0 outcome=cancelled details={'runs': 2, 'results': '0 of 2'}
     outcome of batch0: new channel_id=514
     run batch0, run batch1: state=cancelled queue_tag=0 ended_at=0s cancel_requested_at=0s cancelled_by=a
-        moderator failure_code=cancelled_by_moderator charged_seconds=0.0 counts_as_run=False due_at=None
+        moderator failure_code=cancelled_by_moderator due_at=None
     usage of the person +0d: runs-2 seconds-40 weighted_seconds-40
 cancel a running batch
     answer of running0: wanted_rev+2
@@ -365,7 +362,7 @@ approve
     answer of review0, review of review0: wanted_rev+1
     audit approve by a moderator: new run_key=review0
     request review0: decided_by=a moderator decided_at=0s
-    run review0: state=waiting queue_tag=19 charged_seconds=20.0 charged_on=+0d due_at=0s
+    run review0: state=waiting queue_tag=19 charged_on=+0d due_at=0s
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
 reserve flux for a role; approve
     audit outcome: new run_key=review0 outcome=refused
@@ -510,8 +507,7 @@ block
     request review0: decided_by=a moderator decided_at=0s
     review of review0: wanted_rev+1
     run batch0, run batch1, run waiting0: state=refused queue_tag=0 ended_at=0s
-        failure_code=requester_blocked failure_params={'until': 0, 'quiet': True} charged_seconds=0.0
-        counts_as_run=False due_at=None
+        failure_code=requester_blocked failure_params={'until': 0, 'quiet': True} due_at=None
     run review0: state=rejected ended_at=0s failure_code=requester_blocked failure_params={'until': 0,
         'others': 2} due_at=None
     usage of the person +0d: runs-2 seconds-40 weighted_seconds-40

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,17 +9,14 @@ import pytest
 
 from bot.domain.budgets import (
     NO_LIMIT,
-    Charge,
     budget_day,
-    charge_of,
     day_end,
     has_daily_limit,
     limits_of,
-    recorded_charge,
     reported_seconds,
     weight_of,
 )
-from bot.domain.runs import Run, RunReport, RunState
+from bot.domain.runs import Charge, Run, RunReport, RunState
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.domain.transitions import end
 from tests.unit.domain.policy_cases import having
@@ -59,14 +55,15 @@ def test_a_second_on_a_gpu_counts_by_its_weight() -> None:
 
 
 NOTHING = Charge()
-RESERVED = Charge(1, 60, 240, 60)
-MEASURED = Charge(1, 12.5, 50, 12.5)
+RESERVED = Charge(1, 0, 60, 240, 60)
+MEASURED = Charge(1, 0, 12.5, 50, 12.5)
+FAILED = {"runs": 0, "failures": 1}
 S = RunState
 
 
 def charged(state: RunState, **more: Any) -> Run:
     """Return a run with a queue call on a GPU whose weight is 4, which is charged its reservation."""
-    started = {"submitted_at": NOW, "started_at": NOW, "weight": 4, "charged_seconds": 240}
+    started = {"submitted_at": NOW, "started_at": NOW, "weight": 4}
     return made_run(state, **{"charged_on": NOW.date(), **started, **more})
 
 
@@ -80,27 +77,20 @@ def charged(state: RunState, **more: Any) -> Run:
         (charged(S.SUCCEEDED, run_duration=12.5), MEASURED),
         # The bot noticed the start or the end late.
         (charged(S.SUCCEEDED, run_duration=12.5, duration_in_doubt=True), RESERVED),
-        (charged(S.TIMED_OUT, run_duration=100.0, duration_in_doubt=True), Charge(1, 100, 400, 100)),
+        (charged(S.TIMED_OUT, run_duration=100.0, duration_in_doubt=True), Charge(1, 0, 100, 400, 100)),
         # A failure without outputs is no run.
-        (charged(S.FAILED), RESERVED._replace(runs=0)),
-        (charged(S.FAILED, run_duration=12.5), MEASURED._replace(runs=0)),
+        (charged(S.FAILED), RESERVED._replace(**FAILED)),
+        (charged(S.FAILED, run_duration=12.5), MEASURED._replace(**FAILED)),
         (charged(S.FAILED, run_duration=12.5, partial=True), MEASURED),
         # Nothing was executed.
+        (charged(S.AWAITING_APPROVAL, charged_on=None), NOTHING),
         (charged(S.REFUSED), NOTHING),
-        (charged(S.REFUSED, run_duration=12.5), MEASURED._replace(runs=0)),
+        (charged(S.REFUSED, run_duration=12.5), MEASURED._replace(**FAILED)),
         (charged(S.CANCELLED, submitted_at=None), NOTHING),
     ],
 )
 def test_a_run_costs_what_is_known_and_otherwise_its_reservation(run: Run, expected: Charge) -> None:
-    assert charge_of(run) == expected
-
-
-def test_the_ledger_keeps_the_charge_of_the_row() -> None:
-    started, refunded = charged(S.RUNNING), charged(S.FAILED, counts_as_run=False)
-    assert [recorded_charge(run) for run in (started, refunded)] == [RESERVED, RESERVED._replace(runs=0)]
-    assert recorded_charge(replace(started, submitted_at=None)) == RESERVED._replace(started=0)
-    unknown = [replace(started, charged_on=None), replace(started, charged_seconds=None)]
-    assert [recorded_charge(run) for run in unknown] == [NOTHING, NOTHING]
+    assert (run.charge, run.charged_seconds) == (expected, expected.weighted)
 
 
 def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call() -> None:

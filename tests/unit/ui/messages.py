@@ -20,6 +20,7 @@ from bot.ui.results import Batch, outcome_messages
 from tests.unit.factories import made_run
 
 KEY = "abcdefghij234567"
+CHARGED = {"charged_on": made_run().created_at.date(), "submitted_at": made_run().created_at}
 
 KINDS = [
     kind
@@ -35,7 +36,7 @@ def run(state: RunState = RunState.SUCCEEDED, **more: Any) -> Run:
     )
     asked: dict[str, Any] = {"prompt": "a lighthouse", "seed": 7, "outputs": outputs}
     if state in (RunState.SUCCEEDED, RunState.FAILED):
-        asked |= {"gpu_used": "L4", "run_duration": 8.2, "charged_seconds": 8.2}
+        asked |= {"gpu_used": "L4", "run_duration": 8.2, **CHARGED}
     return made_run(state, **asked | more)
 
 

@@ -48,7 +48,7 @@ def statuses() -> Mapping[str, Shown]:
 
 def ends() -> Mapping[str, Shown]:
     blocked = {"failure_code": REQUESTER_BLOCKED}
-    two = batch_of(S.SUCCEEDED, S.SUCCEEDED, charged_seconds=24.0)
+    two = batch_of(S.SUCCEEDED, S.SUCCEEDED, weight=2.9)
     mixed = batch_of(S.SUCCEEDED, S.FAILED, S.REFUSED, S.TIMED_OUT)
     codes = (None, "run_failed", "comfy_unauthorized", "deadline")
     mixed = [replace(each, failure_code=code) for each, code in zip(mixed, codes, strict=True)]
@@ -59,7 +59,7 @@ def ends() -> Mapping[str, Shown]:
         "inputs": ended(run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})),
         "blocked": ended(run(S.REFUSED, **blocked, failure_params={"others": 2})),
         "blocked until": ended(run(S.REJECTED, **blocked, failure_params={"until": UNTIL})),
-        "weighted": ended(run(S.FAILED, failure_code="run_failed", charged_seconds=24.0)),
+        "weighted": ended(run(S.FAILED, failure_code="run_failed", weight=2.9)),
         "nothing": ended(run(), made=PreparedOutputs()),
         "several, some failed": ended(*mixed, made=LAKE),
         "several, one behind a spoiler": ended(two[0], replace(two[1], spoiler=True)),
