@@ -62,7 +62,7 @@ async def once(narrator: Narrator, output: Path) -> None:
 
 
 async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
-    """Run the demo until Ctrl-C, SIGTERM or the page's "End preview session".
+    """Run the demo until Ctrl-C, SIGTERM or the end of a page's preview.
 
     Raises DemoFailed, or TimeoutError if there is no first picture after `FIRST_SECONDS`.
     """
