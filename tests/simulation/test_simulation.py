@@ -30,7 +30,7 @@ def simulate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 20), ("postgres", 3)])
+@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 16), ("postgres", 2)])
 def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -> None:
     done = simulate(tmp_path, "--seed", _SEED, "--rounds", str(rounds), "--database", database)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -61,6 +61,7 @@ def test_a_post_that_is_found_and_edited_is_found_again(tmp_path: Path) -> None:
     assert " requests=1 kills=2 " in done.stdout
 
 
+@pytest.mark.slow
 def test_a_post_that_outlives_its_lease_deletes_no_outcome(tmp_path: Path) -> None:
     """While a post outlives its lease, another process edits the outcome into the answer."""
     file = tmp_path / "steps.json"
