@@ -30,7 +30,7 @@ def simulate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 16), ("postgres", 2)])
+@pytest.mark.parametrize(("database", "rounds"), [("sqlite", 12), ("postgres", 2)])
 def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -> None:
     done = simulate(tmp_path, "--seed", _SEED, "--rounds", str(rounds), "--database", database)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -39,7 +39,7 @@ def test_rounds_keep_every_promise(tmp_path: Path, database: str, rounds: int) -
 
 
 @pytest.mark.parametrize(
-    ("database", "rounds"), [("sqlite", 3), pytest.param("postgres", 2, marks=pytest.mark.slow)]
+    ("database", "rounds"), [("sqlite", 2), pytest.param("postgres", 2, marks=pytest.mark.slow)]
 )
 def test_a_seed_replays_exactly(tmp_path: Path, database: str, rounds: int) -> None:
     arguments = ("--seed", "replay", "--rounds", str(rounds), "--database", database)

@@ -13,7 +13,7 @@ POST = "POST /channels/{channel_id}/messages"
 
 
 async def story(stage: Stage, alice: Person, mona: Person) -> None:
-    large, sound = _noise(2100), b"RIFF\xff\xff\x00\x00WAVEfmt " + bytes(1600)
+    large, sound = _noise(1900), b"RIFF\xff\xff\x00\x00WAVEfmt " + bytes(1600)
     long = sound + bytes(11 * 1024**2)
     await _makes(stage, alice, "a sound", {"a.wav": sound})
     await mona.sets("Results", spoilers=["Always"])

@@ -61,7 +61,7 @@ WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
 PLANS = ("indexscan", "bitmapscan", "indexonlyscan")
 PAIRS = pairs()
 DRAWN = [*APART, *random.Random(1).sample([pair for pair in PAIRS if pair not in APART], 60 - len(APART))]
-GROUPS = 6
+GROUPS = 4
 
 
 class Step(NamedTuple):
