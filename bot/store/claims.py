@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Integer, Select, and_, bindparam, func, or_, 
 
 from bot.database.engine import Database, Repository, reads, writes, writes_unsynced
 from bot.database.key_values import read_value
-from bot.database.row_locks import lock, lock_requests, lock_rows, lock_run
-from bot.database.rows import WITH_REQUEST, revise, select_runs, set_columns, to_run
+from bot.database.row_locks import lock, lock_requests, lock_requests_of, lock_rows, lock_run
+from bot.database.rows import WITH_REQUEST, revise, runs_of, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedError, RefusedForNow
@@ -22,7 +22,7 @@ from bot.domain.run_timing import RunTimeout, next_poll
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
 from bot.store.blocks import active_block, end_blocked_run
-from bot.store.ledger import post
+from bot.store.ledger import by_day, post
 from bot.store.queue import (
     ADVANCE,
     NOT_HELD,
@@ -135,11 +135,18 @@ def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answe
     return _claimed(connection, claim_id)
 
 
-def _refuse(connection: Connection, key: str, reason: RefusedError, now: datetime) -> None:
-    """End a run that was found waiting, unless it has been claimed or ended since."""
-    run = lock_run(connection, key)
-    if run.state is RunState.WAITING:
+def _refuse(connection: Connection, keys: Sequence[str], reason: RefusedError, now: datetime) -> bool:
+    """End runs that were found waiting, and return whether any still were.
+
+    All end in one transaction, so that nobody sees half a batch. The lock keeps them from ending while the
+    queues are numbered, one after the other.
+    """
+    lock(connection, "submit")
+    found = [run for owner in lock_requests_of(connection, keys) for run in runs_of(connection, owner)]
+    waiting = [run for run in by_day(found) if run.key in keys and run.state is RunState.WAITING]
+    for run in waiting:
         refuse(connection, run, reason, now)
+    return bool(waiting)
 
 
 def _claimed(connection: Connection, claim_id: str) -> Run | None:
@@ -211,7 +218,7 @@ class ClaimStore(Repository):
         if isinstance(reason, RefusedForNow):
             hold(connection, run, reason, now)
         else:
-            _refuse(connection, key, reason, now)
+            _refuse(connection, [key], reason, now)
         return None, True
 
     @reads
@@ -228,11 +235,9 @@ class ClaimStore(Repository):
         return await self._refuse_waiting(_OLD_RUNS, now - _LONGEST_WAIT, "waited_too_long", now)
 
     async def _refuse_waiting(self, which: Select[Any], by: datetime, code: str, now: datetime) -> bool:
-        """Refuse the waiting runs that a query finds, and return whether there are any."""
+        """Refuse the waiting runs that a query finds, and return whether there were any."""
         keys = await self._found(which, by)
-        for key in keys:
-            await self._database.write(_refuse, key, RefusedError(code), now)
-        return bool(keys)
+        return bool(keys) and await self._database.write(_refuse, keys, RefusedError(code), now)
 
     @reads
     def _found(self, connection: Connection, which: Select[Any], by: datetime) -> Sequence[str]:

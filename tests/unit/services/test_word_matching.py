@@ -227,7 +227,9 @@ def test_the_forms_of_a_text_keep_their_promises(text: str) -> None:
     assert len(fold(f"{plain}ß")) == len(plain) + 1  # which has two letters in lower case
     assert mark_word_edges(plain).replace(WORD_EDGE, "") == plain
     assert text_forms(text).all[0] == plain
-    assert len(text_forms(text).all) <= 12
+    # Two spellings, each with its single letters apart and joined; each of these is read in two ways, too.
+    # The text in foreign letters comes on top.
+    assert len(text_forms(text).all) <= 2 * 2 * 3 + 1
 
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20), TEXTS)
