@@ -64,7 +64,7 @@ class Postgres:
             },
         )
         # Without BEGIN and ROLLBACK a read takes a third of the time. In a transaction, too, each statement
-        # would see its own moment.
+        # would see its own snapshot.
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self.engine = self._engine.sync_engine
         event.listen(self.engine, "checkout", _replace_closed)
