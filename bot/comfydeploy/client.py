@@ -18,16 +18,7 @@ from pydantic import SecretStr
 from bot import __version__
 from bot.comfydeploy.deployments import GPUS, parse_deployment
 from bot.comfydeploy.reports import parse_log, parse_run, parse_webhook
-from bot.comfydeploy.wire import (
-    QUEUE_PATH,
-    WEBHOOKS,
-    WebhookSigner,
-    error_from_http,
-    load_object,
-    queue_body,
-    scrub,
-    uuid_of,
-)
+from bot.comfydeploy.wire import WEBHOOKS, WebhookSigner, error_from_http, load, scrub, uuid_of
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable, reason_of
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
@@ -36,8 +27,6 @@ from bot.domain.runs import Run, RunReport
 MAX_REPLY = 4 * 1024 * 1024
 # No run has this id.
 NO_RUN = "00000000-0000-4000-8000-000000000000"
-MAX_LOG = 2 * 1024 * 1024
-MAX_ERROR_REPLY = 64 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
 TIMEOUTS = {
     "queue": aiohttp.ClientTimeout(total=QUEUE_CALL_SECONDS, connect=10),
@@ -109,9 +98,14 @@ class ComfyDeploy:
                 raise
 
     async def start_run(self, run: Run) -> str:
-        body = queue_body(run, self._signer.url(run.key))
-        reply = await self._call("queue", "POST", QUEUE_PATH, json=body)
-        return uuid_of(load_object(reply), "run_id")
+        body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
+        if (webhook := self._signer.url(run.key)) is not None:
+            # The second field asks for reports of the progress.
+            body |= {"webhook": webhook, "webhook_intermediate_status": True}
+        if run.gpu is not None:
+            body["gpu"] = run.gpu
+        reply = await self._call("queue", "POST", "/run/deployment/queue", json=body)
+        return uuid_of(load(reply, dict), "run_id")
 
     async def get_run(self, run_id: str) -> RunReport:
         params = {"queue_position": "true"}
@@ -127,18 +121,10 @@ class ComfyDeploy:
     async def read_log(self, run_id: str) -> tuple[str, ...]:
         """Return the last entries of a run's log. The path is undocumented."""
         path = f"/v2/clickhouse-run-logs/{quote(run_id, safe='')}"
-        body = await self._call("log", "GET", path, max_reply=MAX_LOG)
+        body = await self._call("log", "GET", path)
         return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
 
-    async def _call(
-        self,
-        call: str,
-        method: str,
-        path: str,
-        *,
-        max_reply: int = MAX_REPLY,
-        **kwargs: Any,
-    ) -> bytes:
+    async def _call(self, call: str, method: str, path: str, **kwargs: Any) -> bytes:
         """Return the body of a 2xx response. Raises BackendError for any other response, or for none.
 
         `call` is the name of the call in the metrics.
@@ -157,16 +143,15 @@ class ComfyDeploy:
             ) as response:
                 result = str(response.status)
                 if 200 <= response.status < 300:
-                    body = await _read(response, max_reply)
-                    if len(body) > max_reply:
-                        raise BackendBadReply(f"{response.status}: a body of more than {max_reply} bytes")
+                    body = await _read(response)
+                    if len(body) > MAX_REPLY:
+                        raise BackendBadReply(f"{response.status}: a body of more than {MAX_REPLY} bytes")
                     return body
                 body = b""
                 # The status is known, so as much of the body as arrives is enough.
                 with suppress(aiohttp.ClientError, TimeoutError):
-                    body = await _read(response, MAX_ERROR_REPLY)
-                status, headers = response.status, response.headers
-                raise error_from_http(status, headers, body, call=call, secrets=(key,))
+                    body = await _read(response)
+                raise error_from_http(response.status, response.headers, body, call=call, secrets=(key,))
         except (aiohttp.ClientError, TimeoutError) as error:
             kind: type[BackendError] = BackendBadReply
             if isinstance(error, _BEFORE_THE_REQUEST):
@@ -179,10 +164,10 @@ class ComfyDeploy:
             self._called(call, result, clock() - began)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > limit:
+        if len(body) > MAX_REPLY:
             break
     return bytes(body)

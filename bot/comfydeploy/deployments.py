@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import from_json
 
-from bot.comfydeploy.wire import load
-from bot.domain.backend import DeploymentDescription, InputClass, InputDescription, InputKind
+from bot.comfydeploy.wire import load, number
+from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
 
 # The seven GPUs in ComfyDeploy's documentation, in the same order.
@@ -26,9 +27,7 @@ MAX_KEY = 200
 MAX_TEXT = 1000
 MAX_DEFAULT = 6000
 MAX_OPTIONS = 1000  # of one input
-MAX_ALL_OPTIONS = 5000  # of all inputs
 MAX_OPTION = 500
-MAX_OPTIONS_TEXT = 100_000
 MAX_COUNT = 604_800  # a week of seconds; dates can't be computed with much larger numbers
 
 # The classes of ComfyDeploy's input nodes, without the prefix.
@@ -62,14 +61,12 @@ _TYPES = {
 }
 # Classes of later versions that load weights: a plain text option would let any user choose the download.
 _LOADS_WEIGHTS = re.compile(r"lora|checkpoint|ckpt|model|unet|vae|controlnet|embedding", re.IGNORECASE)
-_MULTI_LINE = frozenset({"Text", "TextAny"})
+MULTI_LINE = frozenset({f"{_PREFIX}Text", f"{_PREFIX}TextAny"})
 
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
     """Parse the response of GET /deployment/{id}, or raise BackendBadReply."""
-    data = load(body)
-    if not isinstance(data, Mapping):
-        raise BackendBadReply("the deployment is not an object")
+    data = load(body, dict)
     if not isinstance(data.get("id"), str):
         raise BackendBadReply("the deployment has no id")
     workflow, nodes = data.get("workflow"), data.get("input_types")
@@ -85,7 +82,6 @@ def parse_deployment(body: bytes) -> DeploymentDescription:
 
 
 def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:
-    space = MAX_ALL_OPTIONS
     for node in nodes[:MAX_INPUTS]:
         key = node.get("input_id") if isinstance(node, Mapping) else None
         if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY:
@@ -93,11 +89,12 @@ def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:
         default = node.get("default_value")
         # A default that is too long for an option applies, but can't be shown.
         is_long = isinstance(default, str) and len(default) > MAX_DEFAULT
-        choices = _options(node.get("enum_options"))[:space]
-        space -= len(choices)
+        class_name = _text(node.get("class_type"))
         yield InputDescription(
             key=key,
-            input_class=input_class(_text(node.get("class_type")), _text(node.get("type"))),
+            class_name=class_name,
+            kind=kind_of(class_name, _text(node.get("type"))),
+            multi_line=class_name in MULTI_LINE,
             display_name=_text(node.get("display_name")),
             description=_text(node.get("description")),
             default=default if _is_scalar(default) and not is_long else None,
@@ -105,19 +102,17 @@ def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:
             has_hidden_default=isinstance(default, list) or is_long,
             minimum=_number(node.get("min_value")),
             maximum=_number(node.get("max_value")),
-            choices=choices,
+            choices=_options(node.get("enum_options")),
         )
 
 
-def input_class(class_type: str, wire_type: str) -> InputClass:
-    """Return the class of a node. An unknown class is WEIGHTS if its name suggests it; otherwise its kind is
-    derived from `wire_type`.
+def kind_of(class_name: str, wire_type: str) -> InputKind | None:
+    """Return the kind of a node's values. For an unknown class, it is WEIGHTS if its name suggests that;
+    otherwise `wire_type` tells it.
     """
-    name = class_type.removeprefix(_PREFIX)
-    kind = _CLASSES.get(name)
-    if kind is None:
-        kind = InputKind.WEIGHTS if _LOADS_WEIGHTS.search(class_type) else _TYPES.get(wire_type)
-    return InputClass(class_type, kind, multi_line=name in _MULTI_LINE)
+    if known := _CLASSES.get(class_name.removeprefix(_PREFIX)):
+        return known
+    return InputKind.WEIGHTS if _LOADS_WEIGHTS.search(class_name) else _TYPES.get(wire_type)
 
 
 def _text(value: object) -> str:
@@ -127,19 +122,16 @@ def _text(value: object) -> str:
 def _number(value: object) -> int | float | None:
     """Parse a number, also from a string. Return None for anything else, such as a connection to a node."""
     if isinstance(value, str):
-        try:
-            value = float(value[:MAX_TEXT])
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if abs(value) <= _LARGEST else None
+        with suppress(ValueError):
+            value = float(value)
+    found = number(value)
+    return found if found is not None and abs(found) <= _LARGEST else None
 
 
 def _count(value: object) -> int | None:
     """Parse a limit, at most MAX_COUNT. Return None for 0 or less, which means that there is no limit."""
-    number = _number(value)
-    return min(int(number), MAX_COUNT) if number is not None and number >= 1 else None
+    found = _number(value)
+    return min(int(found), MAX_COUNT) if found is not None and found >= 1 else None
 
 
 def _is_scalar(value: object) -> bool:
@@ -155,7 +147,7 @@ def _is_scalar(value: object) -> bool:
 def _options(value: object) -> tuple[str, ...]:
     """Parse options as strings. A string holds them as JSON, one per line, or separated by commas."""
     if isinstance(value, str):
-        text = value[:MAX_OPTIONS_TEXT]
+        text = value
         try:
             value = from_json(text, allow_inf_nan=False)
         except ValueError:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from bot.comfydeploy.wire import load_list, load_object, uuid_of
+from bot.comfydeploy.wire import ECHOED_WEBHOOK, load, number, uuid_of
 from bot.domain.errors import BackendBadReply
 from bot.domain.runs import Output, RunReport, RunState
 from bot.domain.text import clean_text
@@ -31,13 +31,11 @@ STATES: Mapping[str, RunState] = {
 }
 _LOG_ENTRIES, _LOG_TEXT = 2000, 100_000
 _END = "__END__"
-_WEBHOOK_LINE = re.compile(r"webhooks(?:\\*/|%2F)comfydeploy", re.IGNORECASE)
 
 _PERCENT_WORDS = frozenset({"processing", "completed"})
 # States that both dialects have don't reveal the scale of the progress. Float noise never brings a progress
 # of at most 1 above this value.
 _SURELY_PERCENT = 1.5
-_INFINITY = float("inf")
 _WEBHOOK_FIELDS = (("status", str), ("live_status", str), ("event_type", str), ("outputs", list))
 
 
@@ -49,19 +47,19 @@ def parse_webhook(body: bytes) -> RunReport:
     The output of a `run.output` event is ignored. It is only one of the run's outputs, so the others would
     seem to be missing, and its link may not work.
     """
-    data = load_object(body)
+    data = load(body, dict)
     for field, kind in _WEBHOOK_FIELDS:
         if data.get(field) is not None and type(data[field]) is not kind:
             raise BackendBadReply(f"{field} has the wrong type")
-    if data.get("progress") is not None and _number(data["progress"]) is None:
+    if data.get("progress") is not None and number(data["progress"]) is None:
         raise BackendBadReply("progress is not a finite number")
     return _report(data, "run_id", () if data.get("event_type") == "run.output" else data.get("outputs"))
 
 
 def parse_run(body: bytes) -> RunReport:
     """Parse the response of GET /run/{id}. Invalid fields, other than the id, are treated as absent."""
-    data = load_object(body)
-    ahead, gpu, seconds = data.get("queue_position"), data.get("gpu"), _number(data.get("run_duration"))
+    data = load(body, dict)
+    ahead, gpu, seconds = data.get("queue_position"), data.get("gpu"), number(data.get("run_duration"))
     return _report(data, "id", data.get("outputs"))._replace(
         # ComfyDeploy counts from 0.
         queue_position=ahead + 1 if type(ahead) is int and 0 <= ahead < 2**31 - 1 else None,
@@ -72,7 +70,7 @@ def parse_run(body: bytes) -> RunReport:
 
 def _report(data: Mapping[str, Any], id_field: str, outputs: object) -> RunReport:
     status, phrase = data.get("status"), data.get("live_status")
-    word, progress = status if isinstance(status, str) else "", _number(data.get("progress"))
+    word, progress = status if isinstance(status, str) else "", number(data.get("progress"))
     if progress is not None:
         progress = min(max(progress, 0), 100)
         if word in _PERCENT_WORDS or progress > _SURELY_PERCENT:
@@ -94,23 +92,17 @@ def parse_log(body: bytes) -> tuple[str, ...]:
     """
     kept: list[str] = []
     room = _LOG_TEXT
-    for entry in load_list(body)[: -_LOG_ENTRIES - 1 : -1]:
+    for entry in load(body, list)[: -_LOG_ENTRIES - 1 : -1]:
         text = entry.get("log") if isinstance(entry, dict) else None
         if isinstance(text, str) and room > 0:
             # Half a line could begin inside a secret, which then looks harmless.
             whole = text if len(text) <= room else text[-room:].partition("\n")[2]
             # The runner itself writes end marks, and deliveries of webhooks with their whole URLs.
             lines = whole.splitlines(keepends=True)
-            own = (line for line in lines if line.strip() != _END and not _WEBHOOK_LINE.search(line))
+            own = (line for line in lines if line.strip() != _END and not ECHOED_WEBHOOK.search(line))
             kept.append("".join(own))
             room -= len(text)
     return tuple(text for text in reversed(kept) if text.strip())
-
-
-def _number(value: object) -> int | float | None:
-    if type(value) is not int and type(value) is not float:
-        return None
-    return value if -_INFINITY < value < _INFINITY else None
 
 
 MAX_OUTPUTS = 200

@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
@@ -27,9 +27,9 @@ from bot.domain.errors import (
     BackendTimeout,
     BackendUnauthorized,
 )
-from bot.domain.runs import Run
 from bot.domain.text import clean_text
 
+T = TypeVar("T")
 MAX_DETAIL = 500
 MAX_FIELDS = 10
 MAX_RETRY_AFTER = 86_400.0
@@ -39,7 +39,7 @@ _NOT_CANCELLABLE = b"no modal function call ID"
 _PASSED_THROUGH = "Error creating run: "
 _BEARER = re.compile(r"(bearer[\s+]+)[^\s\"',}]+", re.IGNORECASE)
 # Our webhook URL as ComfyDeploy echoes it: plain, with JSON's escaped slashes, or percent-encoded.
-_WEBHOOK = re.compile(r"(webhooks(?:\\*/|%2F)comfydeploy(?:\\*/|%2F))[^\s\"'<>,}]+", re.IGNORECASE)
+ECHOED_WEBHOOK = re.compile(r"(webhooks(?:\\*/|%2F)comfydeploy(?:\\*/|%2F))[^\s\"'<>,}]+", re.IGNORECASE)
 
 _BY_STATUS: Mapping[int, type[BackendError]] = {
     401: BackendUnauthorized,
@@ -61,9 +61,11 @@ def error_from_http(
     own 500 is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose
     options aren't a list of texts, its web server answers 500 in plain text.
     """
-    detail, content = describe(status, body, secrets=secrets), None
+    # Scrub before truncating, so that no part of a secret remains.
+    text = scrub(body[:16_384].decode("utf-8", "replace"), secrets)
+    detail, content = f"{status}: {clean_text(text, MAX_DETAIL)}", None
     with suppress(BackendBadReply):
-        content = load_object(body)
+        content = load(body, dict)
     told = (content or {}).get("detail")
     # A machine's own answer is unrelated to the API key and the deployment.
     passed_through = isinstance(told, str) and told.startswith(_PASSED_THROUGH)
@@ -91,18 +93,11 @@ def error_from_http(
     return _BY_STATUS.get(status, BackendRefused)(detail)
 
 
-def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:
-    """Describe an answer for the log by its status and the start of its body, without secrets."""
-    # Scrub before truncating, so that no part of a secret remains.
-    text = scrub(body[:16_384].decode("utf-8", "replace"), secrets)
-    return f"{status}: {clean_text(text, MAX_DETAIL)}"
-
-
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace `secrets`, bearer tokens, and the part of our webhook URLs that authenticates."""
     for secret in secrets:
         text = text.replace(secret, "***") if secret else text
-    return _WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
+    return ECHOED_WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
 
 
 def _fields(detail: object) -> tuple[str, ...]:
@@ -118,30 +113,25 @@ def _fields(detail: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))[:MAX_FIELDS]
 
 
-def load(body: bytes) -> Any:
-    """Parse JSON, in which 1e999 is infinity.
+def load(body: bytes, kind: type[T]) -> T:
+    """Parse JSON whose value is a `dict` or a `list`. In it, 1e999 is infinity.
 
-    Raises BackendBadReply for invalid JSON, NaN, bad UTF-8, and more than 200 levels.
+    Raises BackendBadReply for another value, invalid JSON, NaN, bad UTF-8, and more than 200 levels.
     """
     try:
-        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except (ValueError, RecursionError) as error:
         raise BackendBadReply(f"not JSON: {str(error)[:100]}") from None
-
-
-def load_object(body: bytes) -> dict[str, Any]:
-    value = load(body)
-    if not isinstance(value, dict):
-        raise BackendBadReply("not a JSON object")
+    if not isinstance(value, kind):
+        raise BackendBadReply(f"not a JSON {'object' if kind is dict else 'array'}")
     return value
 
 
-def load_list(body: bytes) -> list[Any]:
-    """Parse a JSON array, or raise BackendBadReply."""
-    value = load(body)
-    if not isinstance(value, list):
-        raise BackendBadReply("not a JSON array")
-    return value
+def number(value: object) -> int | float | None:
+    """Return a finite number, or None for anything else, such as a boolean."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < float("inf") else None
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -154,19 +144,6 @@ def uuid_of(data: Mapping[str, Any], field: str) -> str:
     if not _UUID.fullmatch(text):
         raise BackendBadReply(f"{field} is not a UUID")
     return text
-
-
-QUEUE_PATH = "/run/deployment/queue"
-
-
-def queue_body(run: Run, webhook: str | None) -> dict[str, Any]:
-    """Build the JSON of POST /run/deployment/queue, which asks for progress events, too."""
-    body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
-    if webhook is not None:
-        body |= {"webhook": webhook, "webhook_intermediate_status": True}
-    if run.gpu is not None:
-        body["gpu"] = run.gpu
-    return body
 
 
 WEBHOOK_PATH = "/webhooks/comfydeploy"

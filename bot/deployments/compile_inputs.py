@@ -14,7 +14,7 @@ from bot.deployments.choices import input_of, size_text
 from bot.deployments.inputs import NUMBERS, Input, number
 from bot.deployments.schema import Choice, InputSettings, SizesSettings
 from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST
-from bot.domain.backend import InputClass, InputDescription, InputKind
+from bot.domain.backend import InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import shorten, strip_invisible
@@ -25,8 +25,6 @@ _TEXT_LENGTH = 6000
 _SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
 _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
 NO_PROMPT = 4
-# The class of an input that only the file describes.
-_UNDESCRIBED = InputClass("", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Source:
 
     @classmethod
     def of(cls, key: str, settings: InputSettings, described: InputDescription | None = None) -> Source:
-        return cls(settings, described or InputDescription(key=key, input_class=_UNDESCRIBED))
+        return cls(settings, described or InputDescription(key=key))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,8 +50,8 @@ class Source:
         settings. A choice without choices is a text.
         """
         settings, described = self.settings, self.described
-        kind = settings.kind or described.input_class.kind
-        if kind is None and described.input_class is _UNDESCRIBED:
+        kind = settings.kind or described.kind
+        if kind is None and described.class_name is None:
             if settings.is_seed:
                 kind = InputKind.INTEGER
             elif settings.is_prompt or settings.fixed is not None:
@@ -77,7 +75,7 @@ class Source:
             return 1
         if any("prompt" in name for name in names):
             return 2
-        return 3 if self.described.input_class.multi_line else NO_PROMPT
+        return 3 if self.described.multi_line else NO_PROMPT
 
 
 def _named(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
@@ -102,9 +100,9 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
     if kind is None:
         # No user could enter a value for it, so it is hidden and the backend uses its own default.
         hidden = input_of(key=key, option=option, kind=InputKind.TEXT, hidden=True)
-        if described.input_class is _UNDESCRIBED:
+        if described.class_name is None:
             return hidden, ["is not in ComfyDeploy's description; it needs a 'kind' in the file"]
-        return hidden, [f"is of a class that can't be offered ({described.input_class.name or 'none given'})"]
+        return hidden, [f"is of a class that can't be offered ({described.class_name or 'none given'})"]
     is_text, is_weights, choices = kind is InputKind.TEXT, kind is InputKind.WEIGHTS, _choices(source, kind)
     minimum, maximum = _bounds(source, kind)
     about = described.description if described.description.strip() else described.display_name

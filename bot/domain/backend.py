@@ -29,27 +29,19 @@ class InputKind(StrEnum):
     WEIGHTS = "weights"  # a LoRA or checkpoint, limited to the configured choices
 
 
-@dataclass(frozen=True, slots=True)
-class InputClass:
-    """A class of inputs. `name` is the backend's own name for the class.
-
-    `kind` is None if it can't be determined. A multi-line text may be the prompt.
-    """
-
-    name: str
-    kind: InputKind | None
-    multi_line: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputDescription:
     """An input as the backend describes it.
 
-    If `has_hidden_default` is True, the input has a default that can't be shown, and `default` is None.
+    `class_name` is the backend's own name for the input's class, or None if the backend doesn't describe the
+    input. `kind` is None if it can't be determined. A multi-line text may be the prompt. An input with
+    `has_hidden_default` has a default that can't be shown, and its `default` is None.
     """
 
     key: str
-    input_class: InputClass
+    class_name: str | None = None
+    kind: InputKind | None = None
+    multi_line: bool = False
     display_name: str = ""
     description: str = ""
     default: str | int | float | bool | None = None

@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import __version__
-from bot.comfydeploy.client import MAX_LOG, MAX_REPLY, TIMEOUTS, ComfyDeploy, open_session
+from bot.comfydeploy.client import MAX_REPLY, TIMEOUTS, ComfyDeploy, open_session
 from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import WebhookSigner
 from bot.domain import errors
@@ -123,9 +123,8 @@ _, CANCELLED = answer("run_cancel_unknown")
         ("queue", 403, b"x" * 2_000_000, errors.BackendForbidden),
         ("queue", 429, "slower", errors.BackendRateLimited),
         ("run", 200, b" " * (MAX_REPLY + 1), errors.BackendBadReply),
-        ("log", 200, b" " * (MAX_LOG + 1), errors.BackendBadReply),
     ],
-    ids=["cancel", "choices", "redirect", "endless error", "too many", "endless answer", "endless log"],
+    ids=["cancel", "choices", "redirect", "endless error", "too many", "endless answer"],
 )
 async def test_an_answer_has_its_error(
     call: str, status: int, body: object, kind: type[errors.BackendError]

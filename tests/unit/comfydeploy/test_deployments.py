@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy import deployments
-from bot.comfydeploy.deployments import MAX_COUNT, input_class, parse_deployment
+from bot.comfydeploy.deployments import MAX_COUNT, kind_of, parse_deployment
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 from bot.domain.errors import BackendBadReply
 
@@ -28,7 +28,7 @@ def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
         workflow={"name": "w", "cover_url": "leak-2"},
         version={"workflow_api": "leak-3"},
     )
-    assert (info.id, info.name, info.inputs[0].input_class.name) == ("d", "w", "L")
+    assert (info.id, info.name, info.inputs[0].class_name) == ("d", "w", "L")
     assert "leak" not in repr(info)
 
 
@@ -90,9 +90,7 @@ def test_a_description_is_cut_to_what_can_be_offered() -> None:
     assert (len(one.display_name), len(one.description)) == (deployments.MAX_TEXT,) * 2
     assert one.choices == (longest,)
     options = [str(number) for number in range(5000)]
-    many = parsed(*({"input_id": f"{number}", "enum_options": options} for number in range(10))).inputs
-    assert len(many[0].choices) == deployments.MAX_OPTIONS
-    assert sum(len(each.choices) for each in many) == deployments.MAX_ALL_OPTIONS
+    assert len(parsed_input(enum_options=options).choices) == deployments.MAX_OPTIONS
 
 
 @pytest.mark.parametrize("sent", [["70", 0], "x" * 6001], ids=["another node's", "too long"])
@@ -112,7 +110,7 @@ def test_one_unreadable_input_does_not_hide_the_others() -> None:
     ("body", "told"),
     [
         (b"", "not JSON: .* at line 1 column 0"),
-        (b"[]", "the deployment is not an object"),
+        (b"[]", "not a JSON object"),
         (b'{"id": 5}', "the deployment has no id"),
     ],
 )
@@ -136,8 +134,8 @@ WEIGHTS = ("lora", "Checkpoint", "CKPT", "Model", "unet", "VAE", "ControlNet", "
 def test_an_unknown_class_has_the_kind_of_its_type_unless_it_loads_weights() -> None:
     """The recorded deployment in `test_compile.py` has a node of every known class."""
     unknown = "ComfyUIDeployExternalNew"
-    assert {type: parsed_input(class_type=unknown, type=type).input_class.kind for type in BY_TYPE} == BY_TYPE
-    assert {input_class(f"{unknown}{word}", "string").kind for word in WEIGHTS} == {K.WEIGHTS}
-    assert input_class("ComfyUIDeployExternalText", "binary").multi_line
-    assert input_class("Image", "string").kind is K.IMAGE
-    assert input_class("Seed", "string").kind is K.INTEGER
+    assert {type: parsed_input(class_type=unknown, type=type).kind for type in BY_TYPE} == BY_TYPE
+    assert {kind_of(f"{unknown}{word}", "string") for word in WEIGHTS} == {K.WEIGHTS}
+    assert parsed_input(class_type="ComfyUIDeployExternalText").multi_line
+    assert kind_of("Image", "string") is K.IMAGE
+    assert kind_of("Seed", "string") is K.INTEGER

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.comfydeploy import reports
 from bot.comfydeploy.reports import STATES, clean_filename, parse_outputs, parse_run, parse_webhook
-from bot.comfydeploy.wire import load_object, uuid_of
+from bot.comfydeploy.wire import load, uuid_of
 from bot.domain.errors import BackendBadReply
 from bot.domain.runs import FINAL, Output, RunReport, RunState
 from tests.unit.comfydeploy.samples import encode, names, sample
@@ -141,7 +141,7 @@ def webhooks(name: str, *kinds: str) -> list[RunReport]:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_answers_and_webhooks_of_a_recorded_run_name_it_and_its_state(name: str) -> None:
     recorded = sample(name)
-    assert uuid_of(load_object(encode(recorded["queue"]["response"]["body"])), "run_id") == recorded["run_id"]
+    assert uuid_of(load(encode(recorded["queue"]["response"]["body"]), dict), "run_id") == recorded["run_id"]
     events = webhooks(name)
     assert {event.run_id for event in events} == {recorded["run_id"]}
     assert None not in {event.state for event in events}

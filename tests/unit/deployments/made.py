@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.comfydeploy.deployments import GPUS, input_class, parse_deployment
+from bot.comfydeploy.deployments import GPUS, MULTI_LINE, kind_of, parse_deployment
 from bot.deployments.choices import input_of
 from bot.deployments.command_plan import CommandSpec, OptionSpec
 from bot.deployments.inputs import Input
@@ -43,7 +43,9 @@ def config(
 
 
 def node(key: str, class_type: str, *, wire_type: str = "", **fields: Any) -> InputDescription:
-    return InputDescription(key=key, input_class=input_class(PREFIX + class_type, wire_type), **fields)
+    name = PREFIX + class_type
+    kind = kind_of(name, wire_type)
+    return InputDescription(key=key, class_name=name, kind=kind, multi_line=name in MULTI_LINE, **fields)
 
 
 def info(*nodes: InputDescription, **fields: Any) -> DeploymentDescription:

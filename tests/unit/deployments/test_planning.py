@@ -10,16 +10,14 @@ from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bot.comfydeploy.deployments import input_class
 from bot.deployments.command_plan import CommandPlan, OptionSpec, plan_commands
 from bot.deployments.model import Deployment
 from bot.deployments.schema import InputSettings
 from bot.deployments.schema.field_types import MORE
-from bot.domain.backend import InputDescription
 from bot.domain.errors import StartupError
 from cogs.generate import build_generate
 from tests.fakediscord.command_rules import check_commands
-from tests.unit.deployments.made import PREFIX, compiled, config, deployment, info, node, option_of
+from tests.unit.deployments.made import compiled, config, deployment, info, node, option_of
 
 CLASSES = """
 Text TextAny TextSingleLine Number NumberSlider NumberInt NumberSliderInt Boolean Enum Image ImageAlpha
@@ -29,13 +27,10 @@ KEYS = ["prompt", "seed", "gpu", "more", "image", "image1", "images"]
 _limits = st.none() | st.integers(-(2**60), 2**60) | st.floats(-1e6, 1e6)
 _required = st.none() | st.booleans()
 nodes = st.builds(
-    InputDescription,
-    key=st.sampled_from(KEYS) | st.text(min_size=1),
-    input_class=st.builds(
-        input_class,
-        st.sampled_from([PREFIX + name for name in CLASSES.split()]),
-        st.sampled_from(["string", "integer", "float", "boolean", "binary", ""]),
-    ),
+    node,
+    st.sampled_from(KEYS) | st.text(min_size=1),
+    st.sampled_from(CLASSES.split()),
+    wire_type=st.sampled_from(["string", "integer", "float", "boolean", "binary", ""]),
     display_name=st.text(max_size=10),
     description=st.text(max_size=200),
     default=st.none() | st.text(max_size=40) | st.booleans() | st.integers(-(2**60), 2**60),
