@@ -171,7 +171,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
         name=say("option_preset_name"), prompt="The prompt, instead of the preset's or for its {prompt}"
     )
     async def use(
-        self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
+        self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 4000] | None = None
     ) -> None:
         user_id, guild_id = interaction.user.id, interaction.guild_id
         deployment, typed = await presets.use(interaction.client.app, user_id, guild_id, name, prompt)

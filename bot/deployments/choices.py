@@ -1,4 +1,4 @@
-"""The kinds of inputs that offer something to choose, and the class for each kind."""
+"""The inputs that offer something to choose, and the class for each kind of input."""
 
 from __future__ import annotations
 
@@ -37,20 +37,38 @@ _SHAPES = ((1, 1), (2, 3), (3, 4), (4, 5), (9, 16), (1, 2), (9, 21))
 _SAME_SHAPE = 0.03
 _SIZE_NAME = 50
 _GONE_LENGTH = 50
-_YES = frozenset({YES, "y", "true", "on", "1"})
-_NO = frozenset({NO, "n", "false", "off", "0"})
 
 
-class _ChoosingInput(Input):
-    """A kind whose form shows all that can be chosen. `labels` are shown in place of some names."""
+class ChoiceInput(Input):
+    """A choice among named texts or numbers, or between yes and no.
 
+    `sent` is what each choice sends, by its name. `labels` are shown in place of some names.
+    """
+
+    sent: Mapping[str, Values] = {}
     labels: Mapping[str, str] = {}
+
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
+        if choice := find_choice(self.choices, raw):
+            return {**self.sent[choice.name]}
+        if isinstance(raw, str) and not raw.strip():
+            return {}
+        names = listed((each.name for each in self.choices), _SHOWN_CHOICES)
+        raise InputError("input_choice", option=self.option, value=excerpt(raw), choices=names)
+
+    def stored(self, values: Values) -> dict[str, InputValue]:
+        choice = self._of_value(values)
+        return {**self.sent[choice.name]} if choice is not None else super().stored(values)
+
+    def show(self, values: Values) -> str:
+        choice = self._of_value(values)
+        return choice.name if choice is not None else super().show(values)
 
     def names(self, values: Values) -> tuple[str, ...]:
         """Return the names to choose from in a form that shows these values."""
         return tuple(choice.name for choice in self.choices)
 
-    def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
+    def field(self, values: Values, raw: Any = None) -> FormField:
         if not values and not self.required and not self.is_seed:
             # Preselect the default: a checkbox, which is on or off, could otherwise show another value.
             values = self.default_values
@@ -69,45 +87,10 @@ class _ChoosingInput(Input):
             return self._field(shape=shape, options=options, description=gone_now)
         return self._field(shown, shape=shape, options=options)
 
-
-class BooleanInput(_ChoosingInput):
-    """Yes or no."""
-
-    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
-        word = str(raw).strip().lower()
-        if word in _YES or word in _NO:
-            return {self.key: word in _YES}
-        if not word:
-            return {}
-        raise InputError("input_not_boolean", option=self.option, value=excerpt(raw))
-
-    def names(self, values: Values) -> tuple[str, ...]:
-        return YES, NO
-
-
-class ChoiceInput(_ChoosingInput):
-    """A choice among named texts or numbers. `sent` is what each sends, by its name."""
-
-    sent: Mapping[str, Values] = {}
-
-    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
-        if choice := find_choice(self.choices, raw):
-            return {**self.sent[choice.name]}
-        if isinstance(raw, str) and not raw.strip():
-            return {}
-        names = listed((each.name for each in self.choices), _SHOWN_CHOICES)
-        raise InputError("input_choice", option=self.option, value=excerpt(raw), choices=names)
-
-    def stored(self, values: Values) -> dict[str, InputValue]:
-        choice = self._of_value(values)
-        return {**self.sent[choice.name]} if choice is not None else super().stored(values)
-
-    def show(self, values: Values) -> str:
-        choice = self._of_value(values)
-        return choice.name if choice is not None else super().show(values)
-
     def option_choices(self) -> tuple[OptionChoice, ...]:
-        """Return all choices: numbers as numbers, everything else by name."""
+        """Return all choices: numbers as numbers, everything else by name. Discord has its own yes and no."""
+        if self.kind is InputKind.BOOLEAN:
+            return ()
         is_number = self.kind in NUMBERS
         values = (number(each.value, self.kind) if is_number else each.name for each in self.choices)
         labels = (self.labels.get(each.name, each.name) for each in self.choices)
@@ -185,10 +168,13 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
     return next(found, None)
 
 
+_YES_OR_NO = (
+    Choice.model_construct(name=YES, value="true"),
+    Choice.model_construct(name=NO, value="false"),
+)
 _BY_KIND: Mapping[InputKind, type[Input]] = {
     InputKind.INTEGER: NumberInput,
     InputKind.FLOAT: NumberInput,
-    InputKind.BOOLEAN: BooleanInput,
     **dict.fromkeys(ATTACHMENTS, FilesInput),
 }
 
@@ -210,8 +196,11 @@ def input_of(**fields: Any) -> Input:
         fields["labels"] = {name: _size_label(name, [size[key] for key in keys]) for name, size in sizes}
         return SizeInput.model_construct(**fields)
     fields |= {"backend_keys": (key,), "default_values": {} if default is None else {key: default}}
-    if not choices and kind is not InputKind.CHOICE:
+    if kind is InputKind.BOOLEAN:
+        fields |= {"choices": _YES_OR_NO, "sent": {YES: {key: True}, NO: {key: False}}}
+    elif choices or kind is InputKind.CHOICE:
+        values = {each.name: number(each.value, kind) if kind in NUMBERS else each.value for each in choices}
+        fields["sent"] = {name: {key: value} for name, value in values.items()}
+    else:
         return _BY_KIND.get(kind, TextInput).model_construct(**fields)
-    values = {each.name: number(each.value, kind) if kind in NUMBERS else each.value for each in choices}
-    fields["sent"] = {name: {key: value} for name, value in values.items()}
     return ChoiceInput.model_construct(**fields)

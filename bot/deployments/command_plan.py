@@ -11,7 +11,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.inputs import Input, OptionChoice
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, MORE, PRESET, PRIVATE
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, MORE, PRESET, PRIVATE, TEXT_LENGTH
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH
@@ -35,7 +35,7 @@ class OptionSpec:
 
     @property
     def autocomplete(self) -> bool:
-        return self.name == PRESET or bool(self.item.choices and not self.choices)
+        return self.name == PRESET or bool(self.item.option_choices() and not self.choices)
 
 
 def _option(item: Input, name: str = "") -> OptionSpec:
@@ -53,7 +53,7 @@ def _own(name: str, kind: InputKind, description: str, **fields: int) -> OptionS
     return _option(input_of(key=name, option=name, kind=kind, description=description, **fields))
 
 
-# The options that each deployment gets. If the command is too large, the last ones are dropped first.
+# The options that each deployment gets.
 _ABOUT_PRESET = "A saved set of inputs; what you type here overrides it"
 _ABOUT_PRIVATE = "Only you can see the result. Moderators can open it, too."
 _EXTRA = (
@@ -69,6 +69,7 @@ _STEPS = (
     *((_OPTIONS, DESCRIPTION_LENGTH, size) for size in (MAX_COMMAND_SIZE, 1000, 300, 0)),
     *((_OPTIONS, length, 0) for length in (80, 60, 45, 30, 20)),
     *((options, 20, 0) for options in (20, 15, 10, 7, 5)),
+    (5, 10, 0),
 )
 
 
@@ -131,16 +132,14 @@ def _choices_size(option: OptionSpec) -> int:
 def plan_commands(deployments: Sequence[Deployment]) -> CommandPlan:
     """Plan `/generate` for these deployments.
 
-    If even the smallest plan is too large, the options that every deployment gets are dropped, last ones
-    first. Raises StartupError, which names what to cut, if Discord's limits can't be met.
+    Raises StartupError, which names what to cut, if Discord's limits can't be met.
     """
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
-    for number in range(len(_EXTRA), -1, -1):
-        for step in _STEPS:
-            plan = _plan(deployments, _EXTRA[:number], *step)
-            if plan.size <= MAX_COMMAND_SIZE:
-                return plan
+    for step in _STEPS:
+        plan = _plan(deployments, *step)
+        if plan.size <= MAX_COMMAND_SIZE:
+            return plan
     largest = sorted(plan.commands, key=lambda spec: spec.size, reverse=True)[:3]
     names = ", ".join(f"'{spec.name}' ({spec.size})" for spec in largest)
     raise StartupError(
@@ -167,9 +166,7 @@ def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
             yield f"'{group}' is the name of a group and of a deployment; rename one in deployments.toml"
 
 
-def _plan(
-    deployments: Sequence[Deployment], extra: Sequence[OptionSpec], limit: int, length: int, list_size: int
-) -> CommandPlan:
+def _plan(deployments: Sequence[Deployment], limit: int, length: int, list_size: int) -> CommandPlan:
     def fitted(option: OptionSpec) -> OptionSpec:
         option = replace(option, description=shorten(option.description, length))
         if _choices_size(option) <= list_size:
@@ -180,7 +177,7 @@ def _plan(
         CommandSpec(
             name=item.name,
             description=shorten(item.description or item.name, DESCRIPTION_LENGTH),
-            options=tuple(map(fitted, _options_of(item, extra, limit))),
+            options=tuple(map(fitted, _options_of(item, limit))),
             group=item.group,
         )
         for item in deployments
@@ -188,7 +185,7 @@ def _plan(
     return CommandPlan(commands)
 
 
-def _options_of(deployment: Deployment, extra: Sequence[OptionSpec], limit: int) -> tuple[OptionSpec, ...]:
+def _options_of(deployment: Deployment, limit: int) -> tuple[OptionSpec, ...]:
     """Return a deployment's options: the required ones, then those of its other inputs, then the bot's own.
 
     `limit` counts all options; inputs that don't fit are set through `more`, optional ones first. Attachments
@@ -196,11 +193,8 @@ def _options_of(deployment: Deployment, extra: Sequence[OptionSpec], limit: int)
     """
     gpu = [_option(deployment.gpu_input)] if len(deployment.gpus) > 1 else []
     count = [_option(deployment.count_input)] if deployment.max_count > 1 else []
-    bot_options = [*gpu, *count, *extra]
+    bot_options = [*gpu, *count, *_EXTRA]
     offered, files = deployment.offered, sum(item.takes_file for item in deployment.offered)
-    if len(bot_options) + files >= _OPTIONS:
-        # Attachments can't go into `more`, so the bot's other options give way.
-        bot_options = gpu
     space, inputs = limit - len(bot_options), offered
     if len(offered) > space:
         ranked = sorted(offered, key=lambda item: (not item.takes_file, not item.required))
@@ -208,8 +202,8 @@ def _options_of(deployment: Deployment, extra: Sequence[OptionSpec], limit: int)
         inputs = tuple(item for item in offered if item.key in kept)
         if overflow := [item for item in offered if item.key not in kept]:
             about = say("option_more", names=", ".join(item.option for item in overflow))
-            is_required = any(item.required for item in overflow)
-            bot_options.append(_own(MORE, InputKind.TEXT, about, max_length=6000, required=is_required))
+            fields = {"max_length": TEXT_LENGTH, "required": any(item.required for item in overflow)}
+            bot_options.append(_own(MORE, InputKind.TEXT, about, **fields))
     if len(bot_options) + len(inputs) > _OPTIONS:
         raise StartupError(
             f"deployment '{deployment.name}' has {files} file inputs and Discord takes {_OPTIONS} options; "

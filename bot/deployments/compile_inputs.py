@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bot.deployments.choices import input_of, size_text
 from bot.deployments.inputs import NUMBERS, Input, number
 from bot.deployments.schema import Choice, InputSettings, SizesSettings
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, TEXT_LENGTH
 from bot.domain.backend import InputDescription, InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
@@ -21,7 +21,6 @@ from bot.domain.text import shorten, strip_invisible
 
 _IMAGES_IN_A_BATCH = 4
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
-_TEXT_LENGTH = 6000
 _SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
 _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
 NO_PROMPT = 4
@@ -115,7 +114,7 @@ def complete_input(source: Source, *, is_prompt: bool) -> tuple[Input, list[str]
         "minimum": minimum,
         "maximum": maximum,
         "min_length": settings.min_length if is_text else None,
-        "max_length": (settings.max_length or _TEXT_LENGTH) if is_text else None,
+        "max_length": (settings.max_length or TEXT_LENGTH) if is_text else None,
         "choices": choices,
         "max_count": settings.max_count or (_IMAGES_IN_A_BATCH if kind is InputKind.IMAGES else 1),
         "fixed": settings.fixed,

@@ -100,7 +100,11 @@ class Draft:
         items = items[: FORM_LIMIT - len(needed)]
         if not gone <= {item.key for item in items}:
             raise RefusedError("parent_deleted")
-        fields = [item.field(item.own(values), item.typed(typed), gone=item.key in gone) for item in items]
+        fields = [item.field(item.own(values), item.typed(typed)) for item in items]
+        about = say("edit_file_deleted")
+        for place, item in enumerate(items):
+            if item.key in gone:
+                fields[place] = replace(fields[place], description=about, required=True)
         return [*fields, *needed, *possible][:FORM_LIMIT]
 
     def press(self, typed: Typed) -> str | None:

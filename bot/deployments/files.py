@@ -62,14 +62,13 @@ class FilesInput(Input):
     def show(self, values: Values) -> str:
         return " ".join(links_of(values.get(self.key)))
 
-    def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
-        has_file = (bool(raw) or self.key in values) and not gone
-        about = "edit_file_deleted" if gone else "edit_keep_file"
-        changes: dict[str, Any] = {"description": say(about)} if gone or has_file else {}
+    def field(self, values: Values, raw: Any = None) -> FormField:
+        has_file = bool(raw) or self.key in values
+        changes = {"description": say("edit_keep_file")} if has_file else {}
         return self._field(
             name=self.option_names[0],
             shape=Shape.FILES,
-            required=gone or (self.required and not has_file),
+            required=self.required and not has_file,
             most=min(self.max_count, 10) if self.kind is InputKind.IMAGES else 1,
             **changes,
         )

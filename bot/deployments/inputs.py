@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bot.deployments.schema import InputSettings
-from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, is_number
+from bot.deployments.schema.field_types import DESCRIPTION_LENGTH, LARGEST, TEXT_LENGTH, is_number
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import NO, YES, FormField, Shape
@@ -29,9 +29,7 @@ from bot.domain.text import (
 
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
 NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
-TEXT_LENGTH = 4000  # Discord's limit for a text input
 _DEFAULT_LENGTH = 30
-_LONG = "Too long for this form. Leave it empty to keep it. Details has it."
 OptionValue = str | int | float
 
 
@@ -148,11 +146,8 @@ class Input(InputSettings):
         value = values.get(self.key)
         return "" if value is None else shown_value(value)
 
-    def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
-        """Return the form's field, which shows what was entered before (`raw`), or else a stored value.
-
-        If `gone`, the stored file was deleted, so the form asks for another.
-        """
+    def field(self, values: Values, raw: Any = None) -> FormField:
+        """Return the form's field, which shows what was entered before (`raw`), or else a stored value."""
         return self._field(self._shown(values, raw))
 
     def _field(self, value: str = "", **changes: Any) -> FormField:
@@ -190,15 +185,11 @@ class TextInput(Input):
             raise InputError("input_too_short", option=self.option, length=length, minimum=self.min_length)
         return {self.key: text}
 
-    def field(self, values: Values, raw: Any = None, *, gone: bool = False) -> FormField:
-        text = self._shown(values, raw)
+    def field(self, values: Values, raw: Any = None) -> FormField:
+        text = self._shown(values, raw)[:TEXT_LENGTH]
         shape = Shape.PARAGRAPH if self.is_prompt else Shape.LINE
-        length = min(self.max_length or TEXT_LENGTH, TEXT_LENGTH)
-        if len(text) > TEXT_LENGTH and self.fits({self.key: text}):
-            return self._field(shape=shape, description=_LONG, required=False, length=length)
-        text = text[:TEXT_LENGTH]
         # Keep space for a value that is older than a lowered limit.
-        return self._field(text, shape=shape, length=max(len(text), length))
+        return self._field(text, shape=shape, length=max(len(text), self.max_length or TEXT_LENGTH))
 
 
 class NumberInput(Input):

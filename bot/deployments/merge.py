@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from bot.domain.text import escape_line, in_code
 VARY_COUNT = 4
 # The gap in a preset's prompt, which the prompt of the next request fills.
 GAP = "{prompt}"
-# Possessive quantifiers keep matching linear: users may enter 6,000 characters.
+# Possessive quantifiers keep matching linear: users may enter 4,000 characters.
 _PAIR = re.compile(r'([^=,]*+)=\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|((?!")[^,]*+))(?:,|\Z)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"'})
@@ -45,7 +45,8 @@ class Merged:
     `gpu` is None, ComfyDeploy chooses a GPU. `prompt` is the text that is sent or, if it was left out, the
     input's default. `files` holds the attachments by input key, each with its option. `sources` are the
     stored values that were used, by input key, also for a prompt that was typed into a preset's. `dropped`
-    names the values that the deployment no longer accepts, and `drawn` are the keys of drawn seeds.
+    names the values that the deployment no longer accepts, and `drawn` are the keys of drawn seeds. `texts`
+    are the free texts, by option name.
     """
 
     typed: Typed
@@ -59,6 +60,7 @@ class Merged:
     files: dict[str, Sequence[tuple[str, AttachedFile]]] = field(default_factory=dict)
     sources: dict[str, Stored] = field(default_factory=dict)
     drawn: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
 
     def add(self, item: Input) -> None:
         """Add an input. Raises InputError if its value is wrong or missing."""
@@ -83,6 +85,8 @@ class Merged:
             self.inputs |= item.default_values
         elif item.required:
             raise InputError("input_required", option=item.option_names[0])
+        if item.kind is InputKind.TEXT and item.key in self.inputs:
+            self.texts[item.option] = str(self.inputs[item.key])
 
     def _stored(self, item: Input) -> Values:
         for layer in self.stored:
@@ -100,7 +104,7 @@ class Merged:
         if typed and (found := deployment.gpu_input.parse(typed)):
             self.gpu = str(found[GPU])
         for layer in self.stored if typed is None else ():
-            if layer.gpu is not None and layer.gpu in (*deployment.gpus, deployment.default_gpu):
+            if layer.gpu in deployment.gpus:
                 self.gpu, self.sources[GPU] = layer.gpu, layer
                 return
             self.dropped += [GPU] if layer.gpu is not None else []
@@ -151,8 +155,7 @@ def merge(
     with _noted(mistakes):
         merged.choose_gpu(deployment)
     with _noted(mistakes):
-        given = typed.get(COUNT)
-        count = int(str(deployment.count_input.parse("" if given is None else given).get(COUNT, 1)))
+        count = int(str(deployment.count_input.parse(typed.get(COUNT, 1)).get(COUNT, 1)))
     if mistakes:
         raise InputErrors(mistakes)
     prompt = deployment.prompt
@@ -196,7 +199,7 @@ def with_more(deployment: Deployment, layer: Typed) -> Typed:
         by_key = (item for item in deployment.offered if lowered == item.key.casefold())
         item = next(by_name, None) or next(by_key, None)
         if item is None:
-            # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
+            # Cut first: difflib takes quadratic time, and `more` may hold 4,000 characters.
             known = sorted(each.option for each in deployment.offered if not each.takes_file)
             near = difflib.get_close_matches(key[:60].casefold(), known, n=3) or known[:10]
             raise InputError("input_unknown", option=in_code(key[:60], 60), choices=", ".join(near))
@@ -254,27 +257,15 @@ def seed_range(item: Input) -> tuple[int, int]:
     return (low, high) if low <= high else (int(item.minimum or high), high)
 
 
-def free_texts(deployment: Deployment, inputs: Values) -> dict[str, str]:
-    """Return the free texts among the inputs of a request, by option name, for the word filter."""
-    items = [item for item in deployment.offered if item.kind is InputKind.TEXT]
-    return {item.option: str(inputs[item.key]) for item in items if item.key in inputs}
-
-
 def removed_since(deployment: Deployment, run: Run) -> RefusedError | None:
     """Return the refusal if a run asks for a GPU or a value that its deployment no longer takes.
 
     Inputs that were added since have defaults. Sizes are compared by their numbers, so a renamed one fits.
     """
     # A pinned GPU is used whatever was chosen.
-    is_free = run.gpu is None or deployment.pinned_gpu is not None
-    if not is_free and run.gpu not in (*deployment.gpus, deployment.default_gpu):
-        return RefusedError("gpu_removed", gpu=escape_line(str(run.gpu), 60))
+    if run.gpu is not None and deployment.pinned_gpu is None and run.gpu not in deployment.gpus:
+        return RefusedError("gpu_removed", gpu=escape_line(run.gpu, 60))
     gone = _no_longer_offered(deployment, run.inputs)
-    for item in deployment.offered:
-        own, taken = item.own(run.inputs), None
-        with suppress(InputError):
-            taken = item.stored(own)
-        # An input that takes several files may accept fewer of them today.
-        if own and (not taken or (item.takes_file and taken != own)):
-            gone.append(item.option)
+    kept = ((item, item.own(run.inputs)) for item in deployment.offered)
+    gone += [item.option for item, own in kept if own and not item.fits(own)]
     return RefusedError("value_removed", option=in_code(gone[0], 60)) if gone else None

@@ -46,8 +46,8 @@ class Deployment(DeploymentSettings):
     """A deployment as `/generate` offers it; `name` is the subcommand and the key in the store.
 
     `max_count` limits the runs of one request. `run_timeout` is in seconds. A deployment with a `pinned_gpu`
-    runs only on that GPU, whatever the user chooses. `warnings` tell the operator what was left out and why.
-    Copies keep what is cached, so a copy must not change `inputs`.
+    runs only on that GPU, so none is sent. `warnings` tell the operator what was left out and why. Copies
+    keep what is cached, so a copy must not change `inputs`.
     """
 
     title: str
@@ -131,15 +131,15 @@ def compile_deployment(
         warnings += [f"input '{item.key}' {mistake}" for mistake in mistakes]
     joined, size_warnings = join_sides(settings.sizes, separate)
     warnings += size_warnings
-    default_gpu = settings.default_gpu
-    if (allowed := settings.gpus) is not None:
-        default_gpu = allowed[0] if len(allowed) == 1 else default_gpu
-    elif info.gpu:
-        allowed = (info.gpu,)  # any other would be ignored
-    else:
+    allowed, default_gpu = settings.gpus, settings.default_gpu
+    if info.gpu:
+        if not {info.gpu, None}.issuperset((*(allowed or ()), default_gpu)):
+            warnings.append(f"ComfyDeploy pins its GPU to {info.gpu}, whatever is chosen here")
+        allowed, default_gpu = (info.gpu,), None
+    elif allowed is None:
         allowed = gpus if default_gpu in (None, *gpus) else (*gpus, str(default_gpu))
-    if info.gpu and (default_gpu not in (None, info.gpu) or set(allowed) != {info.gpu}):
-        warnings.append(f"ComfyDeploy pins its GPU to {info.gpu}, whatever is chosen here")
+    elif len(allowed) == 1:
+        default_gpu = allowed[0]
     inputs = _with_names(joined)
     most = MAX_COUNT if any(item.varies_in_batch for item in inputs.values()) else 1
     title = settings.title or strip_invisible(info.name) or settings.name

@@ -16,7 +16,7 @@ from bot.context import App
 from bot.deployments.draft import Draft
 from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
 from bot.deployments.inputs import AttachedFile, Typed, Values
-from bot.deployments.merge import Merged, Stored, free_texts, merge
+from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import PRIVATE
 from bot.domain import requests
@@ -93,7 +93,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     with app.metrics.request(deployment.name):
         if (pressed := draft.press(typed)) is not None:
             actor = replace(actor, press=Press(pressed, app.now()))
-        texts, prompt = free_texts(deployment, merged.inputs), merged.prompt
+        texts, prompt = merged.texts, merged.prompt
         if prompt is None and draft.prompt is not None:
             texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
         # Nobody else sees direct messages anyway.

@@ -233,8 +233,7 @@ def _kept_inputs(deployment: Deployment, inputs: Values, saving: Saving) -> Valu
     for item in deployment.offered:
         if item.takes_file or (item.is_seed and not saving.seed):
             continue
-        # A form may show only a part of the prompt, which stays as it is if that was left alone.
-        if item.is_prompt and saving.prompt not in (None, item.field(inputs).value):
+        if item.is_prompt and saving.prompt is not None:
             kept |= item.parse(saving.prompt) if saving.prompt else {}
         else:
             kept |= item.own(inputs)

@@ -91,12 +91,11 @@ def with_offered(app: App, context: SettingsContext) -> SettingsContext:
     """Add what the bot offers to what the gateway knows about the server."""
     deployments = app.catalogue.all()
     unknown = [deployment for deployment in deployments if deployment.expected_gpu(None) is None]
-    usable = ((each.pinned_gpu,) if each.pinned_gpu else each.gpus for each in deployments)
     return replace(
         context,
         least_flagged=app.store.operator.flagged if app.pictures is not None else None,
         deployments={deployment.name: deployment.title for deployment in deployments},
-        gpus=tuple(dict.fromkeys(gpu for gpus in usable for gpu in gpus)),
+        gpus=tuple(dict.fromkeys(gpu for each in deployments for gpu in each.gpus)),
         gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
         gpu_not_offered=tuple(deployment.title for deployment in unknown if not deployment.gpus),
     )

@@ -90,7 +90,6 @@ RUNS = {
     "input_file_in_more": "`{option}` takes a file, which can't go into `more`. Attach it to its own option.",
     "input_not_integer": "`{option}` needs a whole number, not “{value}”.",
     "input_not_number": "`{option}` needs a number, not “{value}”.",
-    "input_not_boolean": "`{option}` is yes or no, not “{value}”.",
     "input_too_small": "`{option}` is {value}, but must be at least {minimum}.",
     "input_too_large": "`{option}` is {value}, but must be at most {maximum}.",
     "input_too_short": "`{option}` has {length} characters and needs at least {minimum}.",

@@ -17,7 +17,7 @@ async def story(stage: Stage, alice: Person, bob: Person) -> None:
         typed = prompt.replace("{bob}", str(bob.user.id)).replace("{role}", str(bob.user.id))
         await alice.gets("text", prompt=typed)
     await alice.gets("trouble", prompt="x" * 3000)
-    await alice.gets("text", prompt="long " * 900)
+    await alice.gets("text", prompt="long " * 800)
     for name, content in (
         ("run.png", b"MZ" + bytes(200)),
         ("noise.webp", bytes(range(256))),

@@ -107,8 +107,8 @@ class InputSettings(Table):
     """the largest number"""
     min_length: Length | None = None
     """the minimum number of characters"""
-    max_length: Annotated[StrictInt, Field(ge=1, le=6000)] | None = None
-    """the maximum number of characters, up to 6000"""
+    max_length: Annotated[Length, Field(ge=1)] | None = None
+    """the maximum number of characters, up to 4000"""
     default: Value | None = None
     """sent if the option is left out; default: ComfyDeploy's"""
     required: StrictBool | None = None

@@ -20,6 +20,8 @@ from bot.domain.text import strip_invisible
 
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
+# Discord's limit for a text in a form. Options take longer ones, which no form could show again.
+TEXT_LENGTH = 4000
 # The names of the bot's own options.
 MORE, GPU, COUNT, PRESET, PRIVATE = "more", "gpu", "count", "preset", "private"
 RESERVED = frozenset({MORE, GPU, COUNT, PRESET, PRIVATE})
@@ -105,7 +107,7 @@ Value = Annotated[InputValue, PlainValidator(_value)]
 Number = Annotated[int | float, PlainValidator(_limit)]
 # A custom_id of /settings has room for 50 characters.
 Gpu = Annotated[str, Field(min_length=1, max_length=50)]
-Length = Annotated[StrictInt, Field(ge=0, le=6000)]
+Length = Annotated[StrictInt, Field(ge=0, le=TEXT_LENGTH)]
 
 _MESSAGES: Mapping[str, str] = {
     "missing": "is missing",

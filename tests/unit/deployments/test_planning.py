@@ -59,7 +59,7 @@ def deployments(draw: st.DrawFn) -> Deployment:
     )
     inputs = {each.key.strip(): draw(input_configs) for each in keys if each.key.strip()}
     made = compiled(configured.model_copy(update={"inputs": inputs}), info(*found))
-    assume(sum(item.takes_file for item in made.offered) <= 22)
+    assume(sum(item.takes_file for item in made.offered) <= 20)
     return made
 
 

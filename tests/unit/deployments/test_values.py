@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.deployments.choices import input_of
 from bot.deployments.files import check_content, check_file, needs_content
 from bot.deployments.inputs import Input
-from bot.deployments.merge import free_texts, merge, parse_more, seed_range
+from bot.deployments.merge import merge, parse_more, seed_range
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.gateway.interactions import suggestions
@@ -61,7 +61,7 @@ def test_only_fixed_values_own_defaults_and_the_seed_are_sent_unasked() -> None:
     found = take()
     assert found.inputs == {"prompt": "a red fox", "seed": 4242, "quality": "best", "bare": "ours"}
     assert (found.runs[0][1], found.prompt, found.gpu) == (4242, "a red fox", None)
-    assert free_texts(FLUX, found.inputs) == {"prompt": "a red fox", "bare": "ours"}
+    assert found.texts == {"prompt": "a red fox", "bare": "ours"}
     assert take(gpu="h100").gpu == "H100"
     optional = deployment(node("prompt", "Text", default="a fox"), inputs={"prompt": {"required": False}})
     assert merge(optional, {}, draw_seed=drawn).prompt == "a fox"
@@ -100,8 +100,7 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
         ("seed", 2**32, "input_too_large"),
         *(("steps", value, "input_not_integer") for value in (20.5, "twenty", math.inf, True)),
         *(("cfg", value, "input_not_number") for value in (math.nan, "1e999", "1e9999999")),
-        ("hires", "maybe", "input_not_boolean"),
-        *((key, "none", "input_choice") for key in ("sampler", "width", "gpu")),
+        *((key, "none", "input_choice") for key in ("hires", "sampler", "width", "gpu")),
         ("lora", "https://evil.example/x.safetensors", "input_choice"),
         ("steps", file(), "input_not_text"),
         ("image", "https://evil.example/a.png", "input_not_a_file"),

@@ -327,7 +327,7 @@ def detailed(run: Run, title: str, offered: Deployment | None, *, explained: boo
 
 
 def draft_form(title: str, said: str) -> Modal:
-    prompt = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, max_length=6000)
+    prompt = input_of(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, max_length=4000)
     style = input_of(key="s", option="style", kind=InputKind.TEXT, choices=(choice(said[:90], "ink"),))
     draft = Draft(deployment=offering(prompt, style), stored=[Stored({"p": said, "s": "ink"}, said)])
     return forms.form_modal("draft:abc::::", title, draft.fields({}))
