@@ -16,7 +16,7 @@ from discord.ui import LayoutView
 from bot.deployments.catalogue import ReloadResult
 from bot.discord_api.channels import member_from_user, requester_now
 from bot.domain.errors import RefusedError, StartupError
-from bot.domain.moderation import BLOCK_DURATIONS, block_duration
+from bot.domain.moderation import BLOCK_DURATIONS, UNTIL_UNBLOCKED
 from bot.domain.picture_check import Verdict
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
@@ -67,12 +67,12 @@ class Blocks(commands.Cog):
         interaction: Interaction,
         user: discord.User,
         reason: Range[str, 1, 300],
-        duration: str | None = None,
+        duration: str = UNTIL_UNBLOCKED,
     ) -> None:
         if user.bot:
             raise RefusedError("block_bot")
-        app, actor, length = interaction.client.app, actor_of(interaction), block_duration(duration)
-        done = await moderation.block(app, actor, member_from_user(user), reason=reason, duration=length)
+        app, actor, target = interaction.client.app, actor_of(interaction), member_from_user(user)
+        done = await moderation.block(app, actor, target, reason=reason, duration=BLOCK_DURATIONS[duration])
         await tell(interaction, block_confirmation(*done))
 
     @app_commands.command(name="unblock", description="Let somebody generate here again")
@@ -101,7 +101,7 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
 
 async def block_sent(interaction: Interaction, key: str) -> None:
     app, actor = interaction.client.app, actor_of(interaction)
-    duration = block_duration(_typed(interaction, DURATION_FIELD) or None)
+    duration = BLOCK_DURATIONS[_typed(interaction, DURATION_FIELD) or UNTIL_UNBLOCKED]
     run = await moderated(app, actor, key)
     target = await requester_now(interaction.client, run, seconds=_SECONDS)
     reason = _typed(interaction, REASON_FIELD)

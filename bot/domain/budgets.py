@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.moderation import Block
-from bot.domain.requests import Member
 from bot.domain.runs import Run, RunReport
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 
@@ -20,20 +19,20 @@ _CLOCKS_DIFFER = 60.0
 NO_LIMIT = Budget(at_once=None, waiting=None)
 
 
-def limits_of(person: Member, rules: ServerRules) -> Budget:
-    """Return a member's limits. A role's limit replaces the default.
+def limits_of(role_ids: frozenset[int], rules: ServerRules) -> Budget:
+    """Return the limits of a member with these roles. A role's limit replaces the default.
 
     If several roles set a limit, the highest applies. A role without limits lifts them all.
     """
-    own, budgets = person.role_ids, rules.budgets
-    if not own.isdisjoint(budgets.unlimited_roles):
+    budgets = rules.budgets
+    if not role_ids.isdisjoint(budgets.unlimited_roles):
         return NO_LIMIT
     by_role = {
         "at_once": budgets.role_at_once,
         "runs_a_day": budgets.role_runs_a_day,
         "gpu_seconds_a_day": budgets.role_gpu_seconds_a_day,
     }
-    found = {name: own & limits.keys() for name, limits in by_role.items()}
+    found = {name: role_ids & limits.keys() for name, limits in by_role.items()}
     most = {name: max(by_role[name][role] for role in roles) for name, roles in found.items() if roles}
     return budgets.person.model_copy(update=most)
 
@@ -85,10 +84,6 @@ class Usage:
 def budget_day(now: datetime) -> date:
     """Return the day whose budgets count, in UTC."""
     return now.astimezone(UTC).date()
-
-
-def has_daily_limit(limits: Budget) -> bool:
-    return limits.runs_a_day is not None or limits.gpu_seconds_a_day is not None
 
 
 def day_end(now: datetime) -> datetime:

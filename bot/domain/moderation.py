@@ -59,17 +59,6 @@ BLOCK_DURATIONS: Mapping[str, timedelta | None] = {
 }
 
 
-def block_duration(choice: str | None) -> timedelta | None:
-    """Return the duration of a choice, by default until unblocked.
-
-    Raises RefusedError for a choice of another version, which must not block a user forever.
-    """
-    name = choice or UNTIL_UNBLOCKED
-    if name not in BLOCK_DURATIONS:
-        raise RefusedError("block_duration_unknown")
-    return BLOCK_DURATIONS[name]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """A block that keeps a user from generating on a server. `until` is None if it doesn't expire."""

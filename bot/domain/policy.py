@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from bot.domain.budgets import EXPECTED_SECONDS, Usage, budget_day, limits_of, until_tomorrow, weight_of
@@ -188,22 +188,19 @@ def judge(
         raise RefusedError("private_server_only")
     if run.private and not rules.private_results:
         raise RefusedError("private_off")
-    known = person or Member(
-        id=run.requester_id,
-        role_ids=frozenset(run.requester_roles or ()),
-        created_at=_LONG_AGO,
-        joined_at=_LONG_AGO,
-    )
+    roles = person.role_ids if person is not None else run.requester_roles
     if run.guild_id is not None:
-        _check_person(known, usage, rules)
-        if person is not None or run.requester_roles is not None:
-            _check_roles(run, known, rules)
+        check_not_blocked(usage)
+        if person is not None:
+            _check_ages(person, usage, rules)
+        if roles is not None:
+            _check_roles(run, frozenset(roles), rules)
     if usage.paused is not None:
         raise RefusedForNow("paused", reason=usage.paused)
     count = run.count if new or run.state is RunState.AWAITING_APPROVAL else 1
     for earlier in range(count):
         try:
-            _check_budgets(run, known, usage, operator, rules, earlier=earlier, new=new)
+            _check_budgets(run, frozenset(roles or ()), usage, operator, rules, earlier=earlier, new=new)
         except RefusedError as reason:
             if not (new and earlier and reason.code in LIMITS):
                 raise
@@ -213,7 +210,7 @@ def judge(
 
 def _check_budgets(
     run: Run,
-    person: Member,
+    role_ids: frozenset[int],
     usage: Usage,
     operator: OperatorRules,
     rules: ServerRules,
@@ -236,7 +233,7 @@ def _check_budgets(
         return  # the ledger already counts what it reserves
     reserved = seconds * run.weight
     budgets = (
-        ("budget", usage.person, limits_of(person, rules)),
+        ("budget", usage.person, limits_of(role_ids, rules)),
         ("server_budget", usage.server, rules.budgets.server),
     )
     for prefix, spent, limits in budgets:
@@ -248,10 +245,6 @@ def _check_budgets(
         if daily is not None and used + reserved > daily + _ROUNDING:
             params = {"limit": daily, "left": max(0, int(daily - used)), "needed": int(reserved)}
             raise until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= daily + _ROUNDING, **params)
-
-
-# The year of Discord's launch: no account or membership is older.
-_LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 def needs_approval(run: Run, person: Member, rules: ServerRules) -> bool:
@@ -266,8 +259,7 @@ def needs_approval(run: Run, person: Member, rules: ServerRules) -> bool:
     return approval.mode is ApprovalMode.EVERYBODY
 
 
-def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
-    check_not_blocked(usage)
+def _check_ages(person: Member, usage: Usage, rules: ServerRules) -> None:
     if person.is_moderator(rules):
         return
     people, joined_at = rules.people, person.joined_at or usage.now
@@ -281,20 +273,20 @@ def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
             raise RefusedForNow(code, again_at=until, days=days, until=int(until.timestamp()))
 
 
-def _check_roles(run: Run, person: Member, rules: ServerRules) -> None:
+def _check_roles(run: Run, role_ids: frozenset[int], rules: ServerRules) -> None:
     gpu = run.expected_gpu or run.gpu
     asked: list[tuple[str, RolesFor, str]] = [("deployment_role", rules.deployment_roles, run.deployment)]
     asked += [("gpu_role", rules.gpu_roles, gpu)] if gpu is not None else []
     for code, roles_for, name in asked:
         # An empty set permits nobody: deleting the last role must not open the deployment to everybody.
-        if name in roles_for and not roles_for[name] & person.role_ids:
+        if name in roles_for and not roles_for[name] & role_ids:
             params = {"gpu": name} if code == "gpu_role" else {}
-            allowed = ", ".join(each for each, roles in roles_for.items() if roles & person.role_ids)
+            allowed = ", ".join(each for each, roles in roles_for.items() if roles & role_ids)
             if not allowed:
                 raise RefusedError(f"{code}_none", **params)
             raise RefusedError(code, allowed=allowed, **params)
     # The machine's own GPU could be any of the restricted ones.
-    if gpu is None and not all(roles & person.role_ids for roles in rules.gpu_roles.values()):
+    if gpu is None and not all(roles & role_ids for roles in rules.gpu_roles.values()):
         raise RefusedError("gpu_role_all")
 
 

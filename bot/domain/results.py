@@ -79,10 +79,8 @@ def check_available(run: Run) -> None:
 
 def offers_copy(run: Run, actor: Actor) -> bool:
     """Return whether a run is the requester's own, of this server, and still shows its result."""
-    is_here = run.guild_id == actor.origin.guild_id
-    # An erased result may still have its message.
-    shows_something = bool(run.visible) or not run.outputs
-    return is_here and run.requester_id == actor.id and run.is_shown and shows_something
+    is_own = run.requester_id == actor.id and run.guild_id == actor.origin.guild_id
+    return is_own and run.is_shown and bool(run.visible)
 
 
 def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
@@ -102,23 +100,21 @@ def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
             raise RefusedError("copy_pending")
 
 
-def copy_in(run: Run, message: MessageRef, messages: Messages) -> Message | None:
-    """Return the copy of a run's result that a message belongs to, or None if it shows the result itself."""
-    copies = (messages.get((kind, run.index)) for kind in sorted(COPIES))
-    return next((each for each in copies if each and message in (*each.refs, *each.stale)), None)
+def copy_to_delete(run: Run, message: MessageRef, messages: Messages, user_id: int) -> Message:
+    """Return the copy of a run's result that a message shows, and that this user may delete.
 
-
-def check_copy_stands(run: Run, copy: Message, message: MessageRef, user_id: int) -> None:
-    """Raise RefusedError if the copy or its result was deleted, or if this message was replaced.
-
-    Only a moderator's deletion is final: a moderator may delete a copy that its requester has just deleted or
-    requested again, while the earlier message is visible.
+    Raises RefusedError if there is none, if the copy or its result was deleted, or if the message was
+    replaced. Only a moderator's deletion is final: a moderator may delete a copy that its requester has just
+    deleted or requested again, while the earlier message is visible.
     """
-    by_moderator = copy.deleted_by not in (None, run.requester_id)
-    own = user_id == run.requester_id
-    is_replaced = own and (message not in copy.refs or copy.deleted_by is not None)
-    if run.deleted_at is not None or by_moderator or is_replaced:
+    copies = (messages.get((kind, run.index)) for kind in sorted(COPIES))
+    copy = next((each for each in copies if each and message in (*each.refs, *each.stale)), None)
+    if copy is None or run.deleted_at is not None or copy.deleted_by not in (None, run.requester_id):
         raise RefusedError("already_deleted")
+    is_current = message in copy.refs and copy.deleted_by is None
+    if user_id == run.requester_id and not is_current:
+        raise RefusedError("already_deleted")
+    return copy
 
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.

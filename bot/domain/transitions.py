@@ -41,17 +41,12 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 }
 
 
-def may_have_result(run: Run) -> bool:
-    """Return whether the run has a result or is likely to get one."""
-    return run.has_result or not run.final or run.state in REVIVABLE - {S.REFUSED}
-
-
 # The queue call's 400, which explains a `failed` webhook, arrives about 0.15 s after the webhook, so GET /run
 # is asked later.
 REASON_GRACE = timedelta(seconds=3)
 _GPU_NAME = 32
-# How the failure codes begin that name an end as ComfyDeploy reports it.
-_REPORTED = "run_"
+# The failure codes that name an end as ComfyDeploy reports it. A run in flight has one if a webhook did.
+REPORTED_ENDS: Mapping[str | None, RunState] = {f"run_{state}": state for state in UNSUCCESSFUL}
 # The failure codes of a run at the bot's deadline: the bot cancels it, it can't be cancelled, or its reports
 # can't be read. The first is stored before the cancel call, so that the report that follows isn't taken for
 # someone else's cancellation.
@@ -138,18 +133,6 @@ def is_progress(state: RunState, reported: RunState | None) -> bool:
     return state in IN_FLIGHT and (uploads or reported is state)
 
 
-def reported_end(run: Run) -> RunState | None:
-    """Return how webhooks say that a run in flight has ended, or None if they don't."""
-    code = run.failure_code
-    if run.state not in IN_FLIGHT or code is None or not _is_reported(code):
-        return None
-    return RunState(code.removeprefix(_REPORTED))
-
-
-def _is_reported(code: str | None) -> bool:
-    return code is not None and code.startswith(_REPORTED)
-
-
 def _target(run: Run, report: RunReport) -> RunState | None:
     """Return the state that the run should enter, which may differ from the state in the report."""
     target = report.state
@@ -190,7 +173,7 @@ def _moved(
         return Change(target, values, ends_run=True, visible=True)
     if outputs:
         values |= {"outputs": outputs, "partial": True}
-    if run.failure_code is None or _is_reported(run.failure_code):
+    if run.failure_code is None or run.failure_code in REPORTED_ENDS:
         asked_for = target is RunState.CANCELLED and run.cancel_requested_at is not None
         values["failure_code"] = run.cancel_code if asked_for else f"run_{target.value}"
     if target is RunState.FAILED and report.live_status:
@@ -231,7 +214,7 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
 
 def is_own_verdict(run: Run) -> bool:
     """Return whether the bot gave up on the run, which may still be executing at ComfyDeploy."""
-    return run.state in REVIVABLE and not _is_reported(run.failure_code)
+    return run.state in REVIVABLE and run.failure_code not in REPORTED_ENDS
 
 
 def end_for_block(run: Run, block: Block, now: datetime) -> Change | None:

@@ -40,7 +40,6 @@ from bot.media.download import temporary_folder
 from bot.media.file_types import is_visual, sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
-from bot.words.cache import TIMEOUT_SECONDS
 
 log = logging.getLogger(__name__)
 # How long the beginning of a file may take to arrive.
@@ -179,25 +178,20 @@ async def check_words(
     """Raise RefusedError if a text of a run has a word that the server's `rules` forbid.
 
     The audit log records that, with `quoted` with the beginning of that text for the moderators. The same
-    happens if required AutoMod rules can't be read (`words_forbidden` if the bot lacks Manage Server, else
-    `words_unavailable`), or if the check takes too long.
+    happens if required AutoMod rules can't be read, with `words_forbidden` if the bot lacks Manage Server.
     """
     guild_id = actor.origin.guild_id
     if guild_id is None:
         return
     details: dict[str, object] = {}
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            exempt = (actor.person.role_ids, actor.channel_ids)
-            hit = await app.words.find_hit(guild_id, rules.words, texts, *exempt)
+        exempt = (actor.person.role_ids, actor.channel_ids)
+        hit = await app.words.find_hit(guild_id, rules.words, texts, *exempt)
         if hit is None:
             return
         details = {"rule": hit.rule or _OWN_LIST, "word": hit.keyword, "option": hit.option}
         details |= {"prompt": shorten(texts[hit.option], _QUOTED)} if quoted else {}
         refused = RefusedError("words_refused", option=hit.option)
-    except TimeoutError:
-        log.warning("stopped a check of server %s: its word rules took too long", guild_id)
-        refused = RefusedError("words_unavailable", "the rules took too long")
     except RefusedError as error:
         refused = error
     log.info("refused a request of user %s: %s, rule %r", actor.id, refused.code, details.get("rule"))

@@ -88,7 +88,7 @@ async def usage(
         raise RefusedError("not_a_moderator")
     today = await app.store.figures.today(guild_id, person.id, app.now())
     running = await app.store.figures.running(guild_id, person.id)
-    return today, running, limits_of(person, rules), rules.budgets.server if moderator else None
+    return today, running, limits_of(person.role_ids, rules), rules.budgets.server if moderator else None
 
 
 async def limits_here(app: App, actor: Actor) -> tuple[Usage, ServerRules, Sequence[Preset]]:

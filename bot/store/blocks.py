@@ -12,7 +12,6 @@ from bot.database.rows import runs_of
 from bot.database.tables import UtcDateTime, blocks, is_any, requests, runs
 from bot.domain.moderation import AuditAction, AuditEntry, Block
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
-from bot.domain.text import in_utc
 from bot.domain.transitions import end_for_block
 from bot.store.audit import add_entries
 from bot.store.ledger import by_day
@@ -35,7 +34,8 @@ def add(connection: Connection, block: Block) -> int:
     )
     connection.execute(insert(blocks).values({name: getattr(block, name) for name in Block.__slots__}))
     ended = _end_waiting_runs(connection, block)
-    until = in_utc(block.until) if block.until is not None else "a moderator lifts it"
+    # An export of the audit log can't show it in the reader's time zone.
+    until = f"{block.until.day} {block.until:%B %Y, %H:%M} UTC" if block.until else "a moderator lifts it"
     details = {"reason": block.reason, "until": until, "ended requests": ended or None}
     entry = AuditEntry(
         at=block.created_at,

@@ -10,18 +10,10 @@ from bot.database.engine import Repository, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import requests
-from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
-from bot.domain.results import (
-    CopyRequest,
-    check_available,
-    check_copy_stands,
-    check_first_copy,
-    copy_in,
-    is_spoiler,
-)
+from bot.domain.results import CopyRequest, check_available, check_first_copy, copy_to_delete, is_spoiler
 from bot.store.audit import add_entries, run_entry
 from bot.store.rules import read_rules
 
@@ -50,10 +42,7 @@ class CopyStore(Repository):
         A moderator's deletion replaces the requester's. Raises RefusedError if the copy was already deleted.
         """
         run = lock_run(connection, key)
-        copy = copy_in(run, message, messages_of(connection, run.request_key))
-        if copy is None:
-            raise RefusedError("already_deleted")
-        check_copy_stands(run, copy, message, user_id)
+        copy = copy_to_delete(run, message, messages_of(connection, run.request_key), user_id)
         want(connection, run.request_key, copy.kind, run.index, now, {"deleted_by": user_id})
         channel = f"<#{message.channel_id}>"
         add_entries(connection, run_entry(run, AuditAction.DELETE_COPY, user_id, now, channel=channel))

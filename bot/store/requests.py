@@ -18,7 +18,7 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
-from bot.domain.budgets import Usage, budget_day, has_daily_limit, limits_of, weight_of
+from bot.domain.budgets import Usage, budget_day, limits_of, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -97,7 +97,7 @@ class RequestStore(Repository):
         """
         _check_press(connection, requester)
         facts = _facts(connection, requester, self._operator, now)
-        daily = (limits_of(requester.person, facts.rules), facts.rules.budgets.server)
+        daily = (limits_of(requester.person.role_ids, facts.rules), facts.rules.budgets.server)
         ceilings = (self._operator.daily_gpu_seconds, *(each.gpu_seconds_a_day for each in daily))
         if any(each is not None for each in ceilings):
             expected = {gpu: expected_seconds(connection, deployment, gpu, now) for gpu in gpus}
@@ -178,8 +178,10 @@ def _facts(connection: Connection, requester: Actor, operator: OperatorRules, no
     """Return the rules and the usage. What was used today is read only if a limit depends on it."""
     guild_id = requester.origin.guild_id
     rules = read_rules(connection, guild_id)
-    limits = (limits_of(requester.person, rules), rules.budgets.server)
-    today = operator.daily_gpu_seconds is not None or any(map(has_daily_limit, limits))
+    daily = [operator.daily_gpu_seconds]
+    for each in (limits_of(requester.person.role_ids, rules), rules.budgets.server):
+        daily += [each.runs_a_day, each.gpu_seconds_a_day]
+    today = any(limit is not None for limit in daily)
     return Facts(rules, read_usage(connection, guild_id, requester.id, now, today=today))
 
 
@@ -236,7 +238,7 @@ def _store(
 def limits_at_once(person: Member, rules: ServerRules) -> dict[str, int | None]:
     """Return the columns of a run with how many runs its person and server may have in flight."""
     return {
-        "user_limit": limits_of(person, rules).at_once,
+        "user_limit": limits_of(person.role_ids, rules).at_once,
         "server_limit": rules.budgets.server.at_once,
     }
 

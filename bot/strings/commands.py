@@ -15,7 +15,6 @@ COMMANDS = {
     "block_moderator": "<@{person}> is a moderator here and can't be blocked. A server admin can take the role away first.",
     "block_owner": "<@{person}> owns this server and can't be blocked.",
     "block_no_reason": "Please give a reason. The person reads it.",
-    "block_duration_unknown": "This duration isn't offered. Please choose one from the list.",
     "unblock_done": "<@{person}> can generate here again.",
     "unblock_nothing": "<@{person}> isn't blocked here. `/blocked` shows who is.",
     # the pause

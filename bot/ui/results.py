@@ -15,7 +15,6 @@ from discord.ui import Button
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.domain.text.file_names import belongs_to, number_in
-from bot.domain.transitions import may_have_result
 from bot.strings import say
 from bot.ui.custom_ids import Action, PickId
 from bot.ui.message_parts import (
@@ -223,7 +222,7 @@ def _rows(
     """
     first, is_numbered = batch.runs[0], len(batch.runs) > 1
     more = Action.MORE_OF_ALL if is_numbered else Action.MORE
-    if not any(map(may_have_result, batch.runs)) or not (is_numbered or batch.shown):
+    if not any(run.has_result for run in batch.runs) or not (is_numbered or batch.shown):
         return failure_rows(first, more)
     numbers, last = batch.numbers_under(files), [*again(first, offered), run_button(first, more)]
     if not is_numbered:

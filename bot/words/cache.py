@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 2.0
 # A longer slice delays other servers, a shorter one costs more switches between threads.
 _SLICE_SECONDS = 0.01
+# The rules of so many servers are kept.
+_SERVERS = 500
 # AutoMod rules are read again after _FRESH seconds, and used up to _STALE if that fails. A failed read is
 # repeated only after _RETRY, because Discord bans IP addresses that collect thousands of 403s.
 _FRESH, _STALE, _RETRY = 300.0, 3600.0, 30.0
@@ -89,19 +91,15 @@ class _Entry(NamedTuple):
 
 
 class AutomodCache:
-    """Caches the compiled rules of at most `size` servers.
+    """Caches the compiled rules of servers.
 
-    Concurrent requests share a read and wait at most `timeout` seconds for it; a slower read serves later
-    requests. While Discord fails, older rules are used for a while.
+    Concurrent requests share a read; a slow one serves later requests. While Discord fails, older rules are
+    used for a while.
     """
 
-    def __init__(
-        self, fetch: Fetch, outside: Outside, *, timeout: float | None = None, size: int = 500
-    ) -> None:
+    def __init__(self, fetch: Fetch, outside: Outside) -> None:
         self.thread = WordThread(outside)
         self._fetch, self._clock = fetch, outside.monotonic
-        # Shorter than the limit of a request, so that there is time to check with older rules.
-        self._timeout, self._size = 0.75 * TIMEOUT_SECONDS if timeout is None else timeout, size
         self._entries: dict[int, _Entry] = {}
         self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
         self._reading: dict[int, asyncio.Task[_Entry]] = {}
@@ -120,7 +118,8 @@ class AutomodCache:
                 self._reading[guild_id] = task
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            done, _ = await asyncio.wait({task}, timeout=self._timeout)
+            # Afterwards there is time to check with older rules.
+            done, _ = await asyncio.wait({task}, timeout=0.75 * TIMEOUT_SECONDS)
             entry = task.result() if done else entry
         if entry is None or entry.rules is None or self._clock() - entry.read_at >= _STALE:
             raise RefusedError((entry and entry.fault) or "words_unavailable")
@@ -137,33 +136,37 @@ class AutomodCache:
         """Return the first hit in a server's own list, or else in its AutoMod rules.
 
         AutoMod rules are read only if there is text and `words.automod` isn't off. Raises RefusedError if
-        they can't be read.
+        they can't be read, or if the check takes too long.
         """
         checked = (texts, role_ids, channel_ids)
-
-        def check_own() -> Steps[Hit | None]:
-            # Concurrent requests compile the list once, because the thread does a server's work in order.
-            cached = self._own.get(guild_id)
-            if cached is None or cached[0] != words.blocked:
-                rules = yield from WordRules.compile([WordRule(keywords=words.blocked)])
-                cached = (words.blocked, rules)
-                self._put(self._own, guild_id, cached)
-            return (yield from cached[1].check(*checked))
-
         if not any(texts.values()):
             return None
-        if words.blocked and (hit := await self.thread.run(guild_id, check_own())) is not None:
-            return hit
-        if words.automod is False:
-            return None
         try:
-            automod = await self.automod_rules(guild_id)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                if words.blocked:
+                    own = await self.thread.run(guild_id, self._own_rules(guild_id, words.blocked))
+                    if (hit := await self.thread.run(guild_id, own.check(*checked))) is not None:
+                        return hit
+                if words.automod is False:
+                    return None
+                automod = await self.automod_rules(guild_id)
+                return await self.thread.run(guild_id, automod.check(*checked))
+        except TimeoutError:
+            log.warning("stopped a check of server %s: its word rules took too long", guild_id)
+            raise RefusedError("words_unavailable", "the rules took too long") from None
         except RefusedError as error:
             if error.code == "words_forbidden" and words.automod is None:
                 # By default, AutoMod rules apply only if the bot has the permission to read them.
                 return None
             raise
-        return await self.thread.run(guild_id, automod.check(*checked))
+
+    def _own_rules(self, guild_id: int, blocked: tuple[str, ...]) -> Steps[WordRules]:
+        # Concurrent requests compile the list once, because the thread does a server's work in order.
+        cached = self._own.get(guild_id)
+        if cached is None or cached[0] != blocked:
+            cached = (blocked, (yield from WordRules.compile([WordRule(keywords=blocked)])))
+            self._put(self._own, guild_id, cached)
+        return cached[1]
 
     def invalidate(self, guild_id: int) -> None:
         """Drop a server's AutoMod rules, because Discord reports that they have changed."""
@@ -199,5 +202,5 @@ class AutomodCache:
         """Cache a value, and drop the oldest one if the cache is full."""
         cache.pop(guild_id, None)
         cache[guild_id] = value
-        if len(cache) > self._size:
+        if len(cache) > _SERVERS:
             del cache[next(iter(cache))]

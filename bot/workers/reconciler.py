@@ -24,8 +24,8 @@ from bot.domain.transitions import (
     DEADLINE,
     DEADLINE_RUNNING,
     DEADLINE_UNREADABLE,
+    REPORTED_ENDS,
     is_own_verdict,
-    reported_end,
 )
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
@@ -114,8 +114,8 @@ class Reconciler:
                 self._app.metrics.settled(run, gpu=None, seconds=None)
         elif report is not None and is_silent_at_end(run, report, self._app.now()):
             await self._end_finished(run, report)
-        elif report is None and (reported := reported_end(run)) is not None:
-            await self._finish(run, reported, f"run_{reported.value}")
+        elif report is None and (reported := REPORTED_ENDS.get(run.failure_code)) is not None:
+            await self._finish(run, reported, f"run_{reported}")
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
         elif run.final and self._app.now() >= (run.ended_at or run.created_at) + LATE_CHECKS:

@@ -157,7 +157,7 @@ class Choice(Kind):
 
 
 class Number(Kind):
-    """A number. An empty field means `empty`, which is shown as `none`, and so does typing that."""
+    """A number. An empty field means `empty`, which is shown as `none`."""
 
     def __init__(
         self, none: str = "no limit", *, unit: str = "", empty: int | None = None, decimal: bool = False
@@ -181,7 +181,7 @@ class Number(Kind):
         if number is None and text.strip():
             code = "settings_not_number" if self._decimal else "settings_not_integer"
             raise InputError(code, value=escape_line(text, QUOTED))
-        return self._empty if number is None or str(number) in (self._none, f"{self._none}.0") else number
+        return self._empty if number is None else number
 
 
 class Reference(Kind):
@@ -201,7 +201,7 @@ class Reference(Kind):
 
 
 class Several(Kind):
-    """A set of roles, GPUs or deployments. A field shows 25 of them; what it doesn't show is kept."""
+    """A set of roles, or of GPUs or deployments with 25 to a field. What no field shows is kept."""
 
     def __init__(self, names: Names) -> None:
         self.names: Names = names
@@ -211,10 +211,8 @@ class Several(Kind):
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
         if self.names is Names.ROLE:  # Discord knows which roles can be chosen
-            roles = batches([*map(str, sorted(self.existing(value, context)))])
-            if not roles or len(roles[-1]) == SELECT_LIMIT:
-                roles.append(())  # with room for more
-            pages = [replace(usual, shape=Shape.ROLES, values=page, most=SELECT_LIMIT) for page in roles]
+            roles = tuple(map(str, sorted(self.existing(value, context))))[:SELECT_LIMIT]
+            pages = [replace(usual, shape=Shape.ROLES, values=roles, most=SELECT_LIMIT)]
         else:
             pages = [
                 replace(

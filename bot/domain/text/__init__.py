@@ -6,7 +6,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from decimal import Decimal
 
 # PostgreSQL rejects NUL in text, and terminals interpret the other control characters. Text outputs keep line
@@ -127,12 +126,6 @@ def channel_url(guild_id: int | None, channel_id: int) -> str:
 def message_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
     """Return a link to a message. `guild_id` is None for a direct message."""
     return f"{channel_url(guild_id, channel_id)}/{message_id}"
-
-
-def in_utc(at: datetime) -> str:
-    """Return a time in UTC as plain text, for places that can't show it in the reader's time zone."""
-    utc = at.astimezone(UTC)
-    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 # Nobody types a number longer than this.

@@ -13,7 +13,7 @@ from bot.comfydeploy.reports import parse_webhook
 from bot.delivery.step import Step, Superseded
 from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef, Place, Shows
 from bot.domain.runs import RunReport, RunState
-from bot.domain.transitions import reported_end
+from bot.domain.transitions import REPORTED_ENDS
 from bot.outside import Outside
 from bot.store import Store
 from bot.ui.message_parts import OutgoingMessage
@@ -63,7 +63,7 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
         for number, each in enumerate(order):
             await store.runs.record_report(run.key, each, at(number), SOON)
         ended = await fetch(store, run.key)
-        if (state := reported_end(ended)) is not None:
+        if (state := REPORTED_ENDS.get(ended.failure_code)) is not None:
             # The answer of GET /run, which has the outputs that webhooks brought.
             made = max((each.outputs for each in order), key=len)
             told = order[0]._replace(state=state, outputs=made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.moderation import block_duration, check_shown, check_undecided, may_delete
+from bot.domain.moderation import check_shown, check_undecided, may_delete
 from bot.domain.runs import REQUESTER_BLOCKED, Run, is_told_elsewhere
 from bot.domain.runs import RunState as S
 from tests.unit.domain.policy_cases import NOW, PERSON, actor, code_of, place, refused
@@ -48,11 +48,6 @@ def test_a_request_is_decided_once_and_not_by_its_requester() -> None:
     decided = refused(check_undecided, MONA, replace(WAITS, state=S.WAITING, decided_by=RITA))
     assert decided
     assert (decided.code, decided.params) == ("already_decided", {"person": RITA})
-
-
-def test_a_block_lasts_for_a_choice_or_until_it_is_lifted() -> None:
-    assert [block_duration(None), block_duration("day")] == [None, timedelta(days=1)]
-    assert code_of(block_duration, "year") == "block_duration_unknown"
 
 
 def test_something_of_a_batch_has_to_be_shown() -> None:

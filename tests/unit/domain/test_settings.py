@@ -82,9 +82,8 @@ FULL = [f"w{n:03}" for n in range(500)]
     [
         # A number is taken to its limits.
         ({}, "record", {"retention_days": [" 3,650 "]}, {"retention_days": 3650}),
-        # A weight of one, or nothing, is none.
         ({}, "gpus", {"gpu_weights": ["2,5"]}, weighing(2.5)),
-        *((weighing(2), "gpus", {"gpu_weights": [text]}, {}) for text in ("1.0", "")),
+        (weighing(2), "gpus", {"gpu_weights": [""]}, {}),
         # A role can be unlimited and keep its own numbers.
         ({"budgets": {"role_at_once": {5: 6}}}, "roles", {"unlimited_roles": ["true"]}, UNLIMITED),
         (UNLIMITED, "roles", {"unlimited_roles": ["none"], "role_at_once": [""]}, {}),
@@ -105,12 +104,12 @@ FULL = [f"w{n:03}" for n in range(500)]
             {"exempt_roles": ["2"]},
             approving(exempt_roles=[900, 2]),
         ),
-        # After 25 roles there is a field for more.
+        # A field shows 25 roles, and a further one stays.
         (
-            approving(exempt_roles=[*range(1, 26)]),
+            approving(exempt_roles=[*range(1, 27)]),
             "approval",
-            {"exempt_roles_1": ["30"]},
-            approving(exempt_roles=[*range(1, 26), 30]),
+            {"exempt_roles": ["30"]},
+            approving(exempt_roles=[26, 30]),
         ),
         # A GPU for nobody is not open to everybody.
         ({}, "gpus", {"gpu_roles": ["5"]}, STAFF_ONLY),

@@ -12,10 +12,9 @@ from bot.domain.results import (
     PAGE_SIZE,
     CopyRequest,
     check_available,
-    check_copy_stands,
     check_copyable,
     check_first_copy,
-    copy_in,
+    copy_to_delete,
     offers_copy,
 )
 from bot.domain.runs import Output, Run, RunState
@@ -49,8 +48,6 @@ def test_only_the_requester_copies_a_public_result_that_is_there() -> None:
 
 def test_a_copy_is_offered_where_the_requester_sees_their_result() -> None:
     assert offers_copy(MADE, actor())
-    # The message of an erased result may still stand.
-    assert offers_copy(replace(MADE, outputs=()), actor())
     assert not offers_copy(replace(MADE, deleted_at=NOW), actor())
     assert not offers_copy(MADE, actor(origin=place(8)))
     assert not offers_copy(MADE, actor(replace(PERSON, id=5)))
@@ -112,15 +109,17 @@ def test_a_message_belongs_to_the_copy_that_it_shows() -> None:
     share = message(Kind.SHARE, FIRST, SECOND, stale=(OLD,))
     late = message(Kind.LATE, MessageRef(HERE, 5), stale=(MessageRef(HERE, 6),))
     found = by_key(OUTCOME, late, share)
-    assert all(copy_in(MADE, ref, found) is share for ref in (FIRST, SECOND, OLD))
-    assert not any(copy_in(MADE, MessageRef(HERE, number), found) for number in (1, 5, 6, 99))
+    assert all(copy_to_delete(MADE, ref, found, MODERATOR) is share for ref in (FIRST, SECOND, OLD))
+    for number in (1, 5, 6, 99):
+        assert code_of(copy_to_delete, MADE, MessageRef(HERE, number), found, MODERATOR) == "already_deleted"
 
 
 def test_a_copy_is_deleted_until_a_moderator_has_done_so_and_by_its_requester_once() -> None:
     def codes(result: Run = MADE, **changes: Any) -> list[str | None]:
         """Return why its requester, and a moderator, can't delete the copy."""
         people = PERSON.id, MODERATOR + 1
-        return [code_of(check_copy_stands, result, message(**changes), FIRST, each) for each in people]
+        found = by_key(message(**changes))
+        return [code_of(copy_to_delete, result, FIRST, found, each) for each in people]
 
     assert codes() == [None, None]
     assert codes(**MINE) == ["already_deleted", None]

@@ -75,12 +75,13 @@ class Discord:
             raise answer
         return answer
 
-    def cache(self, **options: Any) -> AutomodCache:
-        return AutomodCache(self.read, Outside(monotonic=lambda: self.now), **{"timeout": 60, **options})
+    def cache(self) -> AutomodCache:
+        return AutomodCache(self.read, Outside(monotonic=lambda: self.now))
 
 
 @pytest.fixture
-async def world() -> Discord:
+async def world(monkeypatch: pytest.MonkeyPatch) -> Discord:
+    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 60)
     return Discord()
 
 
@@ -139,8 +140,11 @@ async def test_nothing_is_read_where_automod_is_off_or_without_text(world: Disco
     assert world.reads == []
 
 
-async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discord) -> None:
-    cache = world.cache(timeout=0.01)
+async def test_a_slow_read_refuses_now_and_serves_the_next_request(
+    world: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 0.01)
+    cache = world.cache()
     world.gate.clear()
     assert await found(cache) == "words_unavailable"
     world.gate.set()
@@ -168,8 +172,9 @@ async def test_a_read_that_began_before_the_change_is_not_kept(world: Discord) -
     assert len(world.reads) == 2
 
 
-async def test_only_so_many_servers_are_kept(world: Discord) -> None:
-    cache = world.cache(size=2)
+async def test_only_so_many_servers_are_kept(world: Discord, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.words.cache._SERVERS", 2)
+    cache = world.cache()
     for guild_id in (1, 2, 3, 3, 2, 1):
         await cache.automod_rules(guild_id)
     assert world.reads == [1, 2, 3, 1]

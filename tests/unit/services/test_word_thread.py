@@ -17,7 +17,7 @@ from bot.domain.requests import Actor, ChannelState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.outside import Outside
 from bot.services.generation import check_words
-from bot.words.cache import WordThread
+from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import Steps, WordRule, WordRules
 from tests.unit.domain.policy_cases import PERSON, place
 from tests.unit.factories import app_with, made_run
@@ -99,14 +99,15 @@ async def test_after_closing_work_that_never_ends_keeps_no_thread_alive() -> Non
 async def test_a_check_that_takes_too_long_is_refused_and_recorded(
     thread: WordThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.services.generation.TIMEOUT_SECONDS", 0.001)
-    words = SimpleNamespace(find_hit=lambda *_: thread.run(1, Endless().steps()))
+    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 0.001)
+    words = AutomodCache(lambda _guild_id, _thread: thread.run(1, Endless().steps()), Outside())
     requests = AsyncMock()
     app = app_with(store=SimpleNamespace(requests=requests), words=words, outside=Outside())
     member = Actor(PERSON, place(), frozenset(), lambda _: ChannelState(), None)
     with pytest.raises(RefusedError, match="took too long"):
         await check_words(app, member, made_run(), ServerRules(), {"prompt": "a fox"})
     assert requests.record_refusal.await_args.args[1] == "words_unavailable"
+    await words.close()
 
 
 def steps_of(steps: Steps[object]) -> int:
