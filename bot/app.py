@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,7 @@ from bot.config.settings import Settings, configured
 from bot.context import App, FormDrafts, Wakeups
 from bot.database.coordination import Coordinator
 from bot.delivery.messenger import WIDTH, Messenger
-from bot.deployments.catalogue import Catalogue, Reloader
+from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.picture_check import Flagged
@@ -35,6 +34,7 @@ from bot.media.ssrf import public_or_in
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup, back_up_before_migration
 from bot.outside import Outside
+from bot.services.reloading import Reloader
 from bot.store import Store
 from bot.store.erasure import ExpiredRows
 from bot.web import MetricsPage, application, listening
@@ -114,24 +114,11 @@ async def _open(
         pictures = PictureChecker(settings, labels, outside, files, metrics)
         stack.push_async_callback(pictures.close)
     client = _client(settings, metrics.discord_trace())
-
-    async def read_deployments() -> Sequence[DeploymentSettings]:
-        file = await asyncio.get_running_loop().run_in_executor(files, configured, settings)
-        return tuple(file.deployments.values())
-
     app = App(
         settings=settings,
         store=store,
         backend=backend,
         catalogue=catalogue,
-        reloader=Reloader(
-            catalogue=catalogue,
-            read=read_deployments,
-            notify=wakeups.reload,
-            loaded=partial(wakeups.wake, "submit"),
-            every=timedelta(seconds=settings.deployments_refresh_seconds),
-            monotonic=outside.monotonic,
-        ),
         discord=DiscordCalls(client),
         fetcher=fetcher,
         outputs=OutputPreparer(fetcher, backend, outside.executor("pictures", 1)),
@@ -166,12 +153,13 @@ class Process:
 
     app: App
     coordinator: Coordinator
+    reloader: Reloader
     web: web.Application
     workers: Mapping[str, Worker[Any]]
     metrics_page: MetricsPage
 
     def request_reload(self) -> None:
-        self.app.reloader.requested = True
+        self.reloader.requested = True
         if "look" in self.workers:
             self.workers["look"].wake()
 
@@ -190,22 +178,23 @@ class Process:
 def _assemble(app: App, coordinator: Coordinator) -> Process:
     recorder, client = ReportRecorder(app), app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None
+    reloader = gateway.reloader if gateway is not None else Reloader(app)
     page = MetricsPage(app, gateway)
     server = application(app.store, gateway)
     if app.settings.metrics_port is None:
         page.add_to(server)
     if Role.WEB in app.settings.roles:
         add_webhooks(server, app, recorder)
-    workers = _workers(app, recorder)
+    workers = _workers(app, recorder, reloader)
     for topic in ("submit", "check", "show", "probe", "progress"):
         if topic in workers:
             app.wakeups.on(topic, workers[topic].wake)
-    process = Process(app, coordinator, server, workers, page)
+    process = Process(app, coordinator, reloader, server, workers, page)
     app.wakeups.on("reload", process.request_reload)
     return process
 
 
-def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
+def _workers(app: App, recorder: ReportRecorder, reloader: Reloader) -> dict[str, Worker[Any]]:
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
         health, retention = BackendHealth(app), app.store.retention
@@ -239,7 +228,7 @@ def _workers(app: App, recorder: ReportRecorder) -> dict[str, Worker[Any]]:
         notices = Notices(app)
         workers["notice"] = Worker("notice", notices.claim, notices.handle, Schedule(longest=120))
         # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
-        workers["look"] = Worker("look", app.reloader.claim, app.reloader.handle, Schedule(longest=15))
+        workers["look"] = Worker("look", reloader.claim, reloader.handle, Schedule(longest=15))
     return workers
 
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Literal, TypeVar
 
 from bot.config.settings import Settings
-from bot.deployments.catalogue import Catalogue, Reloader
+from bot.deployments.catalogue import Catalogue
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
 from bot.domain.run_timing import QUIET_INTERVALS
@@ -137,7 +137,6 @@ class App:
     store: Store
     backend: Backend
     catalogue: Catalogue
-    reloader: Reloader
     discord: DiscordCalls
     fetcher: MediaFetcher
     outputs: OutputPreparer

@@ -15,6 +15,7 @@ from discord import app_commands
 
 from bot.deployments.draft import Draft, changed
 from bot.deployments.files import is_kind
+from bot.deployments.follow_ups import message_commands
 from bot.deployments.inputs import AttachedFile, Typed
 from bot.deployments.schema.field_types import COUNT, PRESET
 from bot.domain.backend import InputKind
@@ -254,10 +255,10 @@ async def setup(bot: GenerateBot) -> None:
     def build_menus() -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""
         bot.tree.clear_commands(guild=None, type=discord.AppCommandType.message)
-        catalogue = bot.app.catalogue
-        takes_pictures = any(each.picture_input for each in catalogue.all())
+        offered = bot.app.catalogue.all()
+        takes_pictures = any(each.picture_input for each in offered)
         menus: dict[str, OnMenu] = {say("use_menu"): _menu()} if takes_pictures else {}
-        for each in catalogue.message_commands:
+        for each in message_commands(offered):
             menus[each.label] = _menu(Option(each.reference, each.label))
         for name, callback in menus.items():
             bot.tree.add_command(app_commands.ContextMenu(name=name, callback=callback))

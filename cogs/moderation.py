@@ -13,7 +13,6 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.deployments.catalogue import ReloadResult
 from bot.discord_api.channels import member_from_user, requester_now
 from bot.domain.errors import RefusedError, StartupError
 from bot.domain.moderation import BLOCK_DURATIONS, UNTIL_UNBLOCKED
@@ -23,6 +22,7 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, paged, typed_values
 from bot.services import moderation
 from bot.services.access import moderated
+from bot.services.reloading import ReloadResult
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.forms import DURATION_FIELD, NOTE_FIELD, REASON_FIELD
@@ -150,7 +150,7 @@ class Owner(commands.Cog):
         # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
-            text = _reloaded(await interaction.client.app.reloader.reload())
+            text = _reloaded(await interaction.client.reloader.reload())
         except StartupError as error:
             heading = "Nothing has changed, because the file has mistakes. Please correct:"
             text = _with_list([heading], error.mistakes)

@@ -1,26 +1,22 @@
-"""Keep the catalogue of offered deployments, and reload it from the file and from the backend."""
+"""Keep the catalogue of offered deployments."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal
+from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
 from bot.deployments.command_plan import CommandPlan, plan_commands
-from bot.deployments.follow_ups import link_follow_ups, message_commands
+from bot.deployments.follow_ups import link_follow_ups
 from bot.deployments.merge import removed_since
-from bot.deployments.model import Deployment, FollowUp, compile_deployment, deployment_of, describes_itself
+from bot.deployments.model import Deployment, compile_deployment, deployment_of, describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.backend import Backend, DeploymentDescription
 from bot.domain.errors import (
     BackendError,
     BackendServerError,
-    DiscordAway,
     InputError,
     RefusedError,
     StartLater,
@@ -31,8 +27,11 @@ from bot.domain.policy import Offer
 from bot.domain.runs import Run
 
 log = logging.getLogger(__name__)
-_NONE = "No deployment can be offered. ComfyDeploy described none of them; the lines above give the reasons"
-_WITHOUT = "To start without ComfyDeploy, describe a deployment in full in deployments.toml."
+_NONE = (
+    "No deployment can be offered. ComfyDeploy described none of them; the lines above give the reasons. "
+    "Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. To start without ComfyDeploy, "
+    "describe a deployment in full in deployments.toml."
+)
 # ComfyDeploy answers 500 in each of these cases.
 CAUSES = (
     "If ComfyDeploy works otherwise, the account of COMFYDEPLOY_API_KEY has no deployment with this id, or "
@@ -65,7 +64,6 @@ class Catalogue:
         self._deployments: dict[str, Deployment] = {}
         self.plan = CommandPlan(())
         self._written: dict[str, str] = {}
-        self.message_commands: tuple[FollowUp, ...] = ()
         self.faults: dict[str, BackendError] = {}
 
     def get(self, name: str) -> Deployment | None:
@@ -120,7 +118,10 @@ class Catalogue:
         found = await asyncio.gather(*(self._compiled(each, gate) for each in wanted))
         deployments = {item.name: item for item in found if item is not None}
         if not deployments:
-            raise self._no_deployment(wanted)
+            faults = [self.faults.get(settings.deployment_id) for settings in wanted]
+            if any(fault is not None and fault.passing for fault in faults):
+                raise StartLater(f"{_NONE} ComfyDeploy may only be away: start again when it answers.")
+            raise StartupError(_NONE)
         deployments = link_follow_ups(wanted, deployments)
         for name, linked in deployments.items():
             before = self._deployments.get(name)
@@ -129,36 +130,29 @@ class Catalogue:
                     log.warning("%s", sentence)
         plan = plan_commands([*deployments.values()])
         self._configured, self._deployments, self.plan = wanted, deployments, plan
-        self.message_commands = message_commands(self.all())
-
-    def _no_deployment(self, wanted: Sequence[DeploymentSettings]) -> StartupError:
-        faults = [self.faults.get(settings.deployment_id) for settings in wanted]
-        if not any(fault is not None and fault.passing for fault in faults):
-            check = "Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids."
-            return StartupError(f"{_NONE}. {check} {_WITHOUT}")
-        check = "If it already does, check the deployments' ids and COMFYDEPLOY_API_URL."
-        return StartLater(f"{_NONE}. Start again when it answers. {check} {_WITHOUT}")
 
     async def _compiled(self, settings: DeploymentSettings, gate: asyncio.Semaphore) -> Deployment | None:
-        before = self.faults.get(settings.deployment_id)
         async with gate:
-            info = await self._described(settings.deployment_id)
+            info = await self._described(settings)
         if info is None and not describes_itself(settings):
-            if before is None or str(before) != str(self.faults.get(settings.deployment_id)):
-                log.error("deployment '%s' is left out: nothing describes its inputs", settings.name)
             return None
         await asyncio.sleep(0)  # lets other tasks run between parsing and compiling a large description
         return compile_deployment(settings, info, self._backend.gpus)
 
-    async def _described(self, deployment_id: str) -> DeploymentDescription | None:
+    async def _described(self, settings: DeploymentSettings) -> DeploymentDescription | None:
+        """Return the backend's description, or the stored one if it gives none."""
+        deployment_id = settings.deployment_id
         try:
             info = await self._backend.describe_deployment(deployment_id)
         except BackendError as error:
+            kept = await self._kept(deployment_id)
             if str(error) != str(self.faults.get(deployment_id)):
                 causes = f". {CAUSES}" if isinstance(error, BackendServerError) else ""
-                log.warning("ComfyDeploy does not describe deployment %s: %s%s", deployment_id, error, causes)
+                left_out = "" if kept or describes_itself(settings) else ", which is left out"
+                told = "ComfyDeploy does not describe deployment %s%s: %s%s"
+                log.warning(told, deployment_id, left_out, error, causes)
             self.faults[deployment_id] = error
-            return await self._kept(deployment_id)
+            return kept
         self.faults.pop(deployment_id, None)
         text = _DESCRIPTION.dump_json(info).decode()
         if self._write is not None and self._written.get(deployment_id) != text:
@@ -177,103 +171,3 @@ class Catalogue:
             reason = "its JSON is invalid" if isinstance(error, ValidationError) else error
             log.warning("can't read the stored description of deployment %s: %s", deployment_id, reason)
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class ReloadResult:
-    """The names of the deployments that a reload `added`, `changed` or `removed`, and warnings.
-
-    `synced` is False if Discord didn't answer, so that it still has the old commands.
-    """
-
-    names: Mapping[str, Sequence[str]]
-    warnings: Sequence[str]
-    synced: bool
-
-
-ReloadTask = Literal["read", "poll"]  # read the file, or ask the backend
-
-
-@dataclass(kw_only=True)
-class Reloader:
-    """Reloads deployments. `read` returns their settings, and `notify` makes other processes read them, too.
-    `loaded` is called after each reload or poll. Reloads run one at a time, since each may sync the commands.
-
-    `every` is the time between two polls of the backend. `show` syncs the commands that Discord shows; with
-    `resend` it also sends unchanged ones. If `requested` is set, the worker rereads the file.
-    """
-
-    catalogue: Catalogue
-    read: Callable[[], Awaitable[Sequence[DeploymentSettings]]]
-    notify: Callable[[], None]
-    loaded: Callable[[], None]
-    every: timedelta
-    monotonic: Callable[[], float]
-    show: Callable[..., Awaitable[None]] | None = None
-    requested: bool = False
-
-    def __post_init__(self) -> None:
-        self._next = self.monotonic() + self.every.total_seconds()
-        self._lock = asyncio.Lock()
-
-    async def reload(self) -> ReloadResult:
-        """Reload the deployments from the file, here and in other processes, and send the commands again.
-
-        Raises StartupError if they can't be loaded, in which case the old deployments remain.
-        """
-        found = await self._load("read", resend=True)
-        self.notify()
-        return found
-
-    async def claim(self, _room: int) -> Sequence[ReloadTask]:
-        """Claim the task that is due, if any. A requested reload comes before a poll."""
-        if self.requested:
-            self.requested = False
-            return ["read"]
-        if (now := self.monotonic()) < self._next:
-            return []
-        self._next = now + self.every.total_seconds()
-        return ["poll"]
-
-    async def handle(self, task: ReloadTask) -> None:
-        """Do the task and log its result. A poll takes one call per deployment."""
-        try:
-            found = await self._load(task)
-        except StartupError as error:
-            level = logging.WARNING if task == "poll" else logging.ERROR
-            for mistake in error.mistakes:
-                log.log(level, "kept the old deployments: %s", mistake)
-            return
-        told = "; ".join(f"{word} {', '.join(names)}" for word, names in found.names.items())
-        if task == "read":
-            log.info("reloaded the deployments: %s", told or "nothing has changed")
-        elif told:
-            log.info("the deployments changed at ComfyDeploy: %s", told)
-            # A process that knows less would refuse the requests that another accepts.
-            self.notify()
-
-    async def _load(self, task: ReloadTask, *, resend: bool = False) -> ReloadResult:
-        catalogue = self.catalogue
-        async with self._lock:
-            configured = await self.read() if task == "read" else None
-            before = {each.name: each for each in catalogue.all()}
-            await catalogue.load(configured)
-            self.loaded()
-            synced = True
-            try:
-                if self.show is not None:
-                    await self.show(resend=resend)
-            except DiscordAway as error:
-                synced = False
-                log.warning("can't sync the commands yet: %s", error)
-        after = {each.name: each for each in catalogue.all()}
-        names = {
-            "added": [name for name in after if name not in before],
-            "changed": [name for name in after if name in before and after[name] != before[name]],
-            "removed": [name for name in before if name not in after],
-        }
-        return ReloadResult(
-            {word: found for word, found in names.items() if found},
-            [warning for each in after.values() for warning in each.warnings],
-            synced=synced,
-        )

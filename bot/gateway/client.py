@@ -23,6 +23,7 @@ from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
 from bot.gateway.checks import check_message
 from bot.gateway.commands import RegisteredCommands
+from bot.services.reloading import Reloader
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 from bot.ui.message_parts import layout_of
@@ -98,7 +99,7 @@ class GenerateBot(commands.Bot):
         self.app = app
         self.estimator = Estimator(app)
         self.registered = RegisteredCommands(self.tree, app)
-        app.reloader.show = self.show_deployments
+        self.reloader = Reloader(app, self.show_deployments)
 
     async def setup_hook(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.

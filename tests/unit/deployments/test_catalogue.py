@@ -77,8 +77,7 @@ async def test_the_start_can_succeed_later_only_where_the_fault_may_pass(
     with pytest.raises(StartupError, match="No deployment can be offered") as caught:
         await comfy.catalogue(config("ltx", deployment_id=LTX), config()).load()
     assert isinstance(caught.value, StartLater) is later
-    assert ("COMFYDEPLOY_API_KEY" in str(caught.value)) is not later
-    assert ("Start again when it answers" in str(caught.value)) is later
+    assert ("start again when it answers" in str(caught.value)) is later
 
 
 async def test_a_failed_reload_keeps_what_is_on_offer() -> None:
