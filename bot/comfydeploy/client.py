@@ -118,11 +118,11 @@ class ComfyDeploy:
         """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
         await self._call("cancel", "POST", f"/run/{quote(run_id, safe='')}/cancel")
 
-    async def read_log(self, run_id: str) -> tuple[str, ...]:
-        """Return the last entries of a run's log. The path is undocumented."""
+    async def read_log(self, run_id: str) -> list[str]:
+        """Return the lines of a run's log. The path is undocumented."""
         path = f"/v2/clickhouse-run-logs/{quote(run_id, safe='')}"
-        body = await self._call("log", "GET", path)
-        return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in parse_log(body))
+        lines = parse_log(await self._call("log", "GET", path))
+        return [scrub(line, (self._api_key.get_secret_value(),)) for line in lines]
 
     async def _call(self, call: str, method: str, path: str, **kwargs: Any) -> bytes:
         """Return the body of a 2xx response. Raises BackendError for any other response, or for none.

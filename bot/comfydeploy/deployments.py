@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any
-
-from pydantic_core import from_json
 
 from bot.comfydeploy.wire import load, number
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
@@ -120,10 +117,7 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int | float | None:
-    """Parse a number, also from a string. Return None for anything else, such as a connection to a node."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value)
+    """Return a number, or None for anything else, such as a connection to a node."""
     found = number(value)
     return found if found is not None and abs(found) <= _LARGEST else None
 
@@ -145,16 +139,6 @@ def _is_scalar(value: object) -> bool:
 
 
 def _options(value: object) -> tuple[str, ...]:
-    """Parse options as strings. A string holds them as JSON, one per line, or separated by commas."""
-    if isinstance(value, str):
-        text = value
-        try:
-            value = from_json(text, allow_inf_nan=False)
-        except ValueError:
-            if text.lstrip().startswith(("[", "{")):
-                return ()
-            value = [part.strip() for part in text.split("\n" if "\n" in text.strip() else ",")]
-    if not isinstance(value, list):
-        return ()
-    words = (str(item) for item in value[:MAX_OPTIONS] if _is_scalar(item) and not isinstance(item, bool))
+    items = value[:MAX_OPTIONS] if isinstance(value, list) else ()
+    words = (str(item) for item in items if _is_scalar(item) and not isinstance(item, bool))
     return tuple(dict.fromkeys(word for word in words if 0 < len(word) <= MAX_OPTION))

@@ -14,7 +14,7 @@ from typing import Any
 from bot.comfydeploy.wire import ECHOED_WEBHOOK, load, number, uuid_of
 from bot.domain.errors import BackendBadReply
 from bot.domain.runs import Output, RunReport, RunState
-from bot.domain.text import clean_text
+from bot.domain.text import clean_text, strip_invisible
 
 STATES: Mapping[str, RunState] = {
     "not-started": RunState.QUEUED,
@@ -29,9 +29,6 @@ STATES: Mapping[str, RunState] = {
     "timeout": RunState.TIMED_OUT,
     "cancelled": RunState.CANCELLED,
 }
-_LOG_ENTRIES, _LOG_TEXT = 2000, 100_000
-_END = "__END__"
-
 _PERCENT_WORDS = frozenset({"processing", "completed"})
 # States that both dialects have don't reveal the scale of the progress. Float noise never brings a progress
 # of at most 1 above this value.
@@ -85,24 +82,15 @@ def _report(data: Mapping[str, Any], id_field: str, outputs: object) -> RunRepor
     )
 
 
-def parse_log(body: bytes) -> tuple[str, ...]:
-    """Parse the response of GET /v2/clickhouse-run-logs/{id}, and return its last entries, oldest first.
+def parse_log(body: bytes) -> list[str]:
+    """Parse the response of GET /v2/clickhouse-run-logs/{id}, and return the lines that the machine wrote.
 
-    Lines that the machine didn't write are left out. Raises BackendBadReply if the response isn't a list.
+    Raises BackendBadReply if the response isn't a list.
     """
-    kept: list[str] = []
-    room = _LOG_TEXT
-    for entry in load(body, list)[: -_LOG_ENTRIES - 1 : -1]:
-        text = entry.get("log") if isinstance(entry, dict) else None
-        if isinstance(text, str) and room > 0:
-            # Half a line could begin inside a secret, which then looks harmless.
-            whole = text if len(text) <= room else text[-room:].partition("\n")[2]
-            # The runner itself writes end marks, and deliveries of webhooks with their whole URLs.
-            lines = whole.splitlines(keepends=True)
-            own = (line for line in lines if line.strip() != _END and not ECHOED_WEBHOOK.search(line))
-            kept.append("".join(own))
-            room -= len(text)
-    return tuple(text for text in reversed(kept) if text.strip())
+    texts = (entry.get("log") if isinstance(entry, dict) else None for entry in load(body, list))
+    lines = (line for text in texts if isinstance(text, str) for line in text.splitlines())
+    # The runner itself writes end marks, and deliveries of webhooks with their whole URLs.
+    return [line for line in lines if line.strip() not in ("", "__END__") and not ECHOED_WEBHOOK.search(line)]
 
 
 MAX_OUTPUTS = 200
@@ -116,21 +104,12 @@ _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
 
 
 def clean_filename(name: object) -> str | None:
-    """Return the last part of a path without unprintable characters, such as right-to-left marks.
+    """Return the last part of a path without invisible characters, or None if nothing is left.
 
-    A name that is too long is shortened, but keeps its extension. Return None if nothing is left.
+    Of a name that is too long, the end is kept.
     """
-    if not isinstance(name, str):
-        return None
-    base = re.split(r"[/\\]", name[-1024:])[-1]
-    if not base.isprintable():
-        base = "".join(filter(str.isprintable, base))
-    base = base.strip(" .")
-    if len(base) > MAX_FILENAME:
-        stem, dot, extension = base.rpartition(".")
-        keep = dot + extension if stem and len(extension) <= 10 else ""
-        base = base[: MAX_FILENAME - len(keep)] + keep
-    return base or None
+    base = re.split(r"[/\\]", name[-1024:])[-1] if isinstance(name, str) else ""
+    return strip_invisible(base).strip(" .")[-MAX_FILENAME:] or None
 
 
 def parse_outputs(entries: object) -> tuple[Output, ...]:

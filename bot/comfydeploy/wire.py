@@ -32,7 +32,6 @@ from bot.domain.text import clean_text
 T = TypeVar("T")
 MAX_DETAIL = 500
 MAX_FIELDS = 10
-MAX_RETRY_AFTER = 86_400.0
 # ComfyDeploy's answer if the machine can't cancel runs, or if the run is unknown.
 _NOT_CANCELLABLE = b"no modal function call ID"
 # The prefix of a machine's own answer, which ComfyDeploy passes through with the machine's status.
@@ -83,9 +82,8 @@ def error_from_http(
     if status == 429:
         seconds = -1.0
         with suppress(ValueError):
-            named = {name.lower(): value for name, value in headers.items()}
-            seconds = float(named.get("retry-after", ""))
-        return BackendRateLimited(detail, retry_after=min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None)
+            seconds = float(headers.get("Retry-After", ""))
+        return BackendRateLimited(detail, retry_after=seconds if seconds >= 0 else None)
     if status >= 500:
         return BackendServerError(detail, status=status)
     if status < 400:

@@ -89,23 +89,17 @@ class Catalogue:
 
         Such a result isn't sent as a direct message either.
         """
-        own = deployment_of(run, self._configured)
-        marked = [each for each in self._configured if each.age_restricted]
+        own = deployment_of(run, self.all())
+        marked = [each for each in self.all() if each.age_restricted]
         by_files = any(each.deployment_id in run.file_deployments for each in marked)
         return run.age_restricted or own in marked or by_files
 
     def offer(self, run: Run) -> Offer:
-        """Return what is offered today for a stored run.
-
-        A deployment that the operator has not removed, but that nothing describes now, still takes its runs.
-        """
-        if deployment_of(run, self._configured) is None:
+        """Return what is offered today for a stored run."""
+        if (deployment := deployment_of(run, self.all())) is None:
             return Offer(refusal=RefusedError("deployment_gone"))
-        is_marked, deployment = self.is_marked(run), deployment_of(run, self.all())
-        if deployment is None:
-            return Offer(gpu=run.expected_gpu or run.gpu, is_marked=is_marked)
         gpu, refusal = deployment.expected_gpu(run.gpu), removed_since(deployment, run)
-        return Offer(gpu=gpu, is_marked=is_marked, refusal=refusal)
+        return Offer(gpu=gpu, is_marked=self.is_marked(run), refusal=refusal)
 
     async def load(self, configured: Sequence[DeploymentSettings] | None = None) -> None:
         """Fetch all descriptions, then replace all deployments at once.

@@ -114,34 +114,27 @@ class SizeInput(ChoiceInput):
 
     def stored(self, values: Values) -> dict[str, InputValue]:
         """Return the two sides, which need not be among the choices, but within the limits of the inputs."""
-        found: dict[str, InputValue] = {}
-        for part in self.parts:
-            if part.key in values:
-                found |= part.stored(values)
-        defaults = {key: value for part in self.parts for key, value in part.default_values.items()}
-        return {**defaults, **found} if found else {}
+        sides = self._sides(values)
+        return {key: value for part in self.parts for key, value in part.stored(sides).items()}
 
     def show(self, values: Values) -> str:
-        try:
-            sides = self.stored(values)
-        except InputError:  # beyond today's limits, or no numbers
-            sides = self.own(values)
-        if not sides:
-            return ""
-        numbers = {
-            part.key: number(str(sides[part.key]), part.kind) for part in self.parts if part.key in sides
-        }
-        names = (name for name, size in self.sent.items() if size == numbers)
-        return next(names, size_text([numbers.get(key) for key in self.backend_keys]))
+        sides = self._sides(values)
+        names = (name for name, size in self.sent.items() if size == sides)
+        return next(names, size_text(map(sides.get, self.backend_keys))) if sides else ""
 
     def names(self, values: Values) -> tuple[str, ...]:
         names, shown = super().names(values), self.show(values)
         is_other = shown not in ("", *names) and self.fits(values)
         return (*names, shown) if is_other else names
 
+    def _sides(self, values: Values) -> Values:
+        """Return the stored sides; if only one is stored, the other has its default."""
+        defaults = {key: value for part in self.parts for key, value in part.default_values.items()}
+        return {**defaults, **own} if (own := self.own(values)) else {}
 
-def size_text(sides: Iterable[Any]) -> str:
-    return " × ".join("?" if side is None else f"{side:.15g}" for side in sides)
+
+def size_text(sides: Iterable[InputValue | None]) -> str:
+    return " × ".join("?" if side is None else shown_value(side) for side in sides)
 
 
 def _size_label(name: str, sides: Collection[Any]) -> str:

@@ -59,7 +59,7 @@ def _linked(
     takes: dict[InputKind, str] = {}
     for item in _taking(settings.input, target):
         takes.setdefault(item.kind, item.key)
-    carried = [each.key for name in settings.carry for each in _carry(name, source, target)]
+    carried = [key for name in settings.carry for key in _carry(name, source, target).backend_keys]
     values: dict[str, InputValue] = {}
     for name, value in settings.inputs.items():
         values |= _value(name, value, target)
@@ -67,8 +67,7 @@ def _linked(
     for name in settings.ask:
         named = _named(name, target)
         # The option for sizes stands in place of either side.
-        shown = (each for each in target.offered for item in named if item in (each, *each.parts))
-        asked += [*shown][:1]
+        asked += (each for each in target.offered if named in (each, *each.parts))
     ask = tuple(dict.fromkeys(item.key for item in asked))
     asked += still_required(target, {*takes.values(), *carried, *values, *ask})
     if len(asked) > FORM_LIMIT:
@@ -84,7 +83,7 @@ def _linked(
 def _taking(name: str | None, target: Deployment) -> Sequence[Input]:
     """Return the inputs that can take the result; one for any file is last."""
     if name is not None:
-        item = _named(name, target)[0]
+        item = _named(name, target)
         if not item.takes_file:
             raise _Unfit(f"input '{name}' of '{target.name}' is of kind '{item.kind}', which takes no file")
         return [item]
@@ -94,33 +93,31 @@ def _taking(name: str | None, target: Deployment) -> Sequence[Input]:
     return sorted(files, key=lambda item: item.kind is InputKind.FILE)
 
 
-def _carry(name: str, source: Deployment, target: Deployment) -> Sequence[Input]:
+def _carry(name: str, source: Deployment, target: Deployment) -> Input:
     there, here = _named(name, target), _named(name, source)
-    if any(item.takes_file for item in (*there, *here)):
+    if there.takes_file or here.takes_file:
         raise _Unfit(f"input '{name}' takes a file, which can't be carried over")
-    if len(there) != len(here):
+    if len(there.parts) != len(here.parts):
         raise _Unfit(f"input '{name}' is a size in only one of '{source.name}' and '{target.name}'")
     return there
 
 
 def _value(name: str, value: InputValue, target: Deployment) -> Values:
-    # An option for sizes takes one of its choices; its two inputs are also named by their keys.
-    sizes = [item for item in target.offered if item.parts and name.casefold() == item.option]
-    item = (sizes or _named(name, target))[0]
+    item = _named(name, target)
     if not item.takes_file:
         with suppress(InputError):
             return item.parse(value)
     raise _Unfit(f"input '{name}' of '{target.name}' doesn't take {value!r}")
 
 
-def _named(name: str, deployment: Deployment) -> Sequence[Input]:
-    if found := named_inputs(deployment, name):
+def _named(name: str, deployment: Deployment) -> Input:
+    if found := named_input(deployment, name):
         return found
     raise _Unfit(f"deployment '{deployment.name}' offers no input '{name}'")
 
 
-def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
-    """Return the inputs that a key, an option or `prompt` names; an option for sizes names two."""
+def named_input(deployment: Deployment, name: str) -> Input | None:
+    """Return the input that a key, an option or `prompt` names, or one of the two of an option for sizes."""
     lowered = name.casefold()
     items = [*deployment.offered, *(part for item in deployment.offered for part in item.parts)]
     candidates = chain(
@@ -128,8 +125,7 @@ def named_inputs(deployment: Deployment, name: str) -> tuple[Input, ...]:
         (item for item in items if lowered in (item.key.casefold(), *item.option_names, item.option)),
         (item for item in items if lowered == "prompt" and item.is_prompt),
     )
-    found = next(candidates, None)
-    return () if found is None else found.parts or (found,)
+    return next(candidates, None)
 
 
 def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
@@ -180,16 +176,19 @@ def carried(
     """
     values: dict[str, InputValue] = {}
     for name, keys in pairs:
-        for item, key in zip(named_inputs(source, name), keys, strict=False):
-            value = run.inputs.get(item.key, run.prompt if item.is_prompt else None)
+        if (item := named_input(source, name)) is None:
+            continue
+        for own, key in zip(item.backend_keys, keys, strict=False):
+            value = run.inputs.get(own, run.prompt if item.is_prompt else None)
             if value is not None:
                 values[key] = value
     return values
 
 
 def starting_values(follow_up: FollowUp, target: Deployment, source: Deployment, run: Run) -> Values:
-    names = ((name, [item.key for item in named_inputs(target, name)]) for name in follow_up.carry)
-    return {**carried(run, source, names), **follow_up.inputs}
+    items = ((name, named_input(target, name)) for name in follow_up.carry)
+    pairs = ((name, item.backend_keys) for name, item in items if item is not None)
+    return {**carried(run, source, pairs), **follow_up.inputs}
 
 
 def asked_inputs(follow_up: FollowUp, target: Deployment, inputs: Values) -> list[Input]:

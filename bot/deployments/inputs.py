@@ -50,8 +50,6 @@ RawValue = str | int | float | bool | AttachedFile | tuple[AttachedFile, ...]
 # Entered values by the names of their options, and values by the backend's keys.
 Typed = Mapping[str, RawValue]
 Values = Mapping[str, InputValue]
-
-
 # A choice of a slash-command option: its name and its value. In a string option, the value equals the name,
 # because ComfyDeploy's value may be too long or a private URL.
 OptionChoice = tuple[str, OptionValue]

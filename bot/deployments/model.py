@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import count
-from typing import TypeVar
 from uuid import UUID
 
 from bot.deployments.choices import input_of
@@ -103,10 +102,7 @@ class Deployment(DeploymentSettings):
         return self.pinned_gpu or chosen or self.default_gpu
 
 
-S = TypeVar("S", bound=DeploymentSettings)
-
-
-def deployment_of(run: Run, deployments: Sequence[S]) -> S | None:
+def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | None:
     """Return a run's deployment, by name or, if it has been renamed, by id. Return None if it is gone."""
     by_name = (deployment for deployment in deployments if deployment.name == run.deployment)
     by_id = (deployment for deployment in deployments if deployment.deployment_id == run.deployment_id)
@@ -147,7 +143,7 @@ def compile_deployment(
         "title": title,
         "description": strip_invisible(settings.description or info.description or title),
         "inputs": inputs,
-        "gpus": allowed,
+        "gpus": tuple(dict.fromkeys(allowed)),
         "default_gpu": default_gpu,
         "pinned_gpu": info.gpu,
         "concurrency_limit": settings.concurrency_limit or info.concurrency_limit,

@@ -105,7 +105,7 @@ class Backend(Protocol):
         """Ask the backend to stop a run, or raise BackendNotCancellable. One that has ended is no error."""
 
     async def read_log(self, run_id: str) -> Sequence[str]:
-        """Return the last entries of a run's log, oldest first, without our API key. There may be none."""
+        """Return the lines of a run's log, oldest first, without our API key. There may be none."""
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
         """Return in constant time whether `mac`, from a webhook's URL, is that of the run key `key`."""

@@ -93,7 +93,7 @@ class InputSettings(Table):
     """
 
     option: OptionName | None = None
-    """its name in Discord, different from the others; default: derived from its name in the workflow"""
+    """its name in Discord; default: derived from its name in the workflow"""
     description: str | None = None
     """shown next to the option"""
     kind: InputKind | None = None
@@ -216,17 +216,9 @@ class DeploymentSettings(Table):
     def mistakes(self) -> Iterator[str]:
         if self.gpus is not None and self.default_gpu not in (None, *self.gpus):
             yield "default_gpu is not one of gpus"
-        if self.gpus is not None and len(set(self.gpus)) < len(self.gpus):
-            yield "a GPU appears twice in gpus"
         prompts = [key for key, item in self.inputs.items() if item.is_prompt]
         if len(prompts) > 1:
             yield f"inputs {', '.join(prompts)} are all marked as the prompt; only one can be"
-        options = {} if self.sizes is None else {self.sizes.option: "sizes"}
-        for key, item in self.inputs.items():
-            if item.option is not None and item.fixed is None and not item.hidden:
-                other = options.setdefault(item.option, f"inputs.{key}")
-                if other != f"inputs.{key}":
-                    yield f".inputs.{key}.option: is the option of {other}, too; each needs its own"
         if len({each.label.casefold() for each in self.follow_ups}) < len(self.follow_ups):
             yield "a label appears twice in then"
 

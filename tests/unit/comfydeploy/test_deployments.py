@@ -34,8 +34,8 @@ def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
 
 NO_NUMBERS: tuple[Any, ...] = (None, "x", [3], True)
 COUNTS = [
-    *((number, None) for number in (*NO_NUMBERS, -1, 0, 0.5, "0", 1e300)),
-    *((number, int(float(number))) for number in (1, 3.0, 3.9, "3")),
+    *((number, None) for number in (*NO_NUMBERS, -1, 0, 0.5, "3", 1e300)),
+    *((number, int(number)) for number in (1, 3.0, 3.9)),
     (2**53 - 1, MAX_COUNT),  # JavaScript's largest integer: no limit
 ]
 
@@ -58,19 +58,12 @@ def test_a_field_of_a_deployment_is_read_or_absent(field: str, sent: object, kep
     ("field", "sent", "attribute", "kept"),
     [
         ("enum_options", ["a", 2, "a", None, True], "choices", ("a", "2")),
-        ("enum_options", '["a", "b"]', "choices", ("a", "b")),
-        ("enum_options", "a, b ,c", "choices", ("a", "b", "c")),
-        ("enum_options", "a b\nc, d\n", "choices", ("a b", "c, d")),
-        ("enum_options", "NaN", "choices", ("NaN",)),
-        *(
-            ("enum_options", odd, "choices", ())
-            for odd in (' ["a", ', '{"a": ', "[1, NaN]", '{"a": 1}', "", 5)
-        ),
+        *(("enum_options", odd, "choices", ()) for odd in ("a, b", {"a": 1}, "", 5)),
         *(("default_value", each, "default", each) for each in (False, 1, 1.5, "1" * 4000, 2**64 - 1)),
         *(("default_value", odd, "default", None) for odd in (2**64, 10**400, {"a": 1}, None)),
         *(("min_value", each, "minimum", each) for each in (3, 2**53, -(2**53))),
         *(("min_value", odd, "minimum", None) for odd in (*NO_NUMBERS, 2**53 + 1, 10**400)),
-        ("max_value", "0.5", "maximum", 0.5),
+        ("max_value", 0.5, "maximum", 0.5),
     ],
 )
 def test_a_field_of_an_input_is_read_or_absent(field: str, sent: Any, attribute: str, kept: Any) -> None:

