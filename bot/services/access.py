@@ -104,16 +104,10 @@ def _check_seen_here(run: Run, actor: Actor) -> None:
 
 
 async def cancellable(app: App, actor: Actor, key: str) -> Run:
-    """Return a run that the user may cancel: their own, or one in this channel if they manage its messages.
-
-    A private run of somebody else is none.
-    """
+    """Return a run that the user may cancel. Who may delete its result may cancel it."""
     run = await stored(app, key)
-    if run.requester_id != actor.id:
-        if not actor.manages_messages:
-            raise RefusedError("cancel_not_yours" if run.guild_id is not None else "not_yours")
-        if run.private or run.channel_id != actor.origin.channel_id:
-            raise RefusedError("run_gone")
+    if not await is_deletable(app, actor, run):
+        raise _not_theirs(run, actor, "cancel_not_yours")
     return run
 
 
@@ -185,13 +179,16 @@ async def check_deletable(app: App, actor: Actor, run: Run, channel_id: int) -> 
     """Raise RefusedError unless the user may delete messages of the run in this channel."""
     if await is_deletable(app, actor, run, channel_id):
         return
-    if run.guild_id != actor.guild_id:
-        raise RefusedError("run_gone")
-    if actor.guild_id is None:
-        raise RefusedError("not_yours")
     review_channel = (await app.store.rules.get(run.guild_id)).approval.review_channel_id
     is_reportable = review_channel is not None and run.is_shown and not run.private
-    raise RefusedError("delete_not_yours_report" if is_reportable else "delete_not_yours")
+    raise _not_theirs(run, actor, "delete_not_yours_report" if is_reportable else "delete_not_yours")
+
+
+def _not_theirs(run: Run, actor: Actor, code: str) -> RefusedError:
+    """Return the refusal for somebody else's run; the code is for members of its server."""
+    if run.guild_id != actor.guild_id:
+        return RefusedError("run_gone")
+    return RefusedError("not_yours" if run.guild_id is None else code)
 
 
 def restricts(app: App, actor: Actor, run: Run) -> bool:

@@ -70,7 +70,7 @@ RUNS = {
     "result_age": "This result is age-restricted. Please use an age-restricted channel.",
     "not_yours": "Only the requester can use this.",
     "post_not_yours": "Only <@{person}> can post this.",
-    "cancel_not_yours": "Only the requester and people with Manage Messages here can cancel this.",
+    "cancel_not_yours": "Only the requester, moderators and people with Manage Messages here can cancel this.",
     "delete_not_yours": "Only the requester, moderators and people with Manage Messages here can delete this.",
     "delete_not_yours_report": "Only the requester, moderators and people with Manage Messages here can delete this. You can press Report instead. If you don't see it, press More first.",
     "run_gone": "This request no longer exists.",

@@ -9,6 +9,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.types("/generate picture", prompt="a fox")
     await bob.presses("Cancel")
     await mona.gets_by("Cancel")
+    await _by_a_reviewer(stage)
     stage.next_run("The next run can't be stopped", hold_at="running", cancel_supported=False)
     await alice.types("/generate picture", prompt="an owl")
     await alice.presses("Cancel")
@@ -73,3 +74,12 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
         f"ComfyDeploy was asked {len(statuses)} times to stop a run, and did {statuses.count(200)} times"
     )
     stage.counts()
+
+
+async def _by_a_reviewer(stage: Stage) -> None:
+    """Let a moderator cancel who may not manage messages."""
+    alice, mona, rita = (stage.person(name, "requests") for name in ("alice", "mona", "rita"))
+    await mona.sets("Approval", reviewer_role=["@role of rita"])
+    stage.next_run("The next run takes a while", hold_at="running")
+    await alice.types("/generate picture", prompt="a ram")
+    await rita.gets_by("Cancel")
