@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated
 
 from discord import Guild
@@ -191,11 +191,9 @@ def _by_index(members: Sequence[str]) -> tuple[BeforeValidator, PlainSerializer]
     return BeforeValidator(known.get), PlainSerializer(written.get)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditId(AuditFilter, PageId):
+class AuditId(AuditFilter, PageId, name="audit"):
     """A button that shows a page of `/audit`, in up to 100 characters."""
 
-    NAME = "audit"
     subject: Id = 0
     actor: Id = 0
     outcome: Annotated[str, *_by_index(OUTCOMES)] = ""
@@ -205,7 +203,5 @@ class AuditId(AuditFilter, PageId):
     deployment: Annotated[str, Field(max_length=32)] = ""
 
 
-class AuditFileId(AuditId):
+class AuditFileId(AuditId, name="csv"):
     """The button that sends the entries as a file."""
-
-    NAME = "csv"

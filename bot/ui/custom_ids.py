@@ -1,4 +1,4 @@
-"""All custom_ids: a frozen dataclass for each kind, whose annotated fields give encoder and parser."""
+"""All custom_ids: a class for each kind, whose annotated fields give encoder and parser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, dataclass_transform
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -19,15 +19,20 @@ Draft = Annotated[str, Field(pattern="^[0-9a-f]{0,8}$")]
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
+@dataclass_transform(frozen_default=True)
 class CustomId:
-    """A kind of custom_id: a frozen dataclass whose fields are joined by colons. Discord allows 100
-    characters, and only the last field may contain a colon.
+    """A kind of custom_id: each subclass is a frozen dataclass, whose `name` and fields are joined by colons.
+    Discord allows 100 characters, and only the last field may contain a colon.
 
     A field `key` names the run whose messages may hold the component or open the form. Without it, only a
     message that one user sees may, such as a list or a panel.
     """
 
     NAME: ClassVar[str]
+
+    def __init_subclass__(cls, name: str = "") -> None:
+        cls.NAME = name
+        dataclass(frozen=True)(cls)
 
     def encode(self) -> str:
         return ":".join(map(str, [self.NAME, *_adapter(type(self)).dump_python(self).values()]))
@@ -80,45 +85,38 @@ class Action(StrEnum):
     HIDE = "hide"
 
 
-@dataclass(frozen=True, slots=True)
-class RunId(CustomId):
+class RunId(CustomId, name="run"):
     """A button of a run, or the form that it opens."""
 
-    NAME = "run"
     key: Key
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
-class PickId(CustomId):
+class PickId(CustomId, name="pick"):
     """The numbered button of a run in a batch, or of one of its pictures.
 
     `number` is on the button, and `file` is the number of the picture's file in the run; 0 means all files.
     """
 
-    NAME = "pick"
     key: Key
     number: Id
     file: Id = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteId(CustomId):
+class DeleteId(CustomId, name="delete"):
     """The button behind *More* that deletes what the message with this id shows, of the `whole` batch or one
     run.
 
     `draft` names how to reach a message that only an interaction can delete.
     """
 
-    NAME = "delete"
     key: Key
     message: Id
     whole: bool = False
     draft: Draft = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DraftId(CustomId):
+class DraftId(CustomId, name="draft"):
     """The form of a draft, or a button that opens it. A select menu of drafts has one, too.
 
     The draft starts from the run `key`, if there is one. `target` is the name of the deployment to start, or
@@ -127,7 +125,6 @@ class DraftId(CustomId):
     names what was typed before. With a `count`, a button starts so many runs at once, without the form.
     """
 
-    NAME = "draft"
     key: Key
     target: Annotated[str, Field(max_length=_REF_LENGTH)] = ""
     picture: Annotated[str, Field(pattern="^[0-9]?$")] = ""
@@ -149,18 +146,15 @@ class RunListAction(StrEnum):
     OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True)
 class PageId(CustomId):
     """A button that shows a page of a list; `page` counts from 0."""
 
     page: Annotated[int, Field(ge=0, lt=100_000)]
 
 
-@dataclass(frozen=True, slots=True)
-class RunsId(PageId):
+class RunsId(PageId, name="runs"):
     """A button of `/runs`: a page, or what is done with the run `about` on that page."""
 
-    NAME = "runs"
     run_filter: RunFilter = RunFilter.ALL
     action: RunListAction = RunListAction.PAGE
     about: Key = ""
@@ -173,57 +167,47 @@ class HelpPage(StrEnum):
     COMMANDS = "commands"
 
 
-@dataclass(frozen=True, slots=True)
-class HelpId(CustomId):
-    NAME = "help"
+class HelpId(CustomId, name="help"):
     page: HelpPage
 
 
-class QueueId(PageId):
-    NAME = "queue"
+class QueueId(PageId, name="queue"):
+    """A page of `/queue`."""
 
 
-class BlockedId(PageId):
-    NAME = "blocked"
+class BlockedId(PageId, name="blocked"):
+    """A page of `/blocked`."""
 
 
-class PresetsId(PageId):
-    NAME = "presets"
+class PresetsId(PageId, name="presets"):
+    """A page of `/preset list`."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnblockId(PageId):
+class UnblockId(PageId, name="unblock"):
     """The button beside an entry of `/blocked`, on this page."""
 
-    NAME = "unblock"
     user_id: Id
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceId(CustomId):
+class ReplaceId(CustomId, name="replace"):
     """The button that saves a preset in place of an earlier one. `draft` identifies the unsaved preset."""
 
-    NAME = "replace"
     draft: Draft
 
 
-@dataclass(frozen=True, slots=True)
-class SaveId(CustomId):
+class SaveId(CustomId, name="save"):
     """The form that saves a run's inputs as a preset, or the button that opens it as it was sent before."""
 
-    NAME = "save"
     key: Key
     draft: Draft = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SettingId(CustomId):
+class SettingId(CustomId, name="set"):
     """A control or form of `/settings`, in a section or in the overview, which has the name "home".
 
     `part` is the number of a select, and `about` the key that a form is about.
     """
 
-    NAME = "set"
     section: Annotated[str, Field(pattern="^[a-z]+$")]
     action: Annotated[str, Field(pattern="^[a-z]+$")]
     draft: Draft = ""
@@ -231,17 +215,13 @@ class SettingId(CustomId):
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenId(CustomId):
+class OpenId(CustomId, name="auditopen"):
     """The button beside an entry of `/audit` that opens the private results of the request `about`."""
 
-    NAME = "auditopen"
     about: Key
 
 
-@dataclass(frozen=True, slots=True)
-class EraseId(CustomId):
+class EraseId(CustomId, name="erase"):
     """The button that confirms the erasure of a user's data."""
 
-    NAME = "erase"
     user_id: Id
