@@ -26,12 +26,10 @@ from bot.domain.text.file_names import belongs_to, file_stem
 from bot.media.outputs import inline_texts
 from bot.strings import say
 from bot.ui.message_parts import (
-    GALLERY,
     FileKind,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
-    chunks,
     layout_of,
     remark_messages,
 )
@@ -46,7 +44,7 @@ from bot.ui.moderation import (
     turned_away_letter,
 )
 from bot.ui.result_buttons import offered_actions
-from bot.ui.results import Batch, outcome, outcome_messages, share_messages
+from bot.ui.results import Batch, outcome, share_messages
 from bot.ui.status import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
 
 
@@ -149,12 +147,10 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     prepared = {each.key: await _prepared(app, task, each) for each in shown}
     if task.act is Act.POST:
         batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
-        return outcome_messages(batch, title, offered)
+        return outcome(batch, title, offered).messages()
     batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
-    galleries = chunks([file for file in batch.files if file.kind in GALLERY])
-    others = chunks([file for file in batch.files if file.kind not in GALLERY])
     remarks = [remark for each in prepared.values() for remark in each.remarks]
-    return outcome(batch, title, offered).further(galleries, others, remarks)
+    return outcome(batch, title, offered).further(batch.files, remarks)
 
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
@@ -202,7 +198,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         link = message_url(run.guild_id, *ref) if ref else None
         parts = share_messages(run, title, prepared, link, offered)
     else:
-        parts = outcome_messages(Batch([run], {run.key: prepared}), title, offered)
+        parts = outcome(Batch([run], {run.key: prepared}), title, offered).messages()
     # The requester has just asked for the copy, so it pings nobody.
     return [replace(part, mention=None) for part in parts]
 
@@ -323,7 +319,7 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
             content, more = shown.first(kept, classic=part.classic)
             texts = remark_messages(more)
         elif kept:
-            content = OutgoingMessage() if part.classic else shown.further([kept], ())[0]
+            content = OutgoingMessage() if part.classic else shown.further(kept)[0]
         elif not part.files:
             content = next(texts, None)
         content = replace(content, files=()) if content is not None else None

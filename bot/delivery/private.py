@@ -16,7 +16,7 @@ from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.message_parts import PreparedOutputs
 from bot.ui.result_buttons import offered_actions
-from bot.ui.results import Batch, opened_messages, outcome_messages
+from bot.ui.results import Batch, opened_messages, outcome
 from bot.ui.status import linked_outputs
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ async def _send(
         messages = [each for run in batch for each in opened_messages(run, title, prepared[run.key])]
     else:
         offered = offered_actions(batch[0], app.catalogue.all())
-        messages = outcome_messages(Batch(batch, prepared), title, offered)
+        messages = outcome(Batch(batch, prepared), title, offered).messages()
     for message in messages:
         await app.discord.send_in_interaction(
             origin.application_id, origin.interaction_token, message, ephemeral=True

@@ -258,17 +258,13 @@ class PreparedOutputs:
     remarks: tuple[str, ...] = ()
     is_gone: bool = False
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.files or self.texts or self.remarks)
-
 
 Rows = Callable[[Sequence[PreparedFile]], Sequence[Sequence[Button[Any]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultMessages:
-    """The messages of a result, apart from their files.
+    """The messages of a result.
 
     `heading` and `footer` are lines, `blocks` are texts that the run made. `rows` returns the buttons of the
     first message for the files that it shows, and `further_rows` those of a further one.
@@ -278,23 +274,22 @@ class ResultMessages:
     heading: Sequence[str]
     footer: Sequence[str]
     rows: Rows
+    files: Sequence[PreparedFile]
     further_rows: Rows = lambda _: ()
     blocks: Sequence[str] = ()
     remarks: Sequence[str] = ()
     colour: Colour | None = None
     mention: int | None = None
 
-    def with_files(self, files: Sequence[PreparedFile]) -> list[OutgoingMessage]:
+    def messages(self) -> list[OutgoingMessage]:
         """Build all messages. The first is classic if a layout lacks a player or a preview for its files."""
-        gallery = [file for file in files if file.kind in GALLERY]
-        others = [file for file in files if file.kind not in GALLERY]
+        gallery = [file for file in self.files if file.kind in GALLERY]
         # If only interactions can show the result, it is an edit of the status message. That message is a
         # layout, and a layout can't become a classic message.
-        is_classic = bool(others) and not (gallery or self.blocks or self.run.needs_interaction)
-        shown, *further = chunks(others if is_classic else gallery) or [()]
+        is_classic = bool(self.files) and not (gallery or self.blocks or self.run.needs_interaction)
+        shown = next(iter(chunks(self.files if is_classic else gallery)), ())
         first, left = self.first(shown, classic=is_classic)
-        galleries, more = ((), further) if is_classic else (further, chunks(others))
-        return [first, *self.further(galleries, more, left)]
+        return [first, *self.further([file for file in self.files if file not in shown], left)]
 
     def first(self, files: Sequence[PreparedFile], *, classic: bool) -> tuple[OutgoingMessage, Sequence[str]]:
         """Build the first message, and return it with the remarks that don't fit into it."""
@@ -309,16 +304,12 @@ class ResultMessages:
             return replace(message, layout=layout), left
         return replace(message, content=lines(heading, *remarks, footer), view=view_of(rows)), left
 
-    def further(
-        self,
-        galleries: Iterable[Sequence[PreparedFile]],
-        others: Iterable[Sequence[PreparedFile]],
-        remarks: Sequence[str] = (),
-    ) -> list[OutgoingMessage]:
+    def further(self, files: Sequence[PreparedFile], remarks: Sequence[str] = ()) -> list[OutgoingMessage]:
         """Build the messages that follow the first one: those with pictures, other files, and remarks."""
         messages = list[OutgoingMessage]()
-        for files in galleries:
-            layout = layout_of(*gallery_of(files, spoiler=self.run.spoiler), *self.further_rows(files))
-            messages.append(OutgoingMessage(layout=layout, files=tuple(files)))
-        messages += (OutgoingMessage(files=tuple(files)) for files in others)
+        for shown in chunks([file for file in files if file.kind in GALLERY]):
+            layout = layout_of(*gallery_of(shown, spoiler=self.run.spoiler), *self.further_rows(shown))
+            messages.append(OutgoingMessage(layout=layout, files=tuple(shown)))
+        others = chunks([file for file in files if file.kind not in GALLERY])
+        messages += (OutgoingMessage(files=tuple(shown)) for shown in others)
         return [*messages, *remark_messages(remarks)]

@@ -21,7 +21,6 @@ from bot.ui.message_parts import (
     GALLERY,
     INLINE_TEXT,
     LAYOUT_TEXT,
-    Content,
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
@@ -49,26 +48,30 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     Moderators must be able to read everything that they approve. If a value is shortened or a file is left
     out, the card therefore has a Details button.
     """
-    files = tuple(next(iter(chunks(prepared.files)), ()))
     text = _card_about(run, title, inputs, "New request")
     row = [
         run_button(run, Action.APPROVE, style=ButtonStyle.success),
         run_button(run, Action.REJECT, style=ButtonStyle.danger),
         run_button(run, Action.BLOCK),
     ]
-    if any(line not in text for line in input_lines(inputs, None)) or len(prepared.files) > len(files):
+    if any(line not in text for line in input_lines(inputs, None)) or len(chunks(prepared.files)) > 1:
         row.append(run_button(run, Action.DETAILS))
-    media, notes = _media(files, spoiler=run.spoiler), _notes(prepared, len(files), len(text))
-    return OutgoingMessage(layout=framed(Colour.gold(), text, *media, notes, row), files=files)
+    return _card(Colour.gold(), text, prepared, row, spoiler=run.spoiler)
 
 
-def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> str:
-    """Return the remarks that fit, after the number of files that the message leaves out."""
-    remarks = [*prepared.remarks]
-    if len(prepared.files) > shown:
-        remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
-    kept, _ = fitting(remarks, LAYOUT_TEXT - used_characters)
-    return lines(*kept)
+def _card(
+    colour: Colour, about: str, prepared: PreparedOutputs, row: list[Button[Any]], *, spoiler: bool
+) -> OutgoingMessage:
+    """Build a card with as many files, texts and remarks as fit into one message."""
+    files = tuple(next(iter(chunks(prepared.files)), ()))
+    texts = [f"||{escape_line(text, INLINE_TEXT)}||" for text in prepared.texts]
+    # One component takes them all, because a layout has at most 40.
+    made = lines(*fitting(texts, LAYOUT_TEXT - len(about))[0])
+    left_out = len(prepared.files) - len(files)
+    remarks = [*([say("media_more", count=left_out)] if left_out else []), *prepared.remarks]
+    notes = lines(*fitting(remarks, LAYOUT_TEXT - len(about) - len(made))[0])
+    layout = framed(colour, about, *_media(files, spoiler=spoiler), made, notes, row)
+    return OutgoingMessage(layout=layout, files=files)
 
 
 def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
@@ -79,7 +82,7 @@ def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
 
 
 def decided_card(
-    run: Run, title: str, inputs: ShownInputs, files: Sequence[PreparedFile] = (), link: str | None = None
+    run: Run, title: str, inputs: ShownInputs, files: Sequence[PreparedFile], link: str | None
 ) -> OutgoingMessage:
     """Build the card of a request that no longer awaits approval: who decided, or why nobody did."""
     at = format_dt(run.decided_at, "R") if run.decided_at is not None else ""
@@ -148,11 +151,11 @@ def pictures_card(
         run_button(first, Action.BLOCK),
     ]
     # Moderators decide about all of them, so those that don't fit follow in more messages.
-    first_files, *further = chunks(prepared.files) or [()]
-    named = [_named(files) for files in further]
-    more = [OutgoingMessage(layout=layout_of(*_media(each, spoiler=True)), files=each) for each in named]
-    fitting_ones = replace(prepared, files=tuple(first_files))
-    return [_spoiler_card(first, told, fitting_ones, Colour.gold(), row, withheld=withheld), *more]
+    files, *further = chunks(prepared.files) or [()]
+    shown = replace(prepared, files=tuple(files))
+    card = _spoiler_card(first, told, shown, Colour.gold(), row, withheld=withheld)
+    layouts = ((named, layout_of(*_media(named, spoiler=True))) for named in map(_named, further))
+    return [card, *(OutgoingMessage(layout=layout, files=named) for named, layout in layouts)]
 
 
 def _named(files: Sequence[PreparedFile]) -> tuple[PreparedFile, ...]:
@@ -179,13 +182,7 @@ def _spoiler_card(
         # Last, because some clients extend a quote to the end of the text.
         f"> {escape_line(run.prompt, _VALUE_LENGTH)}" if run.prompt else "",
     )
-    files = _named(next(iter(chunks(prepared.files)), ()))
-    texts = [f"||{escape_line(text, INLINE_TEXT)}||" for text in prepared.texts]
-    # One component takes them all, because a layout has at most 40.
-    made = lines(*fitting(texts, LAYOUT_TEXT - len(about))[0])
-    notes = _notes(prepared, len(files), len(about) + len(made))
-    shown: list[Content] = [about, *_media(files, spoiler=True), made, notes]
-    return OutgoingMessage(layout=framed(colour, *shown, row), files=files)
+    return _card(colour, about, replace(prepared, files=_named(prepared.files)), row, spoiler=True)
 
 
 def decision_text(decided: AuditEntry | None) -> str:

@@ -66,10 +66,6 @@ class OfferedActions:
     detailed: bool = True
 
 
-def failure_rows(run: Run, more: Action = Action.MORE) -> list[list[Button[Any]]]:
-    return [[*retry(run, of_all=more is Action.MORE_OF_ALL), run_button(run, more)]]
-
-
 def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
     buttons = [button(str(each.number), each) for each in numbers]
     return [[*row] for row in batches(buttons, FORM_LIMIT)]
@@ -184,17 +180,20 @@ def more_layout(
         # If there are several pictures, follow-ups are behind their numbers.
         if first.is_shown and len(pictures) <= 1:
             rows.append(_select(first, follow_ups(first, offered, files_of(first))))
-        is_savable = first.has_result and offered.startable and offered.detailed
-        rows.append(
-            [
-                *_button_if(offered.usable and len(pictures) == 1, first, Action.USE),
-                *_button_if(offered.shareable, first, Action.SHARE),
-                *_button_if(is_savable, first, Action.SAVE),
-                *_button_if(offered.detailed, first, Action.DETAILS),
-            ]
-        )
+        # The result itself has been posted already.
+        rows.append(_actions(first, replace(offered, postable=False), picture=len(pictures) == 1))
     last = button("Delete", delete, ButtonStyle.danger)
-    return layout_of(about, *rows, _last_row(run, first, offered, last))
+    return layout_of(about, *rows, _last_row(run, offered, last))
+
+
+def _actions(run: Run, offered: OfferedActions, *, picture: bool) -> Row:
+    return [
+        *_button_if(offered.usable and picture, run, Action.USE),
+        *_button_if(offered.postable, run, Action.POST),
+        *_button_if(offered.shareable, run, Action.SHARE),
+        *_button_if(run.has_result and offered.startable and offered.detailed, run, Action.SAVE),
+        *_button_if(offered.detailed, run, Action.DETAILS),
+    ]
 
 
 def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
@@ -205,22 +204,16 @@ def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterato
     yield found[:ACTIONS]
     yield _select(run, found[ACTIONS:])
     yield again(run, offered) if offered.startable else []
-    yield [
-        *_button_if(offered.usable and picture, run, Action.USE),
-        *_button_if(offered.postable, run, Action.POST),
-        *_button_if(offered.shareable, run, Action.SHARE),
-        *_button_if(offered.startable, run, Action.SAVE),
-        run_button(run, Action.DETAILS),
-    ]
+    yield _actions(run, offered, picture=picture)
     files = sum(output.url is not None for output in run.visible)  # they go together
     delete = run_button(run, Action.DELETE, f"Delete all {files}" if files > 1 else "")
     # No interaction reaches a private message with the number, so the picture couldn't be taken out of it.
-    yield _last_row(run, run, offered, None if run.needs_interaction else delete)
+    yield _last_row(run, offered, None if run.needs_interaction else delete)
 
 
-def _last_row(run: Run, first: Run, offered: OfferedActions, delete: Button[Any] | None) -> Row:
+def _last_row(run: Run, offered: OfferedActions, delete: Button[Any] | None) -> Row:
     """Return *Report*, which is about the whole batch, and *Delete*, unless the result is gone."""
-    report = _button_if(offered.reportable, replace(first, key=first.request_key), Action.REPORT)
+    report = _button_if(offered.reportable, replace(run, key=run.request_key), Action.REPORT)
     is_gone = run.has_result and not run.is_shown
     return [*report, *([delete] if delete is not None and offered.deletable and not is_gone else [])]
 

@@ -29,7 +29,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.result_buttons import ACTIONS, OfferedActions, again, failure_rows, follow_ups, number_rows
+from bot.ui.result_buttons import ACTIONS, OfferedActions, again, follow_ups, number_rows, retry
 from bot.ui.run_facts import (
     COLOURS,
     batch_title,
@@ -37,7 +37,6 @@ from bot.ui.run_facts import (
     ending_sentence,
     facts_of,
     gpu_time_facts,
-    in_common,
     left_out,
     prompt_line,
     reason_of,
@@ -45,7 +44,6 @@ from bot.ui.run_facts import (
 )
 
 _ALT_TEXT = 500
-_NONE_OFFERED = OfferedActions()
 _NOTHING = PreparedOutputs()
 
 
@@ -105,23 +103,13 @@ class Batch:
         return ", ".join(str(each.number) for each, _ in self.numbers if each.key == run.key)
 
 
-def outcome_messages(
-    batch: Batch, title: str, offered: OfferedActions = _NONE_OFFERED
-) -> list[OutgoingMessage]:
-    """Build the messages of an outcome. The first has the buttons, and pings the requester unless they
+def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages:
+    """Return the messages of an outcome. The first has the buttons, and pings the requester unless they
     cancelled the batch themselves.
     """
-    return outcome(batch, title, offered).with_files(batch.files)
-
-
-def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages:
-    """Return what the messages of an outcome show apart from their files."""
     first = batch.runs[0]
     mention = None if not batch.shown and _is_own_cancellation(batch) else first.requester_id
-    colour = COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(first.state)
-    if all(run.state is RunState.SUCCEEDED for run in batch.runs):
-        is_empty = len(batch.runs) == 1 and batch.shown and batch.prepared[first.key].is_empty
-        colour = COLOURS[RunState.TIMED_OUT if is_empty else RunState.SUCCEEDED]
+    is_partial = batch.shown and any(run.state is not RunState.SUCCEEDED for run in batch.runs)
     blocks = list[str]()
     for run in batch.shown:
         texts, space = batch.prepared[run.key].texts, PROSE_SHOWN // len(batch.runs)
@@ -138,7 +126,8 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
         remarks=list(_remarks(batch)),
         rows=lambda files: _rows(batch, offered, files),
         further_rows=lambda files: number_rows(batch.numbers_under(files)),
-        colour=colour,
+        files=batch.files,
+        colour=COLOURS[RunState.TIMED_OUT] if is_partial else COLOURS.get(first.state),
         mention=mention,
     )
 
@@ -194,7 +183,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     remarks = [*left_out(run), *found.remarks]
     if run.partial:
         return [ending_sentence(run), *remarks]
-    return remarks or ([say("no_outputs")] if found.is_empty else [])
+    return remarks or ([] if found.files or found.texts else [say("no_outputs")])
 
 
 def _footer(batch: Batch) -> Iterator[str]:
@@ -204,8 +193,8 @@ def _footer(batch: Batch) -> Iterator[str]:
         if seeds:
             yield subtext([f"seeds: {' · '.join(seeds)}"])
         used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
-        in_all = replace(in_common(batch.runs), gpu_used=used)
-        yield subtext([*gpu_time_facts(batch.runs), *facts_of(in_all)])
+        common = replace(first, seed=None, run_duration=None, gpu_used=used)
+        yield subtext([*gpu_time_facts(batch.runs), *facts_of(common)])
     else:
         origin = [f"made from [an earlier result]({batch.origin})"] if batch.origin else []
         yield subtext([*origin, *result_facts(first)])
@@ -220,14 +209,15 @@ def _rows(
 
     Actions that depend on the server's settings are behind *More*, which reads the settings at each press.
     """
-    first, is_numbered = batch.runs[0], len(batch.runs) > 1
-    more = Action.MORE_OF_ALL if is_numbered else Action.MORE
-    if not any(run.has_result for run in batch.runs) or not (is_numbered or batch.shown):
-        return failure_rows(first, more)
-    numbers, last = batch.numbers_under(files), [*again(first, offered), run_button(first, more)]
-    if not is_numbered:
+    first, of_all = batch.runs[0], len(batch.runs) > 1
+    more = run_button(first, Action.MORE_OF_ALL if of_all else Action.MORE)
+    after_failure = [*retry(first, of_all=of_all), more]
+    if not any(run.has_result for run in batch.runs) or not (of_all or batch.shown):
+        return [after_failure]
+    numbers, last = batch.numbers_under(files), [*again(first, offered), more]
+    if not of_all:
         continued = follow_ups(first, offered, [file.filename for file in batch.files])[:ACTIONS]
-        return [row for row in (*(number_rows(numbers) or [continued]), last) if row]
+        return [*(number_rows(numbers) or [continued]), last]
     shown = {file.filename for file in batch.files}
     for run in batch.runs:
         # Of each run without a picture, the first number is here.
@@ -236,7 +226,7 @@ def _rows(
             numbers.append(own[0][0])
     numbers.sort(key=lambda each: each.number)
     # Behind a number, *Again* repeats its run. *More* repeats the whole batch.
-    return [*number_rows(numbers), *([last[1:]] if batch.shown else failure_rows(first, more))]
+    return [*number_rows(numbers), last[1:] if batch.shown else after_failure]
 
 
 def share_messages(
@@ -271,5 +261,6 @@ def _alone(
         blocks=text_blocks(prepared.texts, spoiler=run.spoiler),
         remarks=prepared.remarks,
         rows=lambda _: [row],
+        files=prepared.files,
         colour=COLOURS.get(run.state),
-    ).with_files(prepared.files)
+    ).messages()

@@ -182,11 +182,6 @@ def batch_title(title: str, size: int) -> str:
     return name if size == 1 else f"{name} ×{size}"
 
 
-def in_common(batch: Sequence[Run]) -> Run:
-    """Return the first run without the values that differ within a batch: the seed and the duration."""
-    return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
-
-
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
 FILENAME = "details.txt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from discord import Colour
@@ -27,7 +28,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.run_facts import COLOURS, batch_title, facts_of, in_common, is_queued, prompt_line, queue_place
+from bot.ui.run_facts import COLOURS, batch_title, facts_of, is_queued, prompt_line, queue_place
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
@@ -62,6 +63,8 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
             seen_by = "Only you and the moderators can see this. One of them will look at it first."
     # Discord shows who typed a command, but not who pressed a button under somebody else's result.
     by = f" by <@{first.requester_id}>" if first.parent_key is not None and not first.private else ""
+    # The seed and the duration differ within a batch.
+    common = first if len(batch) == 1 else replace(first, seed=None, run_duration=None)
     below = lines(
         _progress(batch, active),
         # Worded to fit before and after that time: clients show "in 40 seconds", and later "5 seconds ago".
@@ -69,7 +72,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         seen_by,
         say(note) if note else "",
         *_held(active),
-        subtext([f"requested{by} {format_dt(first.created_at, 'R')}", *facts_of(in_common(batch))]),
+        subtext([f"requested{by} {format_dt(first.created_at, 'R')}", *facts_of(common)]),
     )
     above = lines(heading, prompt_line(first, only_requester=only_requester))
     buttons = [run_button(first, Action.CANCEL)] if any(run.is_cancellable for run in active) else []

@@ -16,7 +16,7 @@ from bot.ui.audit import AuditFileId, AuditId
 from bot.ui.custom_ids import CustomId
 from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
-from bot.ui.results import Batch, outcome_messages
+from bot.ui.results import Batch, outcome
 from tests.unit.factories import made_run
 
 KEY = "abcdefghij234567"
@@ -60,7 +60,7 @@ def ended(
     """Return the messages that end a request, each of whose results is `made`, by default a picture."""
     shown = [each for each in runs if each.is_shown and each.key not in late]
     done = {each.key: made or PreparedOutputs((file(key=each.key),)) for each in shown}
-    return outcome_messages(Batch(runs, done, late), "Flux", offered or OfferedActions(vary=True))
+    return outcome(Batch(runs, done, late), "Flux", offered or OfferedActions(vary=True)).messages()
 
 
 def view_in(shown: OutgoingMessage | BaseView) -> BaseView | None:

@@ -65,7 +65,7 @@ def ends() -> Mapping[str, Shown]:
         "several, one behind a spoiler": ended(two[0], replace(two[1], spoiler=True)),
         "several, one late": ended(*two, made=LAKE, late=[two[1].key]),
         "card of somebody who was blocked": decided_card(
-            run(S.REJECTED, **blocked, **decided), "Flux", NO_INPUTS, link=LINK
+            run(S.REJECTED, **blocked, **decided), "Flux", NO_INPUTS, [], LINK
         ),
         "card of seven reports": report_card(run(), "Flux", reports, LINK, LAKE),
     }
