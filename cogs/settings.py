@@ -30,7 +30,7 @@ from bot.ui.settings import Panel, panel_layout, settings_modal
 def allowed(interaction: Interaction) -> Editor:
     """Return the user. Raises RefusedError if they may not manage the server, or if the bot isn't in it."""
     if interaction.guild_id is None:
-        raise RefusedError("settings_only_in_servers")
+        raise RefusedError("server_only")
     if not interaction.permissions.manage_guild:
         raise RefusedError("settings_not_allowed")
     if interaction.guild is None or interaction.guild.me is None:
@@ -86,7 +86,7 @@ async def _pressed(interaction: Interaction, id: SettingId) -> None:
 def _section(id: SettingId) -> Section:
     """Return the section of a control. Raises RefusedError for one of another version."""
     if id.section not in SECTIONS or id.action not in ("open", "key", "form", "again"):
-        raise RefusedError("settings_stale")
+        raise RefusedError("other_version")
     return SECTIONS[id.section]
 
 

@@ -29,7 +29,7 @@ def checked(app: App, wanted: AuditFilter) -> AuditFilter:
     holds nothing, for what Discord didn't offer, and if no deployment can have that name.
     """
     if wanted.outcome not in ("", *OUTCOMES) or wanted.action not in ("", *SERVER_ACTIONS):
-        raise RefusedError("list_stale", "an option of /audit is not one of the choices")
+        raise RefusedError("other_version", "an option of /audit is not one of the choices")
     if wanted.since and wanted.since <= wanted.until:
         raise RefusedError("record_range", since=wanted.since, until=wanted.until)
     text, offered = wanted.deployment.strip(), app.catalogue.all()

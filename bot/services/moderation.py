@@ -94,7 +94,7 @@ async def report(app: App, actor: Actor, key: str, reason: str, note: str) -> bo
     """
     run, channel_id = await check_reportable(app, actor, key)
     if reason not in REPORT_REASONS:
-        raise RefusedError("list_stale", f"{reason!r} is no reason of a report")
+        raise RefusedError("other_version", f"{reason!r} is no reason of a report")
     made = Report(actor.id, say(f"report_reason_{reason}"), shorten(note.strip(), NOTE_LENGTH))
     is_new = await app.store.reviews.report(run.key, made, channel_id, app.now())
     app.wakeups.wake("show")

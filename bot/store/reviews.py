@@ -185,7 +185,7 @@ class ReviewStore(Repository):
         batch, moderator_id = lock_batch(connection, key), decision.moderator_id
         held = [run for run in batch if run.held]
         if not held:
-            raise RefusedError("pictures_over")
+            raise RefusedError("review_over")
         if moderator_id == batch[0].requester_id:
             raise RefusedError("own_request")
         card = messages_of(connection, batch[0].request_key).get((Kind.PICTURES, 0))

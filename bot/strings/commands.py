@@ -3,7 +3,6 @@
 COMMANDS = {
     "server_only": "This works only on a server. Please use it there.",
     "not_a_moderator": "Only this server's moderators can do that.",
-    "list_stale": "This list is out of date. Please open it again with its command.",
     # blocks
     "duration_hour": "1 hour",
     "duration_day": "1 day",
@@ -102,10 +101,8 @@ COMMANDS = {
     "report_deleted": "Deleted by <@{person}> <t:{at}:R>",
     "report_dismissed": "Dismissed by <@{person}> <t:{at}:R>",
     # `/settings`; the texts about settings are in their declarations
-    "settings_only_in_servers": "Settings belong to a server. Please use this in one.",
     "settings_not_allowed": "Only people with Manage Server can change the settings.",
     "settings_not_a_member": "I'm not a member of this server. Please add me to it first.",
-    "settings_stale": "This panel is from an older version of the bot. Please open `/settings` again.",
     "settings_changed_meanwhile": "Meanwhile somebody else has set this to {now}. Edit again keeps what you typed.",
     "settings_needs_reviewers": "Choose a reviewer role in Approval first, or let new cards ping nobody.",
     "settings_needs_channel": "Approval needs a review channel. Choose one, or let nobody wait.",

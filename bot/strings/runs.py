@@ -49,7 +49,6 @@ RUNS = {
     "held_some_only": "Waiting for a moderator.",
     "hidden_some": "Not shown, because of this server's picture check: {count} of {made}.",
     "hidden_some_only": "Not shown, because of this server's picture check.",
-    "pictures_over": "This has been decided already.",
     "pictures_more": "There is more to look at. Please press it again when all of it is here.",
     "picture_refused": "Your picture for `{option}` isn't allowed on this server. Please choose another.",
     "picture_unchecked": "I couldn't check your picture for `{option}`, so nothing was started. Please try again soon.",

@@ -12,9 +12,9 @@ from discord.ui import LayoutView, Section
 from discord.utils import format_dt
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from bot.domain.moderation import OUTCOMES, PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
+from bot.domain.moderation import OUTCOMES, AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.results import PAGE_SIZE
-from bot.domain.runs import REQUESTER_BLOCKED, RunState
+from bot.domain.runs import REQUESTER_BLOCKED
 from bot.domain.text import (
     escape_line,
     in_code,
@@ -155,29 +155,24 @@ def _url(stored: StoredEntry) -> str | None:
 
 def outcome_text(outcome: str) -> str:
     """Return an outcome as text: a title, or a short name for why a request or a copy was refused."""
-    titles = {REQUESTER_BLOCKED: "title_blocked", PARTIAL: "title_partial"}
-    if outcome in titles or outcome in set(RunState):
-        return say(titles.get(outcome, f"title_{outcome}"))
     # A rule may have several sentences.
     rule = f"rule_{outcome.removesuffix('_count').removesuffix('_none')}"
-    return say(rule) if rule in SENTENCES else escape_line(outcome.replace("_", " "), 40)
+    ending = "title_blocked" if outcome == REQUESTER_BLOCKED else f"title_{outcome}"
+    code = next((each for each in (rule, ending) if each in SENTENCES), None)
+    return say(code) if code is not None else escape_line(outcome.replace("_", " "), 40)
 
 
-def _filters(audit_filter: AuditFilter, title: Title) -> Iterator[str]:
-    if audit_filter.subject:
-        yield f"about <@{audit_filter.subject}>"
-    if audit_filter.actor:
-        yield f"by <@{audit_filter.actor}>"
-    if audit_filter.deployment:
-        yield escape_line(title(audit_filter.deployment), _NAME_LENGTH)
-    if audit_filter.action:
-        yield action_name(audit_filter.action)
-    if audit_filter.outcome:
-        yield outcome_text(audit_filter.outcome)
-    if audit_filter.since:
-        yield f"from {audit_filter.since} days ago"
-    if audit_filter.until:
-        yield f"up to {audit_filter.until} days ago"
+def _filters(chosen: AuditFilter, title: Title) -> list[str]:
+    texts = (
+        (chosen.subject, f"about <@{chosen.subject}>"),
+        (chosen.actor, f"by <@{chosen.actor}>"),
+        (chosen.deployment, escape_line(title(chosen.deployment), _NAME_LENGTH)),
+        (chosen.action, action_name(chosen.action)),
+        (chosen.outcome, outcome_text(chosen.outcome)),
+        (chosen.since, f"from {chosen.since} days ago"),
+        (chosen.until, f"up to {chosen.until} days ago"),
+    )
+    return [text for is_set, text in texts if is_set]
 
 
 def _person(user_id: int | None) -> str:

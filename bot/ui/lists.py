@@ -231,7 +231,7 @@ def _queue_line(
     ready = f"should be ready {format_dt(end, 'R')}" if end is not None else ""
     facts = (format_dt(run.created_at, "R"), queue_place(run, "for its deployment"), ready)
     about = " · ".join(filter(None, facts))
-    state = _state(run) if len(batch) == 1 else _states([run, *(each for each in batch if each is not run)])
+    state = _states([run, *(each for each in batch if each is not run)])
     if run.private and run.requester_id != viewer_id:
         return f"{state}: a private request {about}"
     name = escape_line(title(run.deployment), _RUN_TITLE_LENGTH)

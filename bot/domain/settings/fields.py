@@ -226,7 +226,7 @@ def apply_form(
         path, _, name = place.rpartition(":")
         field = next((each for each in fields_of(section) if each.path == path), None)
         if field is None or len(values) > (fields[place].most if place in fields else 1_000):
-            raise RefusedError("settings_stale")
+            raise RefusedError("other_version")
         current = _digest(fields[place].values) if place in fields else ""
         if _digest(values) in (opened, current):
             continue

@@ -662,7 +662,7 @@ delete a batch; copy one result
     -> RefusedError copy_result_deleted
 show unseen pictures
 show held pictures; show held pictures
-    -> RefusedError pictures_over
+    -> RefusedError review_over
 hold pictures; show unseen pictures
     -> RefusedError pictures_more
 delete a preset; replace a preset

@@ -234,7 +234,7 @@ def test_any_input_changes_the_rules_or_is_refused(section: str, data: st.DataOb
 
 @pytest.mark.parametrize("form", [{"retention_days::0": ["1"]}, {"approval.mode::0": ["off", "selected"]}])
 def test_a_form_of_another_version_is_refused(form: Typed) -> None:
-    with pytest.raises(RefusedError, match="settings_stale"):
+    with pytest.raises(RefusedError, match="other_version"):
         apply_form(SECTIONS["approval"], None, form, RULES, AROUND)
 
 
