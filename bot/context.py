@@ -172,7 +172,3 @@ class App:
         found = self.catalogue.all() if deployment is None else [deployment]
         limits = [*(each.concurrency_limit for each in found), self.settings.max_concurrent_runs]
         return min(filter(None, limits), default=None)
-
-    def run_timeout(self, name: str) -> int | None:
-        deployment = self.catalogue.get(name)
-        return deployment.run_timeout if deployment else None

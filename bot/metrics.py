@@ -128,7 +128,7 @@ class Metrics:
         if run.started_at is not None and run.submitted_at is not None:
             queue_time = (run.started_at - run.submitted_at).total_seconds()
             self._queue.labels(*labels).observe(max(0.0, queue_time))
-        duration = seconds if seconds is not None else run.known_duration
+        duration = seconds if seconds is not None else run.run_duration
         if duration is not None:
             self._run.labels(*labels).observe(duration)
 

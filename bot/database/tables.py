@@ -139,6 +139,7 @@ requests = Table(
     Column("lease_until", UtcDateTime),
     # set by the server's rules and moderators
     Column("deadline_seconds", Integer, nullable=False),
+    Column("run_timeout", Integer),  # ComfyDeploy's own limit, in seconds from the start of a run
     Column("review_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
     Column("requester_roles", JSON(none_as_null=True)),  # as of the request or its approval
@@ -193,8 +194,6 @@ runs = Table(
     Column("outputs", JSON, nullable=False),
     Column("gpu_used", CleanText),
     Column("run_duration", Float),
-    # whether run_duration was measured although the run's start or end was noticed late
-    Column("duration_in_doubt", Boolean, nullable=False, server_default=false()),
     Column("submitted_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),

@@ -6,7 +6,7 @@ ComfyDeploy hasn't reported its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
@@ -39,11 +39,9 @@ DEADLINE_MARGIN = timedelta(minutes=2)
 # report their end; a file may still be encoded or uploaded.
 _SILENCE_OF_TEXTS = timedelta(minutes=1)
 _SILENCE_OF_FILES = timedelta(minutes=3)
-# Returns the run timeout of a deployment in seconds, or None if it is unknown or has none.
-RunTimeout = Callable[[str], int | None]
 
 
-def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
+def deadline_of(run: Run) -> datetime | None:
     """Return the time at which the bot gives up on the run, or None before the queue call.
 
     The bot's own deadline counts from the queue call. The deployment's `run_timeout` counts from the start of
@@ -52,30 +50,28 @@ def deadline_of(run: Run, run_timeout: int | None) -> datetime | None:
     if run.submitted_at is None:
         return None
     latest = run.submitted_at + timedelta(seconds=run.deadline_seconds)
-    if not run_timeout or run.started_at is None:
+    if not run.run_timeout or run.started_at is None:
         return latest
-    return min(latest, run.started_at + timedelta(seconds=run_timeout) + DEADLINE_MARGIN)
+    return min(latest, run.started_at + timedelta(seconds=run.run_timeout) + DEADLINE_MARGIN)
 
 
-def next_poll(run: Run, run_timeout: int | None, now: datetime, interval: timedelta) -> datetime:
+def next_poll(run: Run, now: datetime, interval: timedelta) -> datetime:
     """Return when to poll a run again if this poll finds nothing new, at the latest at its deadline.
 
     The pause doubles with each of these polls, up to `_LONGEST_PAUSE` intervals.
     """
     later = now + interval * min(2.0 ** min(run.checks, 10), _LONGEST_PAUSE)
-    deadline = deadline_of(run, run_timeout) if run.state in IN_FLIGHT and run.run_id is not None else None
+    deadline = deadline_of(run) if run.state in IN_FLIGHT and run.run_id is not None else None
     return min(later, deadline) if deadline is not None and deadline > now else later
 
 
-def poll_after_report(
-    run: Run, run_timeout: int | None, now: datetime, next_check: datetime
-) -> datetime | None:
+def poll_after_report(run: Run, now: datetime, next_check: datetime) -> datetime | None:
     """Return when to poll a run that has just reported, or None if the report doesn't postpone its poll.
 
     That is `next_check`, but a run in flight that reports all the time is still cancelled, and ended at its
     deadline.
     """
-    deadline = deadline_of(run, run_timeout)
+    deadline = deadline_of(run)
     if run.state not in IN_FLIGHT or deadline is None:
         return next_check
     if run.cancel_requested_at is not None or run.failure_code is not None or deadline <= now:

@@ -115,9 +115,9 @@ class Run:
     erased their data. `partial` marks a run that did not succeed but made outputs. A run in flight has the
     outputs that were reported last; `outputs_since` is when they were first seen after the last node.
     `erased_at` is when the requester erased the inputs and outputs.
-    `duration_in_doubt` marks a `run_duration` that the bot measured although it learned of the start or the
-    end late. It is charged until the backend reports the duration, but not shown.
-    `charged_on` is the day whose budgets count it, or None before an approval. `reserved_seconds` are raw.
+    `run_duration` is None until the backend reports it, or the bot has seen the end in time. Until then
+    `reserved_seconds` are charged, which are unweighted, and at least what the bot measured.
+    `charged_on` is the day whose budgets count it, or None before an approval.
     If `to_check` is set, `outputs` may be shown only as far as the `verdicts` allow, see `visible`.
     """
 
@@ -155,11 +155,11 @@ class Run:
     outputs: tuple[Output, ...] = ()
     gpu_used: str | None = None
     run_duration: float | None = None
-    duration_in_doubt: bool = False
     submitted_at: datetime | None = None
     claim_id: str | None = field(default=None, repr=False)
     checks: int = 0
     deadline_seconds: int = 3600
+    run_timeout: int | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancel_requested_at: datetime | None = None
@@ -225,11 +225,6 @@ class Run:
         return numbers_with(self.verdicts, Verdict.HELD) if self.is_shown else []
 
     @property
-    def known_duration(self) -> float | None:
-        """Return the seconds that the run took, or None if they are unknown or in doubt."""
-        return None if self.duration_in_doubt else self.run_duration
-
-    @property
     def charge(self) -> Charge:
         """Return what the run costs, as far as it is known.
 
@@ -242,7 +237,7 @@ class Run:
             return Charge()
         seconds = self.reserved_seconds
         if self.final and self.run_duration is not None:
-            seconds = max(self.run_duration, seconds) if self.duration_in_doubt else self.run_duration
+            seconds = self.run_duration
         failed = self.state in (RunState.FAILED, RunState.REFUSED) and not self.partial
         started = seconds if self.submitted_at is not None else 0
         return Charge(int(not failed), int(failed), seconds, seconds * self.weight, started)

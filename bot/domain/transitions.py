@@ -157,15 +157,12 @@ def _moved(
             values["queue_position"] = None
             if run.started_at is None:
                 values["started_at"] = now
-                # The first webhook about the execution comes before any progress.
-                if asked or report.progress or target is not RunState.RUNNING:
-                    values["duration_in_doubt"] = True
         values |= _progress(run, report, now) | _seen_outputs(run, report, now)
         return Change(target, values, visible=True)
     values |= {"ended_at": now, "due_at": None, "queue_position": None}
     # A run whose outputs were complete before had ended earlier, without a report.
     noticed_late = asked or run.outputs_since is not None
-    values |= _measured_cost(run, now, in_doubt=noticed_late) | _reported(run, report, now)
+    values |= _measured_cost(run, now, noticed_late=noticed_late) | _reported(run, report, now)
     outputs = [asdict(each) for each in report.outputs or run.outputs]
     if target is RunState.SUCCEEDED:
         values |= {"outputs": outputs, "failure_code": None, "failure_params": {}}
@@ -206,7 +203,7 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     if run.run_duration is None:
         # No report will tell the duration, but it is billed and counts against the daily limit.
         # Only a run that the bot has cancelled is known to end now.
-        values |= _measured_cost(run, now, in_doubt=target is not RunState.CANCELLED)
+        values |= _measured_cost(run, now, noticed_late=target is not RunState.CANCELLED)
     if run.outputs:
         values["partial"] = True
     return Change(target, values, ends_run=True, visible=True)
@@ -262,13 +259,17 @@ def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, objec
     return values
 
 
-def _measured_cost(run: Run, now: datetime, *, in_doubt: bool) -> dict[str, object]:
-    """Return the columns for how long a run has executed by the bot's clock, which may have been set back."""
+def _measured_cost(run: Run, now: datetime, *, noticed_late: bool) -> dict[str, object]:
+    """Return the columns for how long a run has executed by the bot's clock, which may have been set back.
+
+    If the end was noticed late, that isn't shown as the duration, but counts until ComfyDeploy reports one.
+    """
     if run.started_at is None or now < run.started_at:
         return {}
     seconds = (now - run.started_at).total_seconds()
-    values: dict[str, object] = {"run_duration": seconds}
-    return values | {"duration_in_doubt": True} if in_doubt else values
+    if noticed_late:
+        return {"reserved_seconds": max(run.reserved_seconds, seconds)}
+    return {"run_duration": seconds}
 
 
 def _reported(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
@@ -277,4 +278,4 @@ def _reported(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
     if report.gpu:
         values["gpu_used"] = report.gpu[:_GPU_NAME]
     seconds = reported_seconds(run, report, now)
-    return values if seconds is None else values | {"run_duration": seconds, "duration_in_doubt": False}
+    return values if seconds is None else values | {"run_duration": seconds}

@@ -120,6 +120,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             file_deployments=file_deployments,
             private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
+            run_timeout=deployment.run_timeout,
             # The rules may be stricter when there are outputs.
             to_check=is_checked,
         )

@@ -22,8 +22,8 @@ _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "upload_limit", "status_message_id"}
     | {"interaction_id", "interaction_token", "interaction_expires_at"}
     | {"progress", "queue_position", "claim_id", "checks"}
-    | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
-    | {"failure_log", "outputs_since"}
+    | {"deadline_seconds", "run_timeout", "weight", "reserved_seconds"}
+    | {"status_note", "waiting_code", "waiting_params", "failure_log", "outputs_since"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by", "deleted_by"}
 )
 _CHUNK_SIZE = 10  # small, because each run comes with its inputs and outputs

@@ -18,7 +18,7 @@ from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
 from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedError, RefusedForNow
 from bot.domain.policy import OperatorRules
-from bot.domain.run_timing import RunTimeout, next_poll
+from bot.domain.run_timing import next_poll
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end
 from bot.store.blocks import active_block, end_blocked_run
@@ -327,7 +327,6 @@ class ClaimStore(Repository):
         interval: timedelta,
         limit: int,
         *,
-        run_timeout: RunTimeout = lambda _: None,
         away: bool = False,
     ) -> Sequence[Run]:
         """Claim up to `limit` runs to check, the longest overdue first.
@@ -338,7 +337,7 @@ class ClaimStore(Repository):
         due = connection.execute(_EXPIRED if away else _DUE, {"now": now, "most": limit})
         claimed = [to_run(row) for row in due]
         for run in claimed:
-            later = next_poll(run, run_timeout(run.deployment), now, interval)
+            later = next_poll(run, now, interval)
             set_columns(connection, runs, {"key": run.key}, {"due_at": later}, {"checks": 1})
         return claimed
 

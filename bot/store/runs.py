@@ -33,7 +33,7 @@ from bot.domain.fair_queue import NO_TURN
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
-from bot.domain.run_timing import SETTLE_AFTER, RunTimeout, next_settling, poll_after_report
+from bot.domain.run_timing import SETTLE_AFTER, next_settling, poll_after_report
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.text.run_log import failure_kind
 from bot.domain.transitions import REVIVABLE, Change, apply_report, end, is_progress
@@ -68,7 +68,6 @@ class RunStore(Repository):
         now: datetime,
         next_check: datetime,
         *,
-        run_timeout: RunTimeout = lambda _: None,
         asked: bool = False,
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
@@ -85,7 +84,7 @@ class RunStore(Repository):
             return _settle(connection, run, report, now)
         if change is None:
             return None
-        values = _with_next_poll(run, change, run_timeout, now, next_check)
+        values = _with_next_poll(run, change, now, next_check)
         if change.state in FINAL:
             values |= _weight_of_reported(connection, run, report)
             is_over = change.ends_run or change.state not in REVIVABLE
@@ -183,8 +182,6 @@ class RunStore(Repository):
         reports: Mapping[str, RunReport],
         now: datetime,
         next_check: datetime,
-        *,
-        run_timeout: RunTimeout = lambda _: None,
     ) -> None:
         """Record those of these reports that only tell the progress of their run."""
         visible = set[str]()
@@ -195,20 +192,18 @@ class RunStore(Repository):
                 continue
             change = apply_report(run, report, now, asked=False)
             if change is not None:
-                values = _with_next_poll(run, change, run_timeout, now, next_check)
+                values = _with_next_poll(run, change, now, next_check)
                 set_columns(connection, runs, {"key": run.key}, {"state": change.state, **values})
                 visible |= {run.request_key} if change.visible else set()
         if visible:
             revise(connection, visible)
 
 
-def _with_next_poll(
-    run: Run, change: Change, run_timeout: RunTimeout, now: datetime, next_check: datetime
-) -> dict[str, object]:
+def _with_next_poll(run: Run, change: Change, now: datetime, next_check: datetime) -> dict[str, object]:
     """Return the columns of a change, with the time of the next poll unless the change sets it."""
     if isinstance(started_at := change.values.get("started_at"), datetime):
         run = replace(run, started_at=started_at)
-    poll_at = poll_after_report(run, run_timeout(run.deployment), now, next_check)
+    poll_at = poll_after_report(run, now, next_check)
     later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
     return {**later, **change.values}
 
@@ -225,8 +220,7 @@ def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) 
         values["gpu_used"] = report.gpu
     duration = reported_seconds(run, report, now)
     if duration is not None:
-        values |= {"run_duration": duration, "duration_in_doubt": False}
-        values |= _weight_of_reported(connection, run, report)
+        values |= {"run_duration": duration, **_weight_of_reported(connection, run, report)}
     set_columns(connection, runs, {"key": run.key}, values)
     post(connection, run, values)
     # What only the interaction could edit stays as it is.

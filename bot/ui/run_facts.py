@@ -113,7 +113,7 @@ def prompt_line(run: Run, *, only_requester: bool = False) -> str:
 def facts_of(run: Run) -> list[str]:
     if run.hidden_from_channel:
         return []
-    facts = [*took(run.known_duration), *weighted_time_facts([run])] if run.final else []
+    facts = [*took(run.run_duration), *weighted_time_facts([run])] if run.final else []
     gpu = run.gpu_used or run.gpu
     if gpu:
         facts.append(say("gpu", gpu=escape_line(gpu, 32)))
@@ -141,15 +141,15 @@ def took(seconds: float | None, fact: str = "took {} s") -> list[str]:
 def gpu_time_facts(runs: Sequence[Run]) -> list[str]:
     """Return facts about the total GPU time of the runs, or an empty list unless it is known for all."""
     started = [run for run in runs if run.started_at is not None or run.run_duration is not None]
-    if any(run.known_duration is None for run in started):
+    if any(run.run_duration is None for run in started):
         return []
-    seconds = sum(run.known_duration or 0 for run in started)
+    seconds = sum(run.run_duration or 0 for run in started)
     return [*took(seconds, "{} s of GPU time"), *weighted_time_facts(runs)]
 
 
 def weighted_time_facts(runs: Iterable[Run]) -> list[str]:
     """Return how much of the daily limits the runs used, or an empty list if that is their GPU time."""
-    measured = [(run.known_duration, run.charged_seconds) for run in runs if run.known_duration is not None]
+    measured = [(run.run_duration, run.charged_seconds) for run in runs if run.run_duration is not None]
     gpu_seconds = f"{sum(duration for duration, _ in measured):.0f}"
     weighted = f"{sum(charged for _, charged in measured):.0f}"
     return [say("counted", seconds=weighted)] if weighted != gpu_seconds else []
@@ -162,7 +162,7 @@ def result_facts(run: Run) -> list[str]:
         return facts_of(run)
     seconds = max(1, round(run.charged_seconds)) if run.charged_seconds else 0
     used = f"{seconds} s of your GPU time was used" if seconds else "no GPU time was used"
-    if seconds and run.known_duration is None:
+    if seconds and run.run_duration is None:
         used = say("counted", seconds=seconds)
     return [used, *facts_of(replace(run, run_duration=None))]
 
@@ -240,7 +240,7 @@ def _facts(run: Run, inputs: ShownInputs, origin: str | None, *, explained: bool
     state = [say(ending(run)), *(["deleted"] if run.deleted_at is not None else [])]
     if run.live_status and (not run.final or (explained and explanation_of(run))):
         state.append(f"step {escape_line(run.live_status, 60)}")
-    state += took(run.known_duration)
+    state += took(run.run_duration)
     if run.seed is not None and str(run.seed) not in (value for _, value in inputs.values):
         state.append(f"seed {run.seed}")
     if run.gpu or run.gpu_used:

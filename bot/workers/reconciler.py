@@ -68,8 +68,8 @@ class Reconciler:
         due_at = await claims.next_check(now + LONGEST_SLEEP, away=away)
         if due_at is None or due_at > now:
             return Later.at(due_at, now)
-        most, timeout = min(room, _CHUNK_SIZE), self._app.run_timeout
-        found = await claims.claim_checks(now, self._app.interval, most, run_timeout=timeout, away=away)
+        most = min(room, _CHUNK_SIZE)
+        found = await claims.claim_checks(now, self._app.interval, most, away=away)
         if len(found) == most:
             self._paused_until = loop.time() + most * _CHECK_PAUSE
         return found or TAKEN
@@ -126,7 +126,7 @@ class Reconciler:
                 await self._try_cancel(run_id)
 
     def _is_overdue(self, run: Run) -> bool:
-        deadline = deadline_of(run, self._app.run_timeout(run.deployment))
+        deadline = deadline_of(run)
         return deadline is not None and self._app.now() >= deadline and not run.final
 
     async def _end_finished(self, run: Run, report: RunReport) -> None:

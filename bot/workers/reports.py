@@ -64,9 +64,7 @@ class ReportRecorder:
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         now, quiet = self._app.now(), self._app.quiet_period
-        change = await self._app.store.runs.record_report(
-            key, report, now, now + quiet, run_timeout=self._app.run_timeout, asked=asked
-        )
+        change = await self._app.store.runs.record_report(key, report, now, now + quiet, asked=asked)
         if change is None:
             return None
         # Remember the state for `buffer`, and drop the run's buffered progress.
@@ -93,7 +91,7 @@ class ReportRecorder:
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
         """Store the reports that `claim_progress` returned."""
         now, quiet = self._app.now(), self._app.quiet_period
-        await self._app.store.runs.save_progress(reports, now, now + quiet, run_timeout=self._app.run_timeout)
+        await self._app.store.runs.save_progress(reports, now, now + quiet)
         self._app.wakeups.wake("show")
         self._app.wakeups.check_within(quiet)
 

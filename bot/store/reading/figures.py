@@ -23,7 +23,6 @@ from bot.store.blocks import IS_BLOCKED, active_block
 from bot.store.ledger import read_today
 from bot.store.rules import PAUSE_KEY
 
-_BILLED = case((~runs.c.duration_in_doubt, runs.c.run_duration))
 SUCCESSES = (
     select(runs.c.submitted_at, runs.c.started_at, runs.c.ended_at)
     .where(
@@ -38,7 +37,7 @@ SUCCESSES = (
     .limit(SAMPLE)
 )
 # Without the times, which take longer to read than all the rest.
-_SECONDS = SUCCESSES.with_only_columns(_BILLED)
+_SECONDS = SUCCESSES.with_only_columns(runs.c.run_duration)
 # Those of all deployments, because with a deployment, SQLite would read all its runs.
 BUSY = select(runs.c.deployment, *(runs.c[name] for name in StartedRun._fields)).where(
     is_any(runs.c.state, IN_FLIGHT)

@@ -213,8 +213,8 @@ a failure with outputs
     answer of single0: shown_rev+1
     audit outcome: new run_key=single0 outcome=partial
     outcome of single0: new channel_id=642
-    run single0: state=failed outputs=['part.png'] run_duration=0.0 duration_in_doubt=True ended_at=0s
-        failure_code=run_failed partial=True due_at=None
+    run single0: state=failed outputs=['part.png'] ended_at=0s failure_code=run_failed partial=True
+        due_at=None
 a failure; a failure with outputs
     answer of single0, outcome of single0: wanted_rev+1
     audit outcome: outcome=partial
@@ -235,8 +235,7 @@ a failure; a success
 a deadline; a success
     answer of single0, outcome of single0: wanted_rev+1
     audit outcome: outcome=succeeded
-    run single0: state=succeeded outputs=['single0.png'] run_duration=20.0 duration_in_doubt=False
-        failure_code=None
+    run single0: state=succeeded outputs=['single0.png'] run_duration=20.0 failure_code=None
 a success without outputs
     answer of single0: wanted_rev+1
     run single0: state=uploading due_at=0s
@@ -244,8 +243,7 @@ a deadline
     answer of single0: shown_rev+1
     audit outcome: new run_key=single0 outcome=timed_out
     outcome of single0: new channel_id=642
-    run single0: state=timed_out run_duration=0.0 duration_in_doubt=True ended_at=0s failure_code=deadline
-        due_at=5s
+    run single0: state=timed_out ended_at=0s failure_code=deadline due_at=5s
 cancel the only run
     answer of single0: wanted_rev+1
     audit cancel by a moderator: new run_key=single0
@@ -254,8 +252,7 @@ a late success
     answer of late0: wanted_rev+1
     audit outcome: details={'runs': 2, 'results': '2 of 2'}
     late of late0 1: new channel_id=422
-    run late1: state=succeeded outputs=['late1.png'] run_duration=20.0 duration_in_doubt=False
-        failure_code=None
+    run late1: state=succeeded outputs=['late1.png'] run_duration=20.0 failure_code=None
     usage of the bot +0d: seconds-40
     usage of the person +0d: seconds-40 weighted_seconds-40
 a late report
@@ -295,11 +292,10 @@ one run succeeds; the other run fails
     usage of the person +0d: runs-1 seconds-11 weighted_seconds-11 failures+1
 a run times out
     answer of running0: wanted_rev+1
-    run running0: state=timed_out run_duration=0.0 duration_in_doubt=True ended_at=0s
-        failure_code=deadline due_at=5s
+    run running0: state=timed_out ended_at=0s failure_code=deadline due_at=5s
 note a deadline; a run times out
     answer of running0: wanted_rev+1
-    run running0: state=timed_out run_duration=0.0 duration_in_doubt=True ended_at=0s due_at=5s
+    run running0: state=timed_out ended_at=0s due_at=5s
 progress
     answer of cancelled0, answer of running0: wanted_rev+1
     run cancelled0, run running0, run running1: progress=0.5
@@ -309,8 +305,7 @@ a cancelled run ends
     answer of cancelled0: shown_rev+2
     audit outcome: new run_key=cancelled0 outcome=cancelled
     outcome of cancelled0: new channel_id=923
-    run cancelled0: state=cancelled run_duration=0.0 duration_in_doubt=True ended_at=0s
-        failure_code=cancelled_by_requester due_at=5s
+    run cancelled0: state=cancelled ended_at=0s failure_code=cancelled_by_requester due_at=5s
 a cancelled run succeeds
     answer of cancelled0: shown_rev+2
     audit outcome: new run_key=cancelled0 outcome=succeeded

@@ -33,7 +33,6 @@ from tests.contract.store.runs import (
     accepted,
     answers_due,
     at,
-    brought_to,
     columns,
     fetch,
     report,
@@ -224,13 +223,14 @@ async def test_a_claim_counts_runs_that_another_process_starts_meanwhile(store: 
 
 @pytest.mark.sqlite_only
 async def test_silent_runs_are_polled_after_growing_pauses_and_at_their_deadline(store: Store) -> None:
-    run, due_at, waited = await brought_to(store, RunState.RUNNING), SOON, list[float]()
+    run, due_at, waited = await submitted(store, run_timeout=40), SOON, list[float]()
+    await store.runs.record_report(run.key, report(RunState.RUNNING), NOW, SOON)
     while due_at < at(160):
-        assert await store.claims.claim_checks(due_at, GAP, 8, run_timeout=lambda _: 40)
+        assert await store.claims.claim_checks(due_at, GAP, 8)
         waited.append((due_at - NOW).total_seconds())
         due_at = (await columns(store, run.key))["due_at"]
     assert (waited, due_at) == ([30, 40, 60, 100], at(160))
-    await store.runs.record_report(run.key, report(progress=0.5), at(1000), at(1030))
+    await store.runs.record_report(run.key, report(progress=0.5), at(150), at(180))
     assert (await columns(store, run.key))["checks"] == 0
 
 

@@ -64,9 +64,6 @@ def charged(state: RunState, **more: Any) -> Run:
         # Its cost will never be known, and it may have been the whole reservation or more.
         (charged(S.SUCCEEDED), RESERVED),
         (charged(S.SUCCEEDED, run_duration=12.5), MEASURED),
-        # The bot noticed the start or the end late.
-        (charged(S.SUCCEEDED, run_duration=12.5, duration_in_doubt=True), RESERVED),
-        (charged(S.TIMED_OUT, run_duration=100.0, duration_in_doubt=True), Charge(1, 0, 100, 400, 100)),
         # A failure without outputs is no run.
         (charged(S.FAILED), RESERVED._replace(**FAILED)),
         (charged(S.FAILED, run_duration=12.5), MEASURED._replace(**FAILED)),

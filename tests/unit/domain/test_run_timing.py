@@ -39,7 +39,7 @@ def minutes(count: float) -> datetime:
 
 
 def test_the_pause_doubles_up_to_twenty_intervals() -> None:
-    polls = [next_poll(made_run(checks=checks), None, NOW, INTERVAL) for checks in (*range(7), 100_000)]
+    polls = [next_poll(made_run(checks=checks), NOW, INTERVAL) for checks in (*range(7), 100_000)]
     pauses = [(poll - NOW) / INTERVAL for poll in polls]
     assert pauses == [1, 2, 4, 8, 16, 20, 20, 20]
     # Texts are waited for less long than files.
@@ -47,31 +47,31 @@ def test_the_pause_doubles_up_to_twenty_intervals() -> None:
 
 
 def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancellation() -> None:
-    def poll(run: Run, at: float, run_timeout: int | None = None) -> datetime | None:
-        return poll_after_report(run, run_timeout, minutes(at), minutes(at + 1))
+    def poll(run: Run, at: float) -> datetime | None:
+        return poll_after_report(run, minutes(at), minutes(at + 1))
 
     assert poll(RUNNING, 59.5) == minutes(60)
     assert poll(RUNNING, 60) is None
-    assert poll(RUNNING, 2.5, run_timeout=60) == minutes(1) + DEADLINE_MARGIN
+    assert poll(replace(RUNNING, run_timeout=60), 2.5) == minutes(1) + DEADLINE_MARGIN
     assert poll(replace(RUNNING, cancel_requested_at=NOW), 1) is None
     assert poll(replace(RUNNING, state=RunState.SUCCEEDED), 70) == minutes(71)
 
 
 def test_a_run_in_flight_is_polled_at_its_deadline() -> None:
-    polled = replace(RUNNING, run_id="r", checks=10)  # five minutes later
-    assert [next_poll(polled, 60, minutes(at), INTERVAL) for at in (0, 3)] == [minutes(3), minutes(8)]
-    assert next_poll(polled, None, minutes(58), INTERVAL) == minutes(60)
+    polled = replace(RUNNING, run_id="r", checks=10, run_timeout=60)  # five minutes later
+    assert [next_poll(polled, minutes(at), INTERVAL) for at in (0, 3)] == [minutes(3), minutes(8)]
+    assert next_poll(replace(polled, run_timeout=None), minutes(58), INTERVAL) == minutes(60)
     for other in (replace(polled, run_id=None), replace(polled, state=RunState.TIMED_OUT)):
-        assert next_poll(other, 60, NOW, INTERVAL) == minutes(5)
+        assert next_poll(other, NOW, INTERVAL) == minutes(5)
 
 
 def test_the_deployments_run_timeout_can_only_shorten_the_deadline() -> None:
-    run = replace(RUNNING, started_at=minutes(1))
-    assert [deadline_of(run, timeout) for timeout in (0, 7200)] == [minutes(60), minutes(60)]
-    assert deadline_of(run, 300) == minutes(6) + DEADLINE_MARGIN
+    run = replace(RUNNING, started_at=minutes(1), run_timeout=300)
+    assert [deadline_of(replace(run, run_timeout=each)) for each in (0, 7200)] == [minutes(60), minutes(60)]
+    assert deadline_of(run) == minutes(6) + DEADLINE_MARGIN
     # It waits in ComfyDeploy's queue.
-    assert deadline_of(replace(run, started_at=None), 300) == minutes(60)
-    assert deadline_of(replace(run, submitted_at=None), 300) is None
+    assert deadline_of(replace(run, started_at=None)) == minutes(60)
+    assert deadline_of(replace(run, submitted_at=None)) is None
 
 
 def finished(**more: Any) -> RunReport:

@@ -72,13 +72,15 @@ def applied(run: Run, change: Change) -> Run:
 
 NEW: dict[str, Any] = {"run_id": None}
 HALF: dict[str, Any] = {"progress": 0.5, "live_status": "b"}
-LATE_START: dict[str, Any] = {"queue_position": None, "started_at": NOW, "duration_in_doubt": True}
+LATE_START: dict[str, Any] = {"queue_position": None, "started_at": NOW}
 MEASURED: dict[str, Any] = {"run_duration": 50.0}
+# At least what was reserved, since the run may have ended earlier.
+NOTICED_LATE: dict[str, Any] = {"reserved_seconds": 60.0}
 FOUND = {"outputs": [{"kind": "images", "url": "https://x/a.png", "filename": None, "text": None}]}
 PART: dict[str, Any] = {**FOUND, "partial": True}
 SILENT = {"outputs_since": NOW, "due_at": NOW + silence_at_end((PICTURE,))}
 ALL: dict[str, Any] = {**FOUND, **SILENT, "progress": 1.0}
-TOLD: dict[str, Any] = {"run_duration": 7.5, "duration_in_doubt": False, "gpu_used": "A" * 32}
+TOLD: dict[str, Any] = {"run_duration": 7.5, "gpu_used": "A" * 32}
 RUNNING, QUEUED = run(S.RUNNING), run(S.QUEUED, queue_position=3)
 STARTED = run(S.RUNNING, started_at=NOW - timedelta(seconds=50))
 STOPPING, TIMED_OUT = run(S.RUNNING, DEADLINE), run(S.TIMED_OUT, "run_timed_out")
@@ -134,13 +136,13 @@ def succeeded(**columns: Any) -> Change:
         (run(S.UPLOADING), webhook(S.SUCCEEDED), Change(S.UPLOADING, {"due_at": NOW})),
         (run(S.FAILED), webhook(S.SUCCEEDED), None),
         (run(S.SUCCEEDED), webhook(S.FAILED), None),
-        # A duration is measured, and in doubt if the end is seen late.
+        # A duration is measured, but not if the end is seen late.
         (STARTED, webhook(S.SUCCEEDED, PICTURE), succeeded(**MEASURED)),
-        (STARTED, reply(S.SUCCEEDED, PICTURE), succeeded(**MEASURED, duration_in_doubt=True)),
+        (STARTED, reply(S.SUCCEEDED, PICTURE), succeeded(**NOTICED_LATE)),
         (
             replace(STARTED, outputs_since=NOW),
             webhook(S.SUCCEEDED, PICTURE),
-            succeeded(**MEASURED, duration_in_doubt=True),
+            succeeded(**NOTICED_LATE),
         ),
         # A failure carries its code, its duration, the node that failed, and the log.
         (
@@ -214,7 +216,7 @@ def test_outputs_are_added_once_to_a_run_that_ended_without(
 ) -> None:
     late = reply(word, PICTURE, progress=0.5, run_duration=7.5)
     more = {"failure_code": code, "failure_params": {}} if code else {"run_id": "r"}
-    more |= {"due_at": None, "run_duration": 7.5, "duration_in_doubt": False}
+    more |= {"due_at": None, "run_duration": 7.5}
     change = told(before, late)
     assert change == Change(before.state, {**PART, **more}, ends_run=True, visible=True)
     again = told(applied(before, change), late)
@@ -261,7 +263,7 @@ def test_the_bots_own_verdict_carries_its_code_and_the_measured_duration() -> No
     made_some = replace(STARTED, outputs=(PICTURE,))
     told = {"failure_code": "x", "failure_params": {"a": 1}, "ended_at": NOW, "due_at": None, "partial": True}
     change = end(made_some, S.TIMED_OUT, NOW, "x", {"a": 1})
-    values = {**told, **MEASURED, "duration_in_doubt": True}
+    values = {**told, **NOTICED_LATE}
     assert change == Change(S.TIMED_OUT, values, ends_run=True, visible=True)
     known = end(replace(made_some, run_duration=7.5), S.TIMED_OUT, NOW, "x", {"a": 1})
     assert known == replace(change, values=told)

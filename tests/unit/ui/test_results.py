@@ -43,7 +43,6 @@ def test_a_failure_without_a_sentence_has_a_general_one() -> None:
         ({"run_duration": 0.6}, ["took 1 s"]),
         ({"run_duration": 0.4}, []),
         ({"run_duration": None}, []),
-        ({"run_duration": 62.0, "weight": 2, "duration_in_doubt": True}, []),
     ],
     ids=str,
 )
