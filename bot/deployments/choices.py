@@ -197,3 +197,8 @@ def input_of(**fields: Any) -> Input:
     else:
         return _BY_KIND.get(kind, TextInput).model_construct(**fields)
     return ChoiceInput.model_construct(**fields)
+
+
+def own_input(name: str, kind: InputKind, description: str, **fields: Any) -> Input:
+    """Return an input of the bot's own, such as `gpu`, by its name."""
+    return input_of(key=name, option=name, kind=kind, description=description, **fields)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from bot.deployments.choices import input_of
+from bot.deployments.choices import own_input
 from bot.deployments.inputs import Input, OptionChoice
 from bot.deployments.model import Deployment
 from bot.deployments.schema import CHOICES
@@ -49,16 +49,12 @@ def _option(item: Input, name: str = "") -> OptionSpec:
     )
 
 
-def _own(name: str, kind: InputKind, description: str, **fields: int) -> OptionSpec:
-    return _option(input_of(key=name, option=name, kind=kind, description=description, **fields))
-
-
 # The options that each deployment gets.
 _ABOUT_PRESET = "A saved set of inputs; what you type here overrides it"
 _ABOUT_PRIVATE = "Only you can see the result. Moderators can open it, too."
 _EXTRA = (
-    _own(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH),
-    _own(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE),
+    _option(own_input(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH)),
+    _option(own_input(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE)),
 )
 MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
@@ -203,7 +199,7 @@ def _options_of(deployment: Deployment, limit: int) -> tuple[OptionSpec, ...]:
         if overflow := [item for item in offered if item.key not in kept]:
             about = say("option_more", names=", ".join(item.option for item in overflow))
             fields = {"max_length": TEXT_LENGTH, "required": any(item.required for item in overflow)}
-            bot_options.append(_own(MORE, InputKind.TEXT, about, **fields))
+            bot_options.append(_option(own_input(MORE, InputKind.TEXT, about, **fields)))
     if len(bot_options) + len(inputs) > _OPTIONS:
         raise StartupError(
             f"deployment '{deployment.name}' has {files} file inputs and Discord takes {_OPTIONS} options; "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
-from bot.deployments.choices import input_of
+from bot.deployments.choices import own_input
 from bot.deployments.files import is_kind
 from bot.deployments.inputs import AttachedFile, Input, Typed, Values
 from bot.deployments.merge import Stored
@@ -89,7 +89,7 @@ class Draft:
             # The text has a mistake, otherwise its inputs would be among the others.
             if MORE in typed:
                 about = say("option_more", names=", ".join(item.option for item in made.offered))
-                more = input_of(key=MORE, option=MORE, kind=InputKind.TEXT, description=about, is_prompt=True)
+                more = own_input(MORE, InputKind.TEXT, about, is_prompt=True)
                 needed.append(more.field({}, typed[MORE]))
             needed += [made.count_input.field({}, typed[COUNT])] if COUNT in typed else []
             if len(made.gpus) > 1:

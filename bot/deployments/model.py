@@ -9,7 +9,7 @@ from hashlib import sha256
 from itertools import count
 from uuid import UUID
 
-from bot.deployments.choices import input_of
+from bot.deployments.choices import input_of, own_input
 from bot.deployments.compile_inputs import Source, complete_input, find_prompt, is_called, join_sides
 from bot.deployments.files import linked_file, links_of
 from bot.deployments.inputs import Input, Values, shown_value
@@ -75,27 +75,14 @@ class Deployment(DeploymentSettings):
 
     @cached_property
     def count_input(self) -> Input:
-        return input_of(
-            key=COUNT,
-            option=COUNT,
-            kind=InputKind.INTEGER,
-            display_name="Number of runs",
-            description="How many at once, each with its own seed",
-            minimum=1,
-            maximum=self.max_count,
-        )
+        about, limits = "How many at once, each with its own seed", {"minimum": 1, "maximum": self.max_count}
+        return own_input(COUNT, InputKind.INTEGER, about, display_name="Number of runs", **limits)
 
     @cached_property
     def gpu_input(self) -> Input:
-        return input_of(
-            key=GPU,
-            option=GPU,
-            kind=InputKind.CHOICE,
-            display_name="GPU",
-            description="The GPU that it runs on",
-            choices=tuple(Choice.model_construct(name=gpu, value=gpu) for gpu in self.gpus),
-            default=self.default_gpu,
-        )
+        choices = tuple(Choice.model_construct(name=gpu, value=gpu) for gpu in self.gpus)
+        fields = {"display_name": "GPU", "choices": choices, "default": self.default_gpu}
+        return own_input(GPU, InputKind.CHOICE, "The GPU that it runs on", **fields)
 
     def expected_gpu(self, chosen: str | None) -> str | None:
         """Return the GPU that a run will use, or None if only the backend knows it."""
