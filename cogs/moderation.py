@@ -56,7 +56,7 @@ class Blocks(commands.Cog):
 
     @app_commands.command(name="block", description="Keep somebody from generating on this server")
     @app_commands.describe(
-        user="The person to block",
+        person="The person to block",
         reason="The reason, which the person reads",
         duration="The length of the block; without it, until somebody unblocks them",
     )
@@ -65,22 +65,22 @@ class Blocks(commands.Cog):
     async def block(
         self,
         interaction: Interaction,
-        user: discord.User,
+        person: discord.User,
         reason: Range[str, 1, 300],
         duration: str = UNTIL_UNBLOCKED,
     ) -> None:
-        if user.bot:
+        if person.bot:
             raise RefusedError("block_bot")
-        app, actor, target = interaction.client.app, actor_of(interaction), member_from_user(user)
+        app, actor, target = interaction.client.app, actor_of(interaction), member_from_user(person)
         done = await moderation.block(app, actor, target, reason=reason, duration=BLOCK_DURATIONS[duration])
         await tell(interaction, block_confirmation(*done))
 
     @app_commands.command(name="unblock", description="Let somebody generate here again")
-    @app_commands.describe(user="The person to unblock")
+    @app_commands.describe(person="The person to unblock")
     @app_commands.default_permissions(manage_guild=True)
-    async def unblock(self, interaction: Interaction, user: discord.User) -> None:
-        await moderation.unblock(interaction.client.app, actor_of(interaction), user.id)
-        await tell(interaction, say("unblock_done", person=user.id))
+    async def unblock(self, interaction: Interaction, person: discord.User) -> None:
+        await moderation.unblock(interaction.client.app, actor_of(interaction), person.id)
+        await tell(interaction, say("unblock_done", person=person.id))
 
     @app_commands.command(name="blocked", description="List the people who can't generate on this server")
     @app_commands.default_permissions(manage_guild=True)

@@ -102,7 +102,7 @@ async def _open(interaction: Interaction, id: SettingId) -> None:
         await _show(interaction, Panel())
         return
     role = interaction.guild.get_role(key) if interaction.guild and isinstance(key, int) else None
-    title = role.name if role is not None else str(key or "")
+    title = role.name if role is not None else editor.context.deployments.get(str(key), str(key or ""))
     await interaction.response.send_modal(settings_modal(section, key, title, fields))
 
 

@@ -315,7 +315,7 @@ blocks = Table(
     Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
     Column("reason", CleanText),
-    Column("until", UtcDateTime),  # NULL: until a moderator lifts it
+    Column("until", UtcDateTime),  # NULL: until somebody unblocks them
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", BigInteger, nullable=False),
 )

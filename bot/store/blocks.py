@@ -35,7 +35,7 @@ def add(connection: Connection, block: Block) -> int:
     connection.execute(insert(blocks).values({name: getattr(block, name) for name in Block.__slots__}))
     ended = _end_waiting_runs(connection, block)
     # An export of the audit log can't show it in the reader's time zone.
-    until = f"{block.until.day} {block.until:%B %Y, %H:%M} UTC" if block.until else "a moderator lifts it"
+    until = f"{block.until.day} {block.until:%B %Y, %H:%M} UTC" if block.until else "somebody unblocks them"
     details = {"reason": block.reason, "until": until, "ended requests": ended or None}
     entry = AuditEntry(
         at=block.created_at,

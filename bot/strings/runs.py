@@ -17,7 +17,7 @@ RUNS = {
     "paused": "Generating is paused for the moment: {reason}",
     "blocked": "You can't generate on this server. Reason from the moderators: “{reason}”",
     "blocked_until": "You can't generate on this server until <t:{until}:f>. Reason from the moderators: “{reason}”",
-    "account_too_young": "This server requires accounts older than {days} days. Yours will be <t:{until}:R>.",
+    "account_too_young": "This server requires accounts older than {days} days. You can generate <t:{until}:R>.",
     "member_too_young": "This server requires {days} days of membership. You can generate <t:{until}:R>.",
     "deployment_role": "Your roles can't use this deployment. Restricted ones that you may use: {allowed}.",
     "deployment_role_none": "Your roles can't use this. Ask a moderator which role you need.",

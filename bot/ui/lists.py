@@ -30,7 +30,7 @@ def blocked_layout(blocked: Sequence[Block], page: int) -> LayoutView:
     for block in blocked[:PAGE_SIZE]:
         parts = [
             f"<@{block.user_id}> blocked by <@{block.created_by}> {format_dt(block.created_at, 'R')}",
-            f"until {format_dt(block.until, 'f')}" if block.until else "until unblocked",
+            f"until {format_dt(block.until, 'f')}" if block.until else "until somebody unblocks them",
             f"“{escape_line(block.reason, _BLOCK_REASON_LENGTH)}”" if block.reason else "",
         ]
         unblock = button("Unblock", UnblockId(page, block.user_id))

@@ -91,7 +91,7 @@ def decided_card(
         verdict, colour = f"Rejected by {by} {at}", Colour.red()
         if run.failure_code == REQUESTER_BLOCKED:
             blocked = f"{by} blocked <@{run.requester_id}> {at}, {block_end(run, 'them')}."
-            verdict = f"{blocked}\nThe block ended this request and their other waiting ones."
+            verdict = f"{blocked}\nThe block ended all their waiting requests."
     elif run.decided_at is not None:
         verdict, colour = f"Approved by {by} {at}", Colour.green()
     else:

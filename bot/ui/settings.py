@@ -133,7 +133,7 @@ def _lines(lines: Sequence[str], limit: int) -> str:
     return "\n".join([*kept, "…"] if left else kept)
 
 
-_WITHOUT = "Members without every restricted GPU"
+_WITHOUT = "Members who may not use all GPUs"
 
 
 def _pictures(rules: ServerRules, context: SettingsContext) -> Iterator[str]:

@@ -56,7 +56,9 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         # Only the interaction can update the message, for a while.
         note = "answer_private_lives" if noted.private else "answer_lives"
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
-    seen_by = "A moderator will look at it first. I'll post the outcome here." if only_requester else ""
+    seen_by = ""
+    if only_requester:
+        seen_by = "A moderator will look at it first. If it isn't approved, I'll send you a direct message."
     if first.private:
         seen_by = "Only you can see this. Moderators can open the result, too."
         if only_requester:

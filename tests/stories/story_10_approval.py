@@ -22,7 +22,7 @@ async def story(stage: Stage) -> None:
     await stage.until_done()
     await bob.types("/generate picture", prompt="a kind owl")
     await mona.types("/blocked")
-    await mona.types("/unblock", user=bob.user)
+    await mona.types("/unblock", person=bob.user)
     await mona.types("/generate picture", prompt="an elk")
     await mona.presses("Approve", beside="an elk")
     await mona.types("/audit")

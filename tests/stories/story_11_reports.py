@@ -33,6 +33,6 @@ async def story(stage: Stage, alice: Person, bob: Person, carol: Person, mona: P
     await mona.presses("Block", beside="a wolf", reason="Wolves", duration="1 hour")
     stage.loses("reports")
     await bob.presses("Report", beside="a wolf")
-    await bob.types("/block", user=alice.user)
-    await mona.types("/block", user=bob.user, reason="Reports everything", duration="hour")
+    await bob.types("/block", person=alice.user)
+    await mona.types("/block", person=bob.user, reason="Reports everything", duration="hour")
     await bob.types("/generate picture", prompt="an owl")

@@ -14,8 +14,8 @@ async def story(stage: Stage, alice: Person, mona: Person, owner: Person) -> Non
         await alice.types("/preset save", name="noir")
     everybody = {"of": "Picture", "open_to_everybody": False, "who_may_use_it": "@role of mona"}
     await _between(stage, owner.types("/pause", reason="moving"), owner.types("/resume"))
-    blocks = mona.types("/block", user=alice.user, reason="spam")
-    await _between(stage, blocks, mona.types("/unblock", user=alice.user))
+    blocks = mona.types("/block", person=alice.user, reason="spam")
+    await _between(stage, blocks, mona.types("/unblock", person=alice.user))
     forbids = mona.sets("Words", words_and_phrases_to_add="fox")
     await _between(stage, forbids, mona.sets("Words", words_to_remove="fox"))
     opens = mona.sets("Deployments", of="Picture", open_to_everybody=True)

@@ -167,7 +167,7 @@ class Budgets(_Rules):
         {}, "Runs per day", _role_limit, "Empty: everybody's limit", section=ROLES
     )
     role_gpu_seconds_a_day: dict[Role, Limit] = _setting(
-        {}, "GPU seconds per day", _role_limit, "Empty: everybody's", section=ROLES
+        {}, "GPU seconds per day", _role_limit, "Empty: everybody's limit", section=ROLES
     )
     unlimited_roles: dict[Role, Literal[True]] = _setting(
         {}, "Limits", Choice((None, "As above"), (True, "None at all")), section=ROLES

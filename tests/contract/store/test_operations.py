@@ -491,7 +491,7 @@ accept a request; show the answer
     request new00: status_message_id=78 lease_owner=None lease_until=None
 block
     answer of batch0: wanted_rev+1 shown_rev+1
-    audit block by a moderator: new details={'until': 'a moderator lifts it', 'ended requests': 3}
+    audit block by a moderator: new details={'until': 'somebody unblocks them', 'ended requests': 3}
     audit outcome: new run_key=batch0 outcome=requester_blocked details={'runs': 2, 'results': '0 of 2'}
     audit outcome: new run_key=review0 outcome=requester_blocked
     audit outcome: new run_key=waiting0 outcome=requester_blocked
@@ -508,7 +508,7 @@ block
     usage of the person +0d: runs-2 seconds-40 weighted_seconds-40
     usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
 block again
-    audit block by a moderator: new subject_id=bob details={'until': 'a moderator lifts it'}
+    audit block by a moderator: new subject_id=bob details={'until': 'somebody unblocks them'}
 unblock
     audit unblock by a moderator: new subject_id=bob
     block the server bob: gone

@@ -67,7 +67,7 @@ async def block(story: Story, draw: Draw) -> None:
     """Block a member, and perhaps unblock them after some seconds."""
     who, whom, where = draw(who=MODERATORS, whom=(*MEMBERS, "mona"), where=("pictures", "requests"))
     duration, unblock = draw(duration=(None, "hour", "open"), unblock=(None, 2, 8))
-    member = {"user": story.world.person(whom)}
+    member = {"person": story.world.person(whom)}
     options = {**member, "reason": "not here"} | ({"duration": duration} if duration else {})
     await story.answer(await story.slash(who, where, "block", options))
     if unblock is not None:
