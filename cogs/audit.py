@@ -106,7 +106,7 @@ class Audit(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(AuditId, _page)
-    bot.add_press(AuditFileId, _send_file)
-    bot.add_press(OpenId, _open)
+    bot.add_handlers(AuditId, _page)
+    bot.add_handlers(AuditFileId, _send_file)
+    bot.add_handlers(OpenId, _open)
     await bot.add_cog(Audit())

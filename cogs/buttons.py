@@ -276,7 +276,6 @@ FORMS: Mapping[Action, Press] = {
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(RunId, _pressed)
-    bot.add_press(PickId, _picked)
-    bot.add_press(DeleteId, _delete_pressed)
-    bot.add_form(RunId, _submitted)
+    bot.add_handlers(RunId, _pressed, _submitted)
+    bot.add_handlers(PickId, _picked)
+    bot.add_handlers(DeleteId, _delete_pressed)

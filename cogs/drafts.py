@@ -120,7 +120,7 @@ async def begin(
             raise
         log.info("refused a request of user %s: %s", interaction.user.id, error)
         picture = _picture(interaction, id, kept)
-        name = drafts.keep(app, interaction.user.id, given, error, deployment=id.target, picture=picture)
+        name = drafts.keep(app, interaction.user.id, given, error, id.target, picture)
         possible = error.params.get("possible") if isinstance(error, CodedError) else None
         view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
         await tell(interaction, view=view)
@@ -222,8 +222,9 @@ async def use_picture(
     keys = [key_in(url) or key if is_own else "" for url in pictures]
     if len(pictures) == len(choices) == 1:
         # A form opened by a button belongs to the button's message; one opened from the menu has no message.
-        app, user_id = interaction.client.app, interaction.user.id
-        kept = drafts.keep(app, user_id, {}, picture=pictures[0]) if interaction.message is None else ""
+        kept, store = "", interaction.client.app.drafts
+        if interaction.message is None:
+            kept = store.keep(interaction.user.id, Kept({}, picture=pictures[0]))
         await open_draft(interaction, DraftId(keys[0], choices[0].value, "0", kept))
     else:
         await tell(interaction, view=pictures_layout(pictures, keys, choices))
@@ -249,8 +250,7 @@ async def _submitted(interaction: Interaction, id: DraftId) -> None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(DraftId, _pressed)
-    bot.add_form(DraftId, _submitted)
+    bot.add_handlers(DraftId, _pressed, _submitted)
 
     def build_menus() -> None:
         """Offer *Use as input*, if a deployment takes pictures, and follow-ups."""

@@ -15,7 +15,7 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import StoreUnavailable
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction, actor_of, paged, rules_guild_id
+from bot.gateway.interactions import Interaction, actor_of, paged
 from bot.services.runs import limits_here
 from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
@@ -26,17 +26,15 @@ log = logging.getLogger(__name__)
 
 @paged
 async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
-    bot = interaction.client
+    bot, actor = interaction.client, actor_of(interaction)
     catalogue = bot.app.catalogue
     match id.page:
         case HelpPage.EXAMPLES:
             text = examples_text(catalogue.all())
         case HelpPage.LIMITS:
-            actor = actor_of(interaction)
             text = "\n".join(rules_of(actor, catalogue.all(), *await limits_here(bot.app, actor)))
         case HelpPage.COMMANDS:
-            in_server = rules_guild_id(interaction) is not None
-            text = commands_text(await bot.registered.mention(), in_server=in_server)
+            text = commands_text(await bot.registered.mention(), in_server=actor.origin.guild_id is not None)
         case HelpPage.START:
             mention = await bot.registered.mention()
             return help_layout(id.page, *start_texts(catalogue.all(), catalogue.plan, mention))
@@ -74,5 +72,5 @@ class Help(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(HelpId, _page)
+    bot.add_handlers(HelpId, _page)
     await bot.add_cog(Help(bot))

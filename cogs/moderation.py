@@ -5,7 +5,6 @@ for the bot's owner.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import discord
 from discord import app_commands
@@ -13,15 +12,13 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.discord_api.channels import member_from_user, requester_now
+from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError, StartupError
 from bot.domain.moderation import BLOCK_DURATIONS, UNTIL_UNBLOCKED
-from bot.domain.picture_check import Verdict
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, paged, typed_values
 from bot.services import moderation
-from bot.services.access import moderated
 from bot.services.reloading import ReloadResult
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, UnblockId
@@ -30,8 +27,6 @@ from bot.ui.lists import block_confirmation, blocked_layout
 from bot.ui.message_parts import fitting
 
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in BLOCK_DURATIONS]
-# Discord waits three seconds for the answer to a press.
-_SECONDS = 1.0
 
 
 @paged
@@ -100,14 +95,9 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
 
 
 async def block_sent(interaction: Interaction, key: str) -> None:
-    app, actor = interaction.client.app, actor_of(interaction)
+    app, actor, reason = interaction.client.app, actor_of(interaction), _typed(interaction, REASON_FIELD)
     duration = BLOCK_DURATIONS[_typed(interaction, DURATION_FIELD) or UNTIL_UNBLOCKED]
-    run = await moderated(app, actor, key)
-    target = await requester_now(interaction.client, run, seconds=_SECONDS)
-    reason = _typed(interaction, REASON_FIELD)
-    done = await moderation.block(app, actor, target, reason=reason, duration=duration)
-    with suppress(RefusedError):  # nothing is held, or another moderator has just decided
-        await moderation.decide_pictures(app, actor, key, verdict=Verdict.HIDDEN)
+    done = await moderation.block_requester(app, actor, key, reason=reason, duration=duration)
     await tell(interaction, block_confirmation(*done))
 
 
@@ -190,7 +180,7 @@ def _with_list(lines: Sequence[str], sentences: Sequence[str]) -> str:
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(BlockedId, _page)
-    bot.add_press(UnblockId, _unblock)
+    bot.add_handlers(BlockedId, _page)
+    bot.add_handlers(UnblockId, _unblock)
     await bot.add_cog(Blocks())
     await bot.add_cog(Owner())

@@ -21,7 +21,6 @@ from bot.gateway.interactions import (
     Interaction,
     actor_of,
     paged,
-    rules_guild_id,
     settings_channel_id,
     suggestions,
     typed_values,
@@ -117,16 +116,17 @@ async def _save_sent(interaction: Interaction, id: SaveId) -> None:
 
 async def _defaults(interaction: Interaction) -> list[str]:
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
-    usable = await presets.defaults(app, actor_of(interaction))
-    own, channel = usable.own, usable.channel
-    sentences = [f"For you, {_started(app.catalogue, each)}." for each in own]
+    actor = actor_of(interaction)
+    usable = await presets.defaults(app, actor)
+    channel = usable.channel
+    sentences = [f"For you, {_started(app.catalogue, each)}." for each in usable.own]
     sentences = sentences or [
         "You have no default of your own. Type `/preset default` with a `name` to set one."
     ]
     if channel is not None:
         by = f", set by <@{channel.set_by}>" if channel.set_by is not None else ""
         sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")
-    elif rules_guild_id(interaction) is not None:
+    elif actor.origin.guild_id is not None:
         sentences.append(f"<#{channel_id}> has no default preset.")
     if usable.defaults:
         sentences.append("What people type wins, or goes where `{prompt}` stands.")
@@ -233,8 +233,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description="Sets of
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(PresetsId, _page)
-    bot.add_press(ReplaceId, _replace)
-    bot.add_press(SaveId, open_save)
-    bot.add_form(SaveId, _save_sent)
+    bot.add_handlers(PresetsId, _page)
+    bot.add_handlers(ReplaceId, _replace)
+    bot.add_handlers(SaveId, open_save, _save_sent)
     await bot.add_cog(Presets())

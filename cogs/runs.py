@@ -16,7 +16,7 @@ from bot.domain.results import PAGE_SIZE, RunFilter
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, paged, rules_guild_id
+from bot.gateway.interactions import Interaction, actor_of, paged
 from bot.gateway.message_files import thumbnails
 from bot.gateway.replies import check_start, redeliver_here, show_private
 from bot.services import privacy, runs
@@ -42,8 +42,8 @@ async def _runs_page(interaction: Interaction, id: RunsId) -> LayoutView:
         if entry.message is not None and may_have_thumbnail(entry) and entry.first.key not in restricted
     }
     pictures = await thumbnails(interaction.client, shown)
-    here = rules_guild_id(interaction)
-    return runs_layout(found, id, app.catalogue.title, here=here, pictures=pictures, restricted=restricted)
+    title, here = app.catalogue.title, actor.origin.guild_id
+    return runs_layout(found, id, title, here=here, pictures=pictures, restricted=restricted)
 
 
 async def _pressed(interaction: Interaction, id: RunsId) -> None:
@@ -156,8 +156,8 @@ class Privacy(
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(RunsId, _pressed)
-    bot.add_press(QueueId, _queue_page)
+    bot.add_handlers(RunsId, _pressed)
+    bot.add_handlers(QueueId, _queue_page)
     await bot.add_cog(Runs())
-    bot.add_press(EraseId, _erase)
+    bot.add_handlers(EraseId, _erase)
     await bot.add_cog(Privacy())

@@ -33,20 +33,18 @@ def allowed(interaction: Interaction) -> Editor:
         raise RefusedError("server_only")
     if not interaction.permissions.manage_guild:
         raise RefusedError("settings_not_allowed")
-    if interaction.guild is None or interaction.guild.me is None:
+    guild = interaction.guild
+    if guild is None or guild.me is None:
         raise RefusedError("settings_not_a_member")
-    context = server_settings.with_offered(interaction.client.app, _context(interaction.guild))
-    return Editor(interaction.guild_id, interaction.user.id, context)
-
-
-def _context(guild: discord.Guild) -> SettingsContext:
-    """Return what the server's settings may name. Channels can be the review channel or the gallery."""
-    return SettingsContext(
+    context = SettingsContext(
         server=guild.name,
         # Without @everyone, whose id equals the server's.
         role_ids=frozenset(role.id for role in guild.roles) - {guild.id},
         channel_ids=frozenset(channel.id for channel in guild.text_channels),
         manages_server=guild.me.guild_permissions.manage_guild,
+    )
+    return Editor(
+        guild.id, interaction.user.id, server_settings.with_offered(interaction.client.app, context)
     )
 
 
@@ -138,6 +136,5 @@ class Settings(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_press(SettingId, _pressed)
-    bot.add_form(SettingId, _submitted)
+    bot.add_handlers(SettingId, _pressed, _submitted)
     await bot.add_cog(Settings())

@@ -177,7 +177,7 @@ class DiscordCalls:
             channel = await self._channel(channel_id)
             if isinstance(channel, discord.Thread):
                 channel = channel.parent or await self._channel(channel.parent_id)
-        return isinstance(channel, discord.abc.GuildChannel) and bool(getattr(channel, "nsfw", False))
+        return bool(getattr(channel, "nsfw", False))
 
     async def _channel(self, channel_id: int) -> object:
         return self.client.get_channel(channel_id) or await self.client.fetch_channel(channel_id)

@@ -16,6 +16,8 @@ from bot.domain.runs import Run
 
 log = logging.getLogger(__name__)
 _GONE = ChannelState(exists=False)
+# Discord waits three seconds for the answer to a press.
+ANSWER_SECONDS = 1.0
 
 
 async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10) -> ChannelState | None:
@@ -41,11 +43,11 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
         return _GONE
 
 
-async def requester_now(client: discord.Client, run: Run, *, seconds: float) -> Member:
+async def requester_now(client: discord.Client, run: Run) -> Member:
     """Return the current state of a run's requester; a user who left has no roles. Raises DiscordAway."""
     user_id, guild_id = run.requester_id, run.guild_id or 0
     try:
-        async with answering(seconds):
+        async with answering(ANSWER_SECONDS):
             guild = client.get_guild(guild_id) or await client.fetch_guild(guild_id)
             return member_from_user(await guild.fetch_member(user_id))
     except (discord.Forbidden, discord.NotFound):
@@ -76,7 +78,7 @@ async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> C
         permissions = discord.abc.GuildChannel.permissions_for(parent, me)  # type: ignore[arg-type]
     else:
         parent, permissions = channel, channel.permissions_for(me)
-    return state_of(channel, permissions, age_restricted=bool(getattr(parent, "nsfw", False)))
+    return state_of(channel, permissions, parent)
 
 
 _AUTHORIZE = "https://discord.com/oauth2/authorize"
@@ -108,14 +110,18 @@ NEEDED_PERMISSIONS = {
 }
 
 
-def state_of(
-    channel: object, permissions: discord.Permissions, *, age_restricted: bool = False
-) -> ChannelState:
+def state_of(channel: object, permissions: discord.Permissions, parent: object = None) -> ChannelState:
+    """Return a channel's state. `parent` is that of a thread which isn't cached."""
     return ChannelState(
         locked=isinstance(channel, discord.Thread) and channel.locked and not permissions.manage_threads,
         missing=tuple(lacks(channel, permissions)),
-        age_restricted=age_restricted,
+        age_restricted=is_age_restricted(parent or channel),
     )
+
+
+def is_age_restricted(channel: object) -> bool:
+    """Return whether a channel, or the cached parent of a thread, is age-restricted."""
+    return bool(getattr(channel, "is_nsfw", lambda: False)())
 
 
 def lacks(channel: object, permissions: discord.Permissions) -> list[str]:

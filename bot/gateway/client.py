@@ -91,8 +91,7 @@ class GenerateBot(commands.Bot):
         self.unanswered, self.all_answered = 0, asyncio.Event()
         # Cogs add functions that build the commands made from deployments.
         self.builders: list[Callable[[], None]] = []
-        self._forms: list[tuple[type[CustomId], Handler[Any]]] = []
-        self._presses: list[tuple[type[CustomId], Handler[Any]]] = []
+        self._answers: list[tuple[type[CustomId], Handler[Any], Handler[Any] | None]] = []
 
     def use(self, app: App) -> None:
         """Take the context, which can't be built before the client that it holds."""
@@ -137,13 +136,9 @@ class GenerateBot(commands.Bot):
         if self._asked.update_rate_limit(user_id, self.app.outside.monotonic()) is not None:
             raise RefusedError("too_fast")
 
-    def add_press(self, codec: type[IdT], handler: Handler[IdT]) -> None:
-        """Register a handler for buttons and selects whose custom_id `codec` can read."""
-        self._presses.append((codec, handler))
-
-    def add_form(self, codec: type[IdT], handler: Handler[IdT]) -> None:
-        """Register a handler for submitted forms whose custom_id `codec` can read."""
-        self._forms.append((codec, handler))
+    def add_handlers(self, codec: type[IdT], press: Handler[IdT], form: Handler[IdT] | None = None) -> None:
+        """Register handlers for components and for forms whose custom_id `codec` can read."""
+        self._answers.append((codec, press, form))
 
     async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:
         """Pass a press or a submitted form to its handler, and answer what no handler of this version knows.
@@ -156,8 +151,9 @@ class GenerateBot(commands.Bot):
         data: Mapping[str, Any] = interaction.data or {}
         custom_id = str(data.get("custom_id", ""))
         try:
-            for codec, handler in self._forms if is_form else self._presses:
-                if (id := codec.read(custom_id)) is not None:
+            for codec, press, form in self._answers:
+                handler = form if is_form else press
+                if handler is not None and (id := codec.read(custom_id)) is not None:
                     await check_message(interaction, id)
                     await handler(interaction, id)
                     return

@@ -14,7 +14,7 @@ from discord.ui import LayoutView
 
 from bot.deployments.inputs import AttachedFile, OptionValue
 from bot.deployments.schema import CHOICES
-from bot.discord_api.channels import member_from_user, state_of
+from bot.discord_api.channels import is_age_restricted, member_from_user, state_of
 from bot.domain.errors import RefusedForNow
 from bot.domain.forms import NO, YES
 from bot.domain.policy import check_channel
@@ -39,14 +39,14 @@ def actor_of(interaction: Interaction) -> Actor:
     # interaction.
     limit = guild.filesize_limit if guild is not None else DIRECT_UPLOAD_LIMIT
     origin = Origin(
-        guild_id=rules_guild_id(interaction),
+        guild_id=None if user_install else interaction.guild_id,
         channel_id=interaction.channel_id or 0,
         application_id=interaction.application_id,
         interaction_id=interaction.id,
         interaction_token=interaction.token,
         # By our clock, which may differ from Discord's.
         interaction_expires_at=interaction.client.app.now() + _TOKEN_LIFETIME,
-        channel_age_restricted=_is_age_restricted(channel),
+        channel_age_restricted=is_age_restricted(channel),
         upload_limit=interaction.filesize_limit if user_install else limit,
         user_install=user_install,
     )
@@ -102,11 +102,6 @@ async def check_overrides(interaction: Interaction) -> None:
     await registered.check_overrides(guild, member.id, member.role_ids, settings_channel_id(interaction))
 
 
-def rules_guild_id(interaction: Interaction) -> int | None:
-    """Return the id of the server whose rules apply, None outside servers and where the bot is absent."""
-    return None if is_user_install_only(interaction) else interaction.guild_id
-
-
 def settings_channel_id(interaction: Interaction) -> int:
     """Return the id of the channel whose settings apply here. For a thread, it is the parent's id."""
     channel = interaction.channel
@@ -114,17 +109,11 @@ def settings_channel_id(interaction: Interaction) -> int:
     return parent_id or interaction.channel_id or 0
 
 
-def _is_age_restricted(channel: object) -> bool:
-    is_in_server = isinstance(channel, discord.abc.GuildChannel | discord.Thread)
-    return is_in_server and bool(getattr(channel, "is_nsfw", lambda: False)())
-
-
 def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
     channel = guild.get_channel_or_thread(channel_id) if guild is not None else None
     if guild is None or channel is None or not isinstance(channel, discord.abc.Messageable):
         return ChannelState(exists=False)
-    permissions = channel.permissions_for(guild.me)
-    return state_of(channel, permissions, age_restricted=_is_age_restricted(channel))
+    return state_of(channel, channel.permissions_for(guild.me))
 
 
 def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:

@@ -17,7 +17,7 @@ from bot.domain.messages.records import Kind
 from bot.domain.moderation import may_delete
 from bot.domain.policy import check_moderator, check_posting
 from bot.domain.requests import Actor
-from bot.domain.results import check_copyable, is_restricted_now
+from bot.domain.results import is_restricted_now
 from bot.domain.runs import Run
 from bot.domain.text import channel_url
 
@@ -122,21 +122,14 @@ async def own_here(app: App, actor: Actor, key: str) -> Run:
         if run.guild_id is None:
             raise RefusedError("post_outside")
         raise RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
-    await _check_posting(app, actor)
+    await check_may_post(app, actor)
     if is_hidden_here(app, actor, run):
         raise RefusedError("result_age")
     return run
 
 
-async def copyable(app: App, actor: Actor, key: str) -> Run:
-    """Return the user's own run if a copy may show its result."""
-    run = await stored(app, key)
-    check_copyable(run, actor)
-    await _check_posting(app, actor)
-    return run
-
-
-async def _check_posting(app: App, actor: Actor) -> None:
+async def check_may_post(app: App, actor: Actor) -> None:
+    """Raise RefusedError if an existing result must not be posted where the user is."""
     usage = await app.store.figures.today(actor.origin.guild_id, actor.id, app.now())
     check_posting(actor.origin, usage, app.store.operator)
 
@@ -148,8 +141,7 @@ async def moderator(app: App, actor: Actor) -> int:
 
 async def moderated(app: App, actor: Actor, key: str) -> Run:
     run = await of_server(app, actor, key)
-    if not actor.person.is_moderator(await app.store.rules.current(actor.guild_id)):
-        raise RefusedError("not_a_moderator")
+    await moderator(app, actor)
     return run
 
 
@@ -164,7 +156,7 @@ async def is_moderated(app: App, actor: Actor, run: Run) -> bool:
     """Return whether the user is a moderator of the run's server, and there now."""
     if run.guild_id is None or run.guild_id != actor.guild_id:
         return False
-    return actor.person.is_moderator(await app.store.rules.current(run.guild_id))
+    return actor.person.is_moderator(await app.store.rules.get(run.guild_id))
 
 
 async def is_deletable(app: App, actor: Actor, run: Run, channel_id: int | None = None) -> bool:

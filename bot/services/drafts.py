@@ -150,27 +150,17 @@ def can_be_edited(draft: Draft | None, typed: Typed, error: BotError) -> bool:
     return is_passing or not options.isdisjoint(field.name for field in fields)
 
 
-def keep(
-    app: App,
-    user_id: int,
-    typed: Typed,
-    error: BotError | None = None,
-    *,
-    deployment: str = "",
-    picture: str | None = None,
-) -> str:
-    """Keep what was typed, and return the name of the draft.
+def keep(app: App, user_id: int, typed: Typed, error: BotError, deployment: str, picture: str | None) -> str:
+    """Keep what was typed into a refused request for a deployment, and return the name of the draft.
 
     Files that the error refuses aren't kept, so that the next form asks for them again. The inputs in
     `more` become fields of their own, unless it has a mistake.
     """
-    found, wrong = app.catalogue.get(deployment), frozenset[str]()
-    if error is not None:
-        typed, wrong = without_refused_files(typed, error), mistaken_options(error)
-    if found is not None:
+    typed = without_refused_files(typed, error)
+    if (found := app.catalogue.get(deployment)) is not None:
         with suppress(InputError):
             typed = with_more(found, typed)
-    return app.drafts.keep(user_id, Kept(typed, wrong, picture))
+    return app.drafts.keep(user_id, Kept(typed, mistaken_options(error), picture))
 
 
 async def _of_run(app: App, actor: Actor, key: str) -> tuple[Run, Draft]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from bot.context import App
-from bot.discord_api.channels import channel_state, requester_now
+from bot.discord_api.channels import ANSWER_SECONDS, channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import COPIES, Kind, MessageRef
 from bot.domain.moderation import (
@@ -30,9 +31,6 @@ from bot.store import blocks
 from bot.store.audit import add_entries, request_entry
 from bot.strings import explain, say
 
-# Discord waits three seconds for the answer to a press.
-_SECONDS = 1.0
-
 
 async def approve(app: App, actor: Actor, key: str) -> None:
     """Let a request start. Raises DiscordAway.
@@ -43,11 +41,10 @@ async def approve(app: App, actor: Actor, key: str) -> None:
     since the reply may have been lost.
     """
     run, client = await moderated(app, actor, key), app.discord.client
-    person = await requester_now(client, run, seconds=_SECONDS)
-    channel = await channel_state(client, run, seconds=_SECONDS)
-    offer = app.catalogue.offer(run)
+    person = await requester_now(client, run)
+    channel = await channel_state(client, run, seconds=ANSWER_SECONDS)
     refused = await app.store.reviews.approve(
-        key, actor.id, app.now(), person=person, channel=channel, offer=offer
+        key, actor.id, app.now(), person=person, channel=channel, offer=app.catalogue.offer(run)
     )
     if isinstance(refused, RefusedForNow):
         raise RefusedError("approve_later", str(refused), reason=explain(refused))
@@ -214,6 +211,17 @@ async def block(
     ended = await app.store.database.write(blocks.add, block)
     app.wakeups.wake("show", "submit")
     return block, ended
+
+
+async def block_requester(
+    app: App, actor: Actor, key: str, *, reason: str, duration: timedelta | None
+) -> tuple[Block, int]:
+    """Block the requester of a run, as `block` does, and hide everything of it that waits for a moderator."""
+    target = await requester_now(app.discord.client, await moderated(app, actor, key))
+    blocked = await block(app, actor, target, reason=reason, duration=duration)
+    with suppress(RefusedError):  # nothing is held, or another moderator has just decided
+        await decide_pictures(app, actor, key, verdict=Verdict.HIDDEN)
+    return blocked
 
 
 async def unblock(app: App, actor: Actor, user_id: int) -> None:

@@ -33,7 +33,7 @@ class Saving:
     """What somebody wants to save: the inputs of the run `run_key` or, without it, a copy of their preset.
 
     `prompt` replaces the run's prompt; an empty one leaves it out. The seed is kept only with `seed`. A
-    preset of the server needs Manage Server. `replaces` is an earlier preset that it may replace.
+    preset of the server needs Manage Server. With `replaces`, it may replace one of the same name.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Saving:
     prompt: str | None = None
     seed: bool = False
     server: bool = False
-    replaces: Preset | None = None
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,8 @@ async def save(app: App, actor: Actor, saving: Saving) -> Saved:
         )
         files_left = any(item.takes_file and item.key in run.inputs for item in deployment.offered)
     earlier = await app.store.presets.put(preset, now, replaces=saving.replaces)
-    if earlier is None:
-        return Saved(preset, files_left, saving.replaces)
-    draft = app.drafts.keep(actor.id, replace(saving, replaces=earlier))
+    asks = earlier is not None and not saving.replaces
+    draft = app.drafts.keep(actor.id, replace(saving, replaces=True)) if asks else ""
     return Saved(preset, files_left, earlier, draft)
 
 

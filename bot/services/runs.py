@@ -14,7 +14,6 @@ from bot.domain.requests import Actor, Member, Preset
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.services.access import cancellable, own_here
-from bot.services.presets import defaults
 
 # How often to look whether the messenger has shown something.
 _LOOK_PAUSE = 0.25
@@ -93,11 +92,9 @@ async def usage(
 
 async def limits_here(app: App, actor: Actor) -> tuple[Usage, ServerRules, Sequence[Preset]]:
     """Return what limits the user here, and the presets that apply to requests that name none."""
-    guild_id = actor.origin.guild_id
-    usage = await app.store.figures.today(guild_id, actor.id, app.now())
-    presets = (await defaults(app, actor)).defaults
-    offered = [each for each in presets if app.catalogue.get(each.deployment) is not None]
-    return usage, await app.store.rules.get(guild_id), offered
+    facts = await app.store.requests.facts(actor, "", (), app.now(), preset="")
+    offered = [each for each in facts.defaults if app.catalogue.get(each.deployment) is not None]
+    return facts.usage, facts.rules, offered
 
 
 async def redeliver(app: App, actor: Actor, run: Run) -> None:

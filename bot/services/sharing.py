@@ -9,14 +9,15 @@ from bot.domain.errors import RefusedError
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Actor
-from bot.domain.results import CopyRequest, check_first_copy, offers_copy
+from bot.domain.results import CopyRequest, check_copyable, check_first_copy, offers_copy
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import message_url
 from bot.media.outputs import MEDIA_SECONDS
-from bot.services.access import copyable, restricts
+from bot.services.access import check_may_post, restricts, stored
 from bot.services.generation import check_words
 from bot.services.runs import until_shown
+from bot.store.rules import read_rules
 
 
 async def is_offered(app: App, actor: Actor, run: Run) -> bool:
@@ -34,10 +35,12 @@ async def request_copy(
 
     `with_prompt` is None before the form of a share, whose texts are checked only afterwards.
     """
-    run = await copyable(app, actor, key)
+    run = await stored(app, key)
+    check_copyable(run, actor)
+    await check_may_post(app, actor)
     copy = CopyRequest(key=key, with_prompt=bool(with_prompt))
     if kind is Kind.SHARE:
-        rules = await app.store.rules.current(run.guild_id)
+        rules = await app.store.database.read(read_rules, run.guild_id)
         copy = replace(copy, shared_to=_gallery(app, actor, run, rules))
         if with_prompt is not None:
             await _check_texts(app, actor, run, copy, rules)

@@ -54,22 +54,20 @@ class Usable(NamedTuple):
 class PresetStore(Repository):
     @writes
     def put(
-        self, connection: Connection, preset: Preset, now: datetime, *, replaces: Preset | None = None
+        self, connection: Connection, preset: Preset, now: datetime, *, replaces: bool = False
     ) -> Preset | None:
-        """Save a preset, unless its owner has one with this name that differs from `replaces`.
+        """Save a preset and return the owner's earlier one with this name, which stays unless `replaces`.
 
-        Return that earlier preset, or None if the new one is saved. Raises RefusedError if `replaces` is
-        gone, or if the owner already has MAX_PRESETS others. A replaced default remains the default.
+        Raises RefusedError if the owner already has MAX_PRESETS others. A replaced default remains the
+        default.
         """
         held, server = _held_by(preset.holder, preset.holder_id), preset.holder is Holder.SERVER
         lock(connection, f"preset {preset.holder} {preset.holder_id}")
         earlier = _one(connection, held & _named(preset.name))
+        if earlier is not None and not replaces:
+            return earlier
         if earlier is not None and earlier.deployment == preset.deployment:
             preset = replace(preset, is_default=earlier.is_default)
-        if earlier is not None and earlier != replaces:
-            return None if earlier == preset else earlier
-        if earlier is None and replaces is not None:
-            raise RefusedError("preset_replaced_gone")
         connection.execute(delete(presets).where(held, _named(preset.name)))
         others = connection.scalar(select(func.count()).select_from(presets).where(held)) or 0
         if others >= (limit := MAX_PRESETS[preset.holder]):
@@ -82,7 +80,7 @@ class PresetStore(Repository):
             change = (f"Preset {_shown(preset)}", *states)
             more = {"guild_id": preset.holder_id, "actor_id": preset.created_by, "at": now}
             _add_entry(connection, change, **more, deployment=preset.deployment)
-        return None
+        return earlier
 
     @writes
     def remove(

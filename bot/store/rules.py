@@ -88,11 +88,6 @@ class RuleStore(Repository):
         ask_again(connection, guild_id, now)
         return changes
 
-    @reads
-    def current(self, connection: Connection, guild_id: int | None) -> ServerRules:
-        """Return the rules as they are now. Raises RefusedForNow, unlike `get`, if any part can't be read."""
-        return read_rules(connection, guild_id)
-
 
 def _readable(connection: Connection, guild_id: int | None) -> tuple[ServerRules, tuple[str, ...]]:
     stored = None if guild_id is None else connection.scalar(_RULES, {"of": guild_id})

@@ -47,7 +47,6 @@ COMMANDS = {
     "option_preset_seed": "Keep the seed too, so that the result is always the same",
     "option_preset_server": "The server's instead of your own; needs Manage Server",
     "preset_forgotten": "I don't have that preset any more. Please save it again.",
-    "preset_replaced_gone": "The earlier preset is gone, so I saved nothing. Please type the command again.",
     "preset_no_run": "There is no request of yours to save. Try `/generate` first.",
     "preset_run_unknown": "I don't know this request. Please choose one from the list.",
     "preset_no_prompt": "{title} takes no prompt, so a preset for it can't have one.",

@@ -16,7 +16,6 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
     await alice.types("/preset save", name="noir", prompt="a wolf")
     await alice.types("/preset delete", name="noir")
     await alice.presses("Replace")
-    await alice.types("/preset save", name="noir")
     await bob.types("/preset save", name="Stolen", run="a" * 16)
     await bob.types("/preset save", name="Stolen", run="garbage")
     await bob.types("/preset share", name="noir")

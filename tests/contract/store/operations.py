@@ -505,9 +505,7 @@ _add("save a preset", "presets", lambda store, _, __: store.presets.put(preset("
 _add(
     "replace a preset",
     "presets",
-    lambda store, _, who: store.presets.put(
-        replace(preset("ink"), gpu=f"GPU {who}"), NOW, replaces=preset("ink")
-    ),
+    lambda store, _, who: store.presets.put(replace(preset("ink"), gpu=f"GPU {who}"), NOW, replaces=True),
 )
 _add(
     "delete a preset",

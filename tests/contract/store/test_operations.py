@@ -611,7 +611,6 @@ make messages due
 show the answer
 erase a person; erase a person
 save a preset; save a preset
-replace a preset; replace a preset
 store a value
     nothing
 a first report; confirm a claim
@@ -660,8 +659,6 @@ show held pictures; show held pictures
     -> RefusedError review_over
 hold pictures; show unseen pictures
     -> RefusedError pictures_more
-delete a preset; replace a preset
-    -> RefusedError preset_replaced_gone
 """
 
 

@@ -202,8 +202,9 @@ async def test_presets_are_found_in_any_case_by_those_who_may_use_them(
         assert await store.presets.set_own_default(ALICE, name)
     # A default survives its replacement, but not another deployment.
     for name, deployment in (("Day", "flux"), ("song", "flux")):
-        agreed = next(each for each in (await usable(ALICE, None)).own if each.name == name.lower())
-        assert await store.presets.put(preset(name, deployment=deployment), NOW, replaces=agreed) is None
+        replaced = await store.presets.put(preset(name, deployment=deployment), NOW, replaces=True)
+        assert replaced
+        assert replaced.name == name.lower()
     assert [[each.name for each in (await usable(who, None)).own] for who in (ALICE, BOB)] == [["Day"], []]
     assert await store.presets.set_default(GUILD, 5, "NOIR", by=ALICE, now=NOW)
     where = ((GUILD, 4, 5), (GUILD, 6), (GUILD + 1, 5), (None, 5))
