@@ -44,7 +44,7 @@ from bot.workers.notices import Notices
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder, add_webhooks
 from bot.workers.submission import Submitter
-from bot.workers.worker import Schedule, Worker
+from bot.workers.worker import Worker
 
 
 @asynccontextmanager
@@ -208,27 +208,33 @@ def _workers(app: App, recorder: ReportRecorder, reloader: Reloader) -> dict[str
             return [found] if found is not None else []
 
         submitter = Submitter(app, health, recorder)
-        reconciler = Reconciler(app, health, recorder, submitter)
-        workers["submit"] = Worker("submit", submitter.claim, submitter.submit, Schedule(width=32))
-        workers["check"] = Worker("check", reconciler.claim, reconciler.check, Schedule(width=10))
-        workers["probe"] = Worker("probe", health.claim, health.probe, Schedule())
+        reconciler = Reconciler(app, health, recorder)
+        workers["submit"] = Worker("submit", submitter.claim, submitter.submit, width=32)
+        workers["check"] = Worker("check", reconciler.claim, reconciler.check, width=10)
+        workers["probe"] = Worker("probe", health.claim, health.probe)
         if app.settings.backup_dir is not None:
             daily = DailyBackup(app, app.settings.backup_dir)
-            workers["backup"] = Worker("backup", daily.claim, daily.handle, Schedule(longest=600))
+            workers["backup"] = Worker("backup", daily.claim, daily.handle, longest=600)
         # Nothing announces that data has expired.
-        workers["prune"] = Worker("prune", expired, retention.handle, Schedule(longest=3600))
+        workers["prune"] = Worker("prune", expired, retention.handle, longest=3600)
     if Role.MESSENGER in roles:
-        messenger, schedule = Messenger(app), Schedule(width=WIDTH, claims_again=True)
-        workers["show"] = Worker("show", messenger.claim, messenger.handle, schedule, messenger.close)
+        messenger = Messenger(app)
+        workers["show"] = Worker(
+            "show",
+            messenger.claim,
+            messenger.handle,
+            width=WIDTH,
+            claims_again=True,
+            close=messenger.close,
+        )
     if Role.WEB in roles:
-        claim, save = recorder.claim_progress, recorder.save_progress
         # A status message is edited every three seconds at most.
-        workers["progress"] = Worker("progress", claim, save, Schedule(rest=1))
+        workers["progress"] = Worker("progress", recorder.claim_progress, recorder.save_progress, rest=1)
     if roles & CALLING_ROLES:
         notices = Notices(app)
-        workers["notice"] = Worker("notice", notices.claim, notices.handle, Schedule(longest=120))
+        workers["notice"] = Worker("notice", notices.claim, notices.handle, longest=120)
         # Checks whether DEPLOYMENTS_REFRESH_SECONDS have passed; the files are read only then.
-        workers["look"] = Worker("look", reloader.claim, reloader.handle, Schedule(longest=15))
+        workers["look"] = Worker("look", reloader.claim, reloader.handle, longest=15)
     return workers
 
 
@@ -254,9 +260,7 @@ async def running_workers(process: Process, seconds: float) -> AsyncIterator[Non
     try:
         yield
     finally:
-        for worker in workers.values():
-            worker.stop()
-        await asyncio.gather(*(worker.finish(seconds) for worker in workers.values()))
+        await asyncio.gather(*(worker.stop(seconds) for worker in workers.values()))
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)

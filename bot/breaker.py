@@ -17,18 +17,17 @@ class Breaker:
     """Blocks calls after a failure until a cheap probe is answered. Times are seconds of a monotonic clock.
 
     A breaker is closed, open or half open. While it is open, only probes are made. An answered probe opens it
-    half: one call per lane is admitted at a time, until one succeeds. `reason` is the caller's code for the
-    failure, and `name` what the breaker guards.
+    half at `half_open_at`: the caller tries single calls, until one succeeds. `reason` is the caller's code
+    for the failure, and `name` what the breaker guards.
     """
 
     def __init__(self, random: Random, name: str | None = None) -> None:
         self._random = random
         self.name = name
         self.reason = ""
+        self.half_open_at: float | None = None
         self._since: float | None = None
         self._failed_at = self._probe_at = self._pause = 0.0
-        self._is_half_open = False
-        self._trying: dict[str, str] = {}
 
     @property
     def is_closed(self) -> bool:
@@ -36,24 +35,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        return self._since is not None and not self._is_half_open
-
-    def admits(self, lane: str = "") -> bool:
-        """Return whether another call may be started in a lane."""
-        return self.is_closed or (self._is_half_open and lane not in self._trying.values())
+        return self._since is not None and self.half_open_at is None
 
     def lasts(self, now: float) -> float:
         """Return for how many seconds no call has succeeded. It is 0 if the breaker is closed."""
         return 0.0 if self._since is None else now - self._since
-
-    def begin(self, key: str, lane: str = "") -> None:
-        """Note that the call `key` is started in a lane that admits it."""
-        if not self.is_closed:
-            self._trying[key] = lane
-
-    def finish(self, key: str) -> None:
-        """Note that a call has ended, or wasn't made after all."""
-        self._trying.pop(key, None)
 
     def fail(self, now: float, reason: str, retry_after: float | None = None) -> None:
         """Open because a call or a probe failed. `retry_after` is the pause that the service asks for."""
@@ -64,15 +50,15 @@ class Breaker:
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         pause = max(self._pause, min(retry_after or 0.0, _LONGEST_ASKED))
         self._probe_at = max(self._probe_at, now + pause + self._random.uniform(0, _JITTER))
-        self._failed_at, self.reason, self._is_half_open = now, reason, False
+        self._failed_at, self.reason, self.half_open_at = now, reason, None
 
     def probe_in(self, now: float) -> float:
         """Return the seconds until a probe is due, or infinity unless the breaker is open."""
         return max(0.0, self._probe_at - now) if self.is_open else math.inf
 
-    def answered(self) -> None:
+    def answered(self, now: float) -> None:
         """Open half, because a probe was answered."""
-        self._is_half_open = self._since is not None
+        self.half_open_at = now if self._since is not None else None
 
     def succeed(self, began: float) -> None:
         """Close, because a call that began at `began` succeeded. If the last failure is later, stay open."""
@@ -81,5 +67,4 @@ class Breaker:
 
     def close(self) -> None:
         """Close, because the failure was another party's."""
-        self._since = None
-        self._trying.clear()
+        self._since = self.half_open_at = None

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -50,39 +51,48 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(namespace=PREFIX, registry=self.registry)
         GCCollector(registry=self.registry)
-        self._requests = self._counter(
-            "requests", "Requests, accepted or refused with the reason", "deployment", "outcome"
+        counter = partial(Counter, namespace=PREFIX, registry=self.registry)
+        histogram = partial(Histogram, namespace=PREFIX, registry=self.registry)
+        self._requests = counter(
+            "requests", "Requests, accepted or refused with the reason", ("deployment", "outcome")
         )
-        self._outcomes = self._counter(
-            "outcomes", "Outcomes of runs shown to their requesters", "deployment", "state"
+        self._outcomes = counter(
+            "outcomes", "Outcomes of runs shown to their requesters", ("deployment", "state")
         )
-        self._queue = self._histogram(
-            "queue_seconds", "From the queue call to the start", _WAIT_SECONDS, "deployment", "gpu"
+        self._queue = histogram(
+            "queue_seconds", "From the queue call to the start", ("deployment", "gpu"), buckets=_WAIT_SECONDS
         )
-        self._run = self._histogram("run_seconds", "How long runs took", _RUN_SECONDS, "deployment", "gpu")
-        webhooks = self._counter("webhooks", "Webhooks by the answer they got", "result")
+        self._run = histogram(
+            "run_seconds", "How long runs took", ("deployment", "gpu"), buckets=_RUN_SECONDS
+        )
+        webhooks = counter("webhooks", "Webhooks by the answer they got", ("result",))
         # Create all series at 0, so that the first event counts as an increase.
         self.webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
         # `result` is done, again, kept (undelivered) or superseded.
-        self.attempts = self._counter("message_attempts", "Attempts to show a message", "kind", "result")
-        self._delivery = self._histogram(
-            "delivery_seconds", "From a run's end to its outcome being shown", _WAIT_SECONDS
+        self.attempts = counter("message_attempts", "Attempts to show a message", ("kind", "result"))
+        self._delivery = histogram(
+            "delivery_seconds", "From a run's end to its outcome being shown", buckets=_WAIT_SECONDS
         )
-        self._discord = self._counter("discord_requests", "Calls to Discord by status", "method", "status")
-        self._limited = self._counter("discord_rate_limited", "Discord's 429s by their scope", "scope")
-        self._calls = self._counter("comfydeploy_calls", "Calls to ComfyDeploy", "call", "result")
-        self._call = self._histogram(
-            "comfydeploy_call_seconds", "How long ComfyDeploy took to answer", _CALL_SECONDS, "call"
+        self._discord = counter("discord_requests", "Calls to Discord by status", ("method", "status"))
+        self._limited = counter("discord_rate_limited", "Discord's 429s by their scope", ("scope",))
+        self._calls = counter("comfydeploy_calls", "Calls to ComfyDeploy", ("call", "result"))
+        self._call = histogram(
+            "comfydeploy_call_seconds",
+            "How long ComfyDeploy took to answer",
+            ("call",),
+            buckets=_CALL_SECONDS,
         )
 
-        checked = self._counter("pictures_checked", "Pictures that were checked, by verdict", "result")
+        checked = counter("pictures_checked", "Pictures that were checked, by verdict", ("result",))
         self._checked = {result: checked.labels(result) for result in ("clean", "flagged", "unknown")}
-        self.held = self._counter("pictures_held", "Outputs that a moderator has to look at first")
-        self._check = self._histogram(
-            "picture_check_seconds", "How long pictures waited for the checker's answer", _CALL_SECONDS
+        self.held = counter("pictures_held", "Outputs that a moderator has to look at first")
+        self._check = histogram(
+            "picture_check_seconds",
+            "How long pictures waited for the checker's answer",
+            buckets=_CALL_SECONDS,
         )
-        self._lag = self._histogram(
-            "event_loop_lag_seconds", "How late the event loop ran a task that was due", _LAG_SECONDS
+        self._lag = histogram(
+            "event_loop_lag_seconds", "How late the event loop ran a task that was due", buckets=_LAG_SECONDS
         )
 
     async def watch_event_loop(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -96,7 +106,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
+        return Gauge(name, about, labels, namespace=PREFIX, registry=self.registry)
 
     @contextmanager
     def request(self, deployment: str, *, accepts: bool = False) -> Iterator[None]:
@@ -158,9 +168,3 @@ class Metrics:
         """Count and time a call to ComfyDeploy. `result` is the status, or `no_answer`."""
         self._calls.labels(call, result).inc()
         self._call.labels(call).observe(seconds)
-
-    def _counter(self, name: str, about: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}_{name}", about, labels, registry=self.registry)
-
-    def _histogram(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"{PREFIX}_{name}", about, labels, buckets=buckets, registry=self.registry)

@@ -33,8 +33,7 @@ log = logging.getLogger(__name__)
 async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
     """Return the places that may not show the result of an outcome, decided once for all of them.
 
-    A channel shows an age-restricted result only if the channel is age-restricted now. A user install's
-    channel can't be read, so its mark at the time of the request has to suffice.
+    A channel shows an age-restricted result only if the channel is age-restricted now.
     """
     if claim.message.kind not in OUTCOMES or not claim.shown:
         return ()
@@ -42,9 +41,7 @@ async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
     marked = app.catalogue.is_marked(run)
     if not is_restricted_now(run, marked):
         return ()
-    is_open = run.channel_age_restricted
-    if not run.user_install:
-        is_open = await _is_age_restricted(app, run.channel_id, otherwise=not marked)
+    is_open = await _is_age_restricted(app, run, otherwise=not marked)
     return [place for place in Place if (marked if place is Place.DIRECT else not is_open)]
 
 
@@ -53,7 +50,7 @@ async def hides(app: App, run: Run, channel_id: int | None) -> bool:
 
     If the channel is gone or closed to the bot, what was stored with the run decides.
     """
-    is_open = await _is_age_restricted(app, channel_id or run.channel_id, otherwise=False)
+    is_open = await _is_age_restricted(app, run, channel_id, otherwise=False)
     return not is_open and await applies(app, run)
 
 
@@ -61,13 +58,19 @@ async def applies(app: App, run: Run) -> bool:
     """Return whether a result may be shown only in age-restricted channels."""
     if is_restricted_now(run, app.catalogue.is_marked(run)):
         return True
-    return await _is_age_restricted(app, run.channel_id, otherwise=False)
+    return await _is_age_restricted(app, run, otherwise=False)
 
 
-async def _is_age_restricted(app: App, channel_id: int, *, otherwise: bool) -> bool:
-    """Return whether a channel is age-restricted now, or `otherwise` if the bot can't read it."""
+async def _is_age_restricted(app: App, run: Run, channel_id: int | None = None, *, otherwise: bool) -> bool:
+    """Return whether a channel, by default that of the request, is age-restricted now.
+
+    A user install's channel can't be read, so its mark at the time of the request has to suffice. Of another
+    channel that the bot can't read, `otherwise` is returned.
+    """
+    if run.user_install:
+        return run.channel_age_restricted
     try:
-        return await app.discord.is_age_restricted(channel_id)
+        return await app.discord.is_age_restricted(channel_id or run.channel_id)
     except Unreachable as error:
         log.info("can't read a channel's age restriction: %s", error)
         return otherwise
@@ -86,9 +89,7 @@ async def look(app: App, step: Step, folder: Path, deadline: float) -> Mapping[s
     prepared, checked, message = dict[str, PreparedOutputs](), list[Run](), step.claim.message
     last_try = message.failures >= MAX_FAILURES  # the present attempt counts
     for run in unchecked:
-        restricted = run.channel_age_restricted
-        if not run.user_install:
-            restricted = await _is_age_restricted(app, run.channel_id, otherwise=restricted)
+        restricted = await _is_age_restricted(app, run, otherwise=run.channel_age_restricted)
         check = check_of(run, rules, app.store.operator, age_restricted=restricted)
         if check.flagged is Flagged.OFF:
             checked.append(replace(run, verdicts={}))

@@ -20,7 +20,7 @@ from bot.domain.messages.records import CARDS, COPIES, Claim, Form, Kind, Part, 
 from bot.domain.moderation import AuditAction
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.results import is_spoiler
-from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_turned_away
+from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_hidden, is_turned_away
 from bot.domain.text import message_url
 from bot.domain.text.file_names import belongs_to, file_stem
 from bot.media.outputs import inline_texts
@@ -45,7 +45,14 @@ from bot.ui.moderation import (
 )
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome, share_messages
-from bot.ui.status import MayLink, link_remark, linked_outputs, plain_messages, withheld_message
+from bot.ui.status import (
+    MayLink,
+    link_remark,
+    linked_outputs,
+    origin_message,
+    plain_messages,
+    withheld_message,
+)
 
 
 class Edit(NamedTuple):
@@ -82,6 +89,9 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
     rules = await app.store.rules.get(claim.run.guild_id)
     if kind not in CARDS:
         messages = await _outcome(app, task)
+        is_result = task.shows is not Shows.WITHHELD and not is_turned_away(claim.runs)
+        if task.place is Place.DIRECT and is_result:
+            messages = [*messages, origin_message(claim.run, hidden=is_hidden(claim.runs))]
         return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
     compose_card = {Kind.REVIEW: _review, Kind.REPORT: _report, Kind.PICTURES: _pictures}[kind]
     card, *further = (await compose_card(app, task))[len(claim.message.posted) :]
@@ -204,18 +214,15 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 
 async def _review(app: App, task: Task) -> list[OutgoingMessage]:
-    run, message = task.claim.first, task.claim.message
-    inputs = _inputs(app, run)
+    run, inputs = task.claim.first, _inputs(app, task.claim.first)
     # Without `spoiler`, file names have no SPOILER_ prefix, so `renewed_inputs` finds the files. The
     # card marks them as spoilers itself.
     files = tuple(file for _, file in inputs.files)
     attached = replace(run, outputs=files, to_check=False, spoiler=False)
-    withheld = bool(inputs.files) and await hides(app, run, message.channel_id)
-    if message.form is Form.FILES and not withheld:
-        prepared = await _uploaded(app, task, attached)
+    if inputs.files and await hides(app, run, task.claim.message.channel_id):
+        prepared = linked_outputs(attached, app.outputs.may_link, "card_file_restricted")
     else:
-        code = "card_file_restricted" if withheld else "media_linked"
-        prepared = linked_outputs(attached, app.outputs.may_link, code)
+        prepared = await _on_card(app, task, attached)
     return [review_card(run, app.catalogue.title(run.deployment), inputs, prepared)]
 
 
@@ -223,20 +230,18 @@ async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
     """Compose the card about what waits for a moderator, the only place that shows it."""
     claim, found = task.claim, list[PreparedOutputs]()
     withheld = await hides(app, claim.first, claim.message.channel_id)
-    for run in (each for each in claim.runs if each.held):
+    for run in (each for each in claim.runs if each.held and not withheld):
         held = tuple(run.outputs[number - 1] for number in run.held)
-        alone = replace(run, outputs=held, to_check=False, spoiler=False)
-        if claim.message.form is Form.FILES and not withheld:
-            found.append(await _uploaded(app, task, alone))
-        elif not withheld:
-            found.append(linked_outputs(alone, app.outputs.may_link))
+        found.append(await _on_card(app, task, replace(run, outputs=held, to_check=False, spoiler=False)))
     return pictures_card(
         claim.runs, app.catalogue.title(claim.first.deployment), _together(found), withheld=withheld
     )
 
 
-async def _uploaded(app: App, task: Task, run: Run) -> PreparedOutputs:
-    """Return a run's outputs for a card, with a sentence for each file that can't be fetched."""
+async def _on_card(app: App, task: Task, run: Run) -> PreparedOutputs:
+    """Return a run's outputs for a card, with a sentence for each file that can't be fetched or is linked."""
+    if task.claim.message.form is not Form.FILES:
+        return linked_outputs(run, app.outputs.may_link)
     return await app.outputs.prepare(
         run, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
     )
@@ -253,9 +258,9 @@ def _together(found: Sequence[PreparedOutputs]) -> PreparedOutputs:
 async def _report(app: App, task: Task) -> list[OutgoingMessage]:
     claim, found = task.claim, list[PreparedOutputs]()
     withheld = await hides(app, claim.run, claim.message.channel_id)
-    if claim.message.form is Form.FILES and not withheld:
+    if not withheld:
         shown = [replace(run, spoiler=False) for run in claim.about if run.is_shown]
-        found = [await _uploaded(app, task, run) for run in shown]
+        found = [await _on_card(app, task, run) for run in shown]
     return [await _report_card(app, claim, found, withheld=withheld)]
 
 
@@ -296,7 +301,7 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
 
     names, found = [name.removeprefix(REPORTED) for name in keep], list[PreparedOutputs]()
     withheld = await hides(app, run, claim.message.channel_id)
-    if claim.message.form is Form.FILES and not withheld:
+    if not withheld:
         shown = [each for each in claim.about if each not in deleted]
         found = [_as_posted(each, names, app.outputs.may_link, "media_linked") for each in shown]
     content = await _report_card(app, claim, found, withheld=withheld)

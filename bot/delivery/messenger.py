@@ -172,7 +172,6 @@ class Messenger:
                 with suppress(StoreUnavailable):
                     await self._messages.extend(step.claim, self._app.now() + LEASE)
 
-        self._active[step.claim.lease] = step
         extending = asyncio.create_task(extend())
         try:
             yield

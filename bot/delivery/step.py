@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,11 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from bot.context import App
-from bot.discord_api.calls import Gone, PostError, Unreachable
+from bot.discord_api.calls import Gone, Unreachable
 from bot.domain.messages.records import (
     COPIES,
     EDITS,
-    OUTCOMES,
     Attempt,
     Claim,
     MessageRef,
@@ -24,11 +22,8 @@ from bot.domain.messages.records import (
     marker,
     nonce,
 )
-from bot.domain.runs import is_hidden, is_turned_away
 from bot.ui.message_parts import OutgoingMessage
-from bot.ui.status import origin_message
 
-log = logging.getLogger(__name__)
 # If a messenger doesn't extend its lease for this long, another takes the request over.
 LEASE = timedelta(seconds=60)
 
@@ -109,9 +104,6 @@ class Step:
         if not parts:
             *others, last = message.posted
             self.change(posted=(*others, replace(last, of=first)))
-        is_result = message.kind in OUTCOMES and not is_turned_away(self.claim.runs)
-        if place is Place.DIRECT and is_result and shows is not Shows.WITHHELD:
-            await self._say_origin(channel_id)
 
     async def _post_part(self, part: Part, outgoing: OutgoingMessage) -> None:
         store, now = self._app.store.messages, self._app.now()
@@ -142,20 +134,6 @@ class Step:
             return await discord.edit_original(run.application_id, token, answer, outgoing)
         # Discord takes no nonce here, so a repetition may post it twice, which is better than not at all.
         return await discord.send_in_interaction(run.application_id, token, outgoing, ephemeral=run.private)
-
-    async def _say_origin(self, channel_id: int) -> None:
-        """Say in a direct message where the request was made. This is tried only once."""
-        run, message = self.claim.run, self.claim.message
-        last = message.posted[-1]
-        part = replace(last, index=last.index + 1, of=last.of + 1, files=(), classic=True, message_id=0)
-        try:
-            once, mark = nonce(run.key, message, part), marker(message, part)
-            origin = await self._app.discord.post(
-                channel_id, origin_message(run, hidden=is_hidden(self.claim.runs)), once, mark
-            )
-            self.claim = self.claim.with_part(replace(part, message_id=origin))
-        except PostError as error:
-            log.info("posted no link to the request's channel: %s", error)
 
     async def delete(self, refs: Iterable[MessageRef]) -> list[MessageRef]:
         """Delete messages, and return those that Discord doesn't let the bot delete now."""

@@ -32,7 +32,7 @@ _WORTH_TELLING = 8.0
 
 
 class BackendHealth:
-    """The breakers of this process, which the submitter and the reconciler share.
+    """This process's queue calls and breakers, which the submitter and the reconciler share.
 
     While the breaker `service` is open, the backend doesn't answer, so no run is started, polled or given up.
     While it is closed, the backend as a whole has answered its last queue call.
@@ -40,10 +40,10 @@ class BackendHealth:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._monotonic = app.outside.monotonic
         self.service = Breaker(self._app.outside.random)
         self._deployments: dict[str, Breaker] = {}
-        self._began: dict[str, float] = {}
+        # The deployment of each call that is under way, and when it began, by run key.
+        self._calls: dict[str, tuple[str, float]] = {}
 
     @property
     def broken(self) -> frozenset[str]:
@@ -55,25 +55,31 @@ class BackendHealth:
         return [self.service, own] if own is not None else [self.service]
 
     def admits(self, deployment: str) -> bool:
-        """Return whether a run of a deployment may be started."""
-        return all(guard.admits(deployment) for guard in self._guards(deployment))
+        """Return whether a run of a deployment may be started: if a breaker is half open, one at a time."""
+        for guard in self._guards(deployment):
+            since = guard.half_open_at
+            tried = (at for name, at in self._calls.values() if name == deployment)
+            if guard.is_open or (since is not None and any(at >= since for at in tried)):
+                return False
+        return True
 
     def begin(self, run: Run) -> None:
         """Note that a run was claimed for its queue call."""
-        self._began[run.key] = self._monotonic()
-        for guard in self._guards(run.deployment):
-            guard.begin(run.key, run.deployment)
+        self._calls[run.key] = (run.deployment, self._app.outside.monotonic())
 
     def finish(self, run: Run) -> None:
         """Note that a claimed run's queue call has ended, or that none was made."""
-        self._began.pop(run.key, None)
-        for guard in self._guards(run.deployment):
-            guard.finish(run.key)
+        self._calls.pop(run.key, None)
+
+    def is_calling(self, run: Run) -> bool:
+        """Return whether a run was claimed for its queue call, whose result isn't stored yet."""
+        return run.key in self._calls
 
     def succeeded(self, run: Run) -> None:
         """Note that the backend and the machine answered the queue call of a run."""
+        _, began = self._calls.get(run.key, ("", 0.0))
         for guard in self._guards(run.deployment):
-            guard.succeed(self._began.get(run.key, 0.0))
+            guard.succeed(began)
             if guard.is_closed:
                 self._deployments.pop(guard.name or "", None)
 
@@ -119,7 +125,7 @@ class BackendHealth:
 
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
-        now = self._monotonic()
+        now = self._app.outside.monotonic()
         guards = [self.service] if self.service.is_open else [self.service, *self._deployments.values()]
         first = min(guards, key=lambda guard: guard.probe_in(now))
         seconds = first.probe_in(now)
@@ -132,13 +138,13 @@ class BackendHealth:
             log.info("%s is tried again", guard.name or "the backend")
             if guard.reason == AWAY:
                 await self._app.store.claims.make_checks_due(self._app.now())
-            guard.answered()
+            guard.answered(self._app.outside.monotonic())
             self._app.wakeups.wake("check", "submit")
         else:
             self._stop(fault)
         # Tell requesters what their runs wait for.
         for each in list(self._deployments.values()) if self.service.is_closed else [self.service]:
-            lasts = each.lasts(self._monotonic()) >= _WORTH_TELLING
+            lasts = each.lasts(self._app.outside.monotonic()) >= _WORTH_TELLING
             if lasts and await self._app.store.claims.hold_queues(each.reason, deployment=each.name):
                 self._app.wakeups.wake("show")
 
@@ -147,5 +153,5 @@ class BackendHealth:
         self._open(self.service, reason, getattr(error, "retry_after", None))
 
     def _open(self, guard: Breaker, reason: str, retry_after: float | None = None) -> None:
-        guard.fail(self._monotonic(), reason, retry_after)
+        guard.fail(self._app.outside.monotonic(), reason, retry_after)
         self._app.wakeups.receive(["probe"])

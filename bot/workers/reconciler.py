@@ -29,7 +29,6 @@ from bot.domain.transitions import (
 )
 from bot.workers.backend_health import BackendHealth
 from bot.workers.reports import ReportRecorder
-from bot.workers.submission import Submitter
 from bot.workers.worker import TAKEN, Later
 
 log = logging.getLogger(__name__)
@@ -47,13 +46,10 @@ class Reconciler:
     new, up to a limit.
     """
 
-    def __init__(
-        self, app: App, health: BackendHealth, recorder: ReportRecorder, submitter: Submitter
-    ) -> None:
+    def __init__(self, app: App, health: BackendHealth, recorder: ReportRecorder) -> None:
         self._app = app
         self._health = health
         self._recorder = recorder
-        self._submitter = submitter
         self._paused_until = 0.0
         self._started_at: datetime | None = app.now()
 
@@ -95,7 +91,7 @@ class Reconciler:
         given up during an outage.
         """
         is_early = run.submitted_at is not None and self._app.now() < run.submitted_at + self._app.grace
-        if is_early or self._submitter.is_submitting(run.key) or self._health.service.is_open:
+        if is_early or self._health.is_calling(run) or self._health.service.is_open:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 

@@ -74,7 +74,6 @@ class Submitter:
         self._app = app
         self._health = health
         self._recorder = recorder
-        self._claimed: set[str] = set()
 
     async def claim(self, room: int) -> Sequence[Run] | Later | None:
         """Claim the next runs to start. If there is none, update the queue positions.
@@ -119,22 +118,16 @@ class Submitter:
         self._app.wakeups.wake("show")  # runs that were turned away say why
         return claimed
 
-    def is_submitting(self, key: str) -> bool:
-        """Return whether this process knows, or will know, what became of a claimed run."""
-        return key in self._claimed
-
     async def submit(self, run: Run) -> None:
         """Make the queue call of a claimed run.
 
         First check the channel and renew the links of attached files. If that fails, the run is requeued or
         refused without a call.
         """
-        self._claimed.add(run.key)
         is_tried = not self._health.service.is_closed or self._health.broken
         try:
             await self._submit(run)
         finally:
-            self._claimed.discard(run.key)
             self._health.finish(run)
             if is_tried:  # the others have waited for this run
                 self._app.wakeups.receive(["submit"])

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -15,22 +15,6 @@ from bot.context import LONGEST_SLEEP
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The number of a worker's concurrent items, and the pauses of its loop in seconds.
-
-    The loop sleeps until its claim expects another item, at most `longest`; a wake-up ends that, but not the
-    `rest` after each claim. After a failed claim it sleeps for `fault_pause`, as long as an item that failed
-    keeps its place. With `claims_again`, an item that is done may let others be claimed.
-    """
-
-    width: int = 1
-    longest: float = LONGEST_SLEEP.total_seconds()
-    rest: float = 0
-    fault_pause: float = 2
-    claims_again: bool = False
 
 
 T = TypeVar("T")
@@ -55,86 +39,74 @@ class Later:
 TAKEN = Later(1.0)
 
 
+@dataclass(eq=False)
 class Worker(Generic[T]):
-    """A loop that claims items and handles several of them concurrently, as its schedule says.
+    """A loop that claims items and handles up to `width` of them concurrently.
 
     `claim` gets the number of items that there is room for, and returns at most as many. If there are none,
-    it returns when it expects one, or None if only a wake-up can announce one. After each claim the loop
-    rests, so under load one claim finds what many wake-ups announce. `close` is called at the end.
+    it returns when it expects one, or None if only a wake-up can announce one. The loop sleeps until then, at
+    most `longest` seconds; a wake-up ends that, but not the `rest` after each claim. So under load one claim
+    finds what many wake-ups announce. With `claims_again`, an item that is done may let others be claimed.
 
     `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
-    be claimed again when its claim expires. Its place stays taken for the schedule's `fault_pause`.
+    be claimed again when its claim expires. Its place stays taken for `fault_pause` seconds, as long as the
+    loop sleeps after a failed claim. `close` is called at the end.
     """
 
-    def __init__(
-        self,
-        name: str,
-        claim: Callable[[int], Awaitable[Sequence[T] | Later | None]],
-        handle: Callable[[T], Awaitable[None]],
-        schedule: Schedule,
-        close: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        self.name = name
-        self._claim = claim
-        self._handle = handle
-        self._schedule = schedule
-        self._close = close
-        self._wake = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._handling: set[asyncio.Task[Any]] = set()
-        self._loop: asyncio.Task[Any] | None = None
+    name: str
+    claim: Callable[[int], Awaitable[Sequence[T] | Later | None]]
+    handle: Callable[[T], Awaitable[None]]
+    _: KW_ONLY
+    width: int = 1
+    longest: float = LONGEST_SLEEP.total_seconds()
+    rest: float = 0
+    fault_pause: float = 2
+    claims_again: bool = False
+    close: Callable[[], Awaitable[None]] | None = None
+    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _handling: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
+    _loop: asyncio.Task[Any] | None = field(default=None, init=False)
 
     def wake(self) -> None:
         """End the current sleep."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Run until `stop` is called, and leave the current items running for `finish`."""
+        """Run until `stop` is called, which waits for the current items."""
         self._loop = asyncio.current_task()
         while not self._stopping.is_set():
-            room = self._schedule.width - len(self._handling)
+            room = self.width - len(self._handling)
             self._wake.clear()
             if not room:
                 await self._wake.wait()
                 continue
             began = asyncio.get_running_loop().time()
-            found: Sequence[T] | Later | None = Later(self._schedule.fault_pause)
+            found: Sequence[T] | Later | None = Later(self.fault_pause)
             try:
-                found = await self._claim(room)
+                found = await self.claim(room)
             except StoreUnavailable as error:
                 log.warning("%s waits for the database: %s", self.name, error)
             except Exception:
                 log.exception("%s failed to look for work", self.name)
-            items = _items(found)
+            items = found if isinstance(found, Sequence) else ()
             for item in items:
                 task = asyncio.create_task(self._one(item), name=self.name)
                 self._handling.add(task)
                 task.add_done_callback(self._done)
             took = asyncio.get_running_loop().time() - began
-            await _wait(self._stopping, max(took * _REST, self._schedule.rest))
+            await _wait(self._stopping, max(took * _REST, self.rest))
             if not items:
-                seconds = found.seconds if isinstance(found, Later) else self._schedule.longest
-                await _wait(self._wake, min(seconds, self._schedule.longest))
+                seconds = found.seconds if isinstance(found, Later) else self.longest
+                await _wait(self._wake, min(seconds, self.longest))
 
-    async def drain(self) -> int:
-        """Handle all items that can be claimed now, and return their number. Only tests use this."""
-        count = 0
-        while items := _items(await self._claim(1)):
-            for item in items:
-                await self._handle(item)
-                count += 1
-        return count
-
-    def stop(self) -> None:
-        """Stop claiming items."""
-        self._stopping.set()
-        self._wake.set()
-
-    async def finish(self, seconds: float) -> None:
-        """Wait up to `seconds` for the current items, then cancel those that are still being handled.
+    async def stop(self, seconds: float) -> None:
+        """Stop claiming, wait up to `seconds` for the current items, and cancel those that take longer.
 
         A claim in progress is waited for, too, so that it isn't lost.
         """
+        self._stopping.set()
+        self._wake.set()
         deadline = asyncio.get_running_loop().time() + seconds
         while running := [each for each in (self._loop, *self._handling) if each and not each.done()]:
             left = deadline - asyncio.get_running_loop().time()
@@ -144,14 +116,14 @@ class Worker(Generic[T]):
                 await asyncio.gather(*running, return_exceptions=True)
                 break
             await asyncio.wait(running, timeout=left)
-        if self._close is not None:
-            await self._close()
+        if self.close is not None:
+            await self.close()
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None)
         with run_context(key) if key else nullcontext():
             try:
-                await self._handle(item)
+                await self.handle(item)
             except StoreUnavailable as error:
                 log.warning("%s left an item for later: the database is unavailable: %s", self.name, error)
             except Exception:
@@ -159,17 +131,13 @@ class Worker(Generic[T]):
             else:
                 return
         # The item may be claimed again at once, as when reads succeed and writes fail.
-        await _wait(self._stopping, self._schedule.fault_pause)
+        await _wait(self._stopping, self.fault_pause)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        was_full = len(self._handling) >= self._schedule.width
+        was_full = len(self._handling) >= self.width
         self._handling.discard(task)
-        if was_full or self._schedule.claims_again:
+        if was_full or self.claims_again:
             self.wake()
-
-
-def _items(found: Sequence[T] | Later | None) -> Sequence[T]:
-    return () if found is None or isinstance(found, Later) else found
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -58,7 +58,7 @@ async def test_after_an_outage_one_run_is_tried_first_and_slow_checks_start_its_
     submitter = Submitter(app, health, ReportRecorder(app))
     health.service.fail(app.outside.monotonic(), AWAY)
     assert not isinstance(await submitter.claim(2), list)
-    health.service.answered()
+    health.service.answered(app.outside.monotonic())
     first = await submitter.claim(2)
     assert isinstance(first, list)
     assert len(first) == 1

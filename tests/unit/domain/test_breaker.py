@@ -1,4 +1,4 @@
-"""A circuit breaker blocks calls after a failure until a probe is answered, and then tries one at a time."""
+"""A circuit breaker blocks calls after a failure until a probe is answered, and then lets some be tried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ NOW = 1000.0
 def breaker() -> Breaker:
     """Return a breaker that has opened at NOW."""
     made = Breaker(Random(1))
-    made.begin("earlier")  # a call that began before the outage blocks no lane after it
     made.fail(NOW, "away")
     return made
 
@@ -25,13 +24,13 @@ def test_a_breaker_is_closed_at_first() -> None:
     breaker = Breaker(Random(1), "flux")
     assert (breaker.name, breaker.reason) == ("flux", "")
     breaker.succeed(NOW)
-    breaker.answered()
-    assert (breaker.is_closed, breaker.is_open, breaker.admits()) == (True, False, True)
+    breaker.answered(NOW)
+    assert (breaker.is_closed, breaker.is_open, breaker.half_open_at) == (True, False, None)
     assert (breaker.probe_in(NOW), breaker.lasts(NOW)) == (inf, 0)
 
 
 def test_one_failure_opens_it_and_an_outage_goes_on_with_another_reason(breaker: Breaker) -> None:
-    assert (breaker.is_open, breaker.admits(), breaker.reason) == (True, False, "away")
+    assert (breaker.is_open, breaker.reason) == (True, "away")
     assert 1 < breaker.probe_in(NOW) < 2
     breaker.fail(NOW + 30, "busy")
     assert (breaker.reason, breaker.lasts(NOW + 40)) == ("busy", 40)
@@ -62,23 +61,18 @@ def test_the_pause_that_the_service_asks_for_is_kept_for_up_to_an_hour(asked: fl
     assert pause_after(breaker, NOW) == pause
 
 
-def test_after_an_answered_probe_one_call_per_lane_is_tried(breaker: Breaker) -> None:
-    breaker.answered()
+def test_after_an_answered_probe_it_is_half_open_until_the_next_failure(breaker: Breaker) -> None:
+    breaker.answered(NOW + 9)
     assert (breaker.is_open, breaker.is_closed, breaker.probe_in(NOW + 100)) == (False, False, inf)
-    assert breaker.admits()
-    breaker.begin("first", "a")
-    breaker.finish("another")
-    assert [breaker.admits(lane) for lane in "ab"] == [False, True]
-    breaker.finish("first")
-    assert breaker.admits("a")
+    assert breaker.half_open_at == NOW + 9
     breaker.fail(NOW + 20, "away")
-    assert (breaker.is_open, breaker.lasts(NOW + 30)) == (True, 30)
+    assert (breaker.is_open, breaker.half_open_at, breaker.lasts(NOW + 30)) == (True, None, 30)
 
 
 def test_a_success_closes_it_unless_its_call_is_older_than_the_last_failure(breaker: Breaker) -> None:
     breaker.succeed(NOW - 1)
     assert (breaker.is_closed, breaker.is_open) == (False, True)
-    breaker.answered()
+    breaker.answered(NOW)
     breaker.succeed(NOW - 1)
     assert (breaker.is_closed, breaker.is_open) == (False, False)
     breaker.succeed(NOW)
@@ -88,13 +82,9 @@ def test_a_success_closes_it_unless_its_call_is_older_than_the_last_failure(brea
 def test_another_outage_begins_with_short_pauses(breaker: Breaker) -> None:
     for at in (NOW + 3, NOW + 13, NOW + 23):
         breaker.fail(at, "away", 3000)
-    breaker.answered()
-    breaker.begin("first")
-    assert not breaker.admits()
+    breaker.answered(NOW + 24)
     breaker.close()
-    assert breaker.is_closed
+    assert (breaker.is_closed, breaker.half_open_at) == (True, None)
     breaker.fail(NOW + 33, "away")
     assert pause_after(breaker, NOW + 33) == 2
     assert breaker.lasts(NOW + 34) == 1
-    breaker.answered()
-    assert breaker.admits()

@@ -23,7 +23,7 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 5.0)
     monkeypatch.setattr("bot.workers.reconciler.asyncio.sleep", sleep)
-    outside, health, recorder, submitter = Outside(), AsyncMock(), AsyncMock(), AsyncMock()
+    outside, health = Outside(), AsyncMock()
     health.service.is_open = False
     claims = AsyncMock()
     claims.next_check.return_value = outside.now()
@@ -33,6 +33,6 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
 
     claims.claim_checks = claim_checks
     app = app_with(store=AsyncMock(claims=claims), outside=outside)
-    reconciler = Reconciler(app, health, recorder, submitter)
+    reconciler = Reconciler(app, health, AsyncMock())
     claimed = [await reconciler.claim(room=100) for _ in range(3)]
     assert ([len(runs) for runs in claimed], waits) == ([10, 10, 10], [0.0, 1.0, 1.0])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from bot.workers.worker import Later, Schedule, Worker
+from bot.workers.worker import Later, Worker
 
 AWAY, BUG = StoreUnavailable("away"), RuntimeError("a bug")
 
@@ -81,13 +81,12 @@ def play(
         note(played.closed)
 
     async def live() -> None:
-        worker = Worker("worker", claim, handle, Schedule(**{"longest": 30, **schedule}), close)
+        worker = Worker("worker", claim, handle, close=close, **{"longest": 30, **schedule})
         running = asyncio.create_task(worker.run())
         for at in wakes:
             loop.call_at(at, worker.wake)
         await asyncio.sleep(stops)
-        worker.stop()
-        await worker.finish(patience)
+        await worker.stop(patience)
         assert running.done()
 
     loop.run_until_complete(live())
