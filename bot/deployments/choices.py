@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -57,12 +58,17 @@ class ChoiceInput(Input):
         raise InputError("input_choice", option=self.option, value=excerpt(raw), choices=names)
 
     def stored(self, values: Values) -> dict[str, InputValue]:
-        choice = self._of_value(values)
-        return {**self.sent[choice.name]} if choice is not None else super().stored(values)
+        # A stored value counts before the name of another choice.
+        same = [sent for sent in self.sent.values() if sent == self.own(values)]
+        return {**same[0]} if same else super().stored(values)
 
     def show(self, values: Values) -> str:
-        choice = self._of_value(values)
-        return choice.name if choice is not None else super().show(values)
+        found = self.own(values)
+        with suppress(InputError):
+            found = self.stored(values)
+        names = (name for name, sent in self.sent.items() if sent == found)
+        texts = (shown_value(found[key]) if key in found else "?" for key in self.backend_keys)
+        return next(names, " × ".join(texts)) if found else ""
 
     def names(self, values: Values) -> tuple[str, ...]:
         """Return the names to choose from in a form that shows these values."""
@@ -96,15 +102,6 @@ class ChoiceInput(Input):
         labels = (self.labels.get(each.name, each.name) for each in self.choices)
         return tuple((label, value) for label, value in zip(labels, values, strict=True) if value is not None)
 
-    def _of_value(self, values: Values) -> Choice | None:
-        """Return the choice of a stored value. Its value counts before the name of another choice."""
-        value = values.get(self.key)
-        if value is None or isinstance(value, list):
-            return None
-        text = shown_value(value)
-        same = (each for each in self.choices if each.value == text)
-        return next(same, None) or find_choice(self.choices, value)
-
 
 class SizeInput(ChoiceInput):
     """A width and a height, chosen by one name and stored as two inputs, which are its `parts`.
@@ -113,28 +110,24 @@ class SizeInput(ChoiceInput):
     """
 
     def stored(self, values: Values) -> dict[str, InputValue]:
-        """Return the two sides, which need not be among the choices, but within the limits of the inputs."""
-        sides = self._sides(values)
-        return {key: value for part in self.parts for key, value in part.stored(sides).items()}
+        """Return the two sides, which need not be among the choices, but within the limits of the inputs.
 
-    def show(self, values: Values) -> str:
-        sides = self._sides(values)
-        names = (name for name, size in self.sent.items() if size == sides)
-        return next(names, size_text(map(sides.get, self.backend_keys))) if sides else ""
+        If only one is stored, the other has its default.
+        """
+        if not (own := self.own(values)):
+            return {}
+        defaults = {key: value for part in self.parts for key, value in part.default_values.items()}
+        sides = {**defaults, **own}
+        return {key: value for part in self.parts for key, value in part.stored(sides).items()}
 
     def names(self, values: Values) -> tuple[str, ...]:
         names, shown = super().names(values), self.show(values)
         is_other = shown not in ("", *names) and self.fits(values)
         return (*names, shown) if is_other else names
 
-    def _sides(self, values: Values) -> Values:
-        """Return the stored sides; if only one is stored, the other has its default."""
-        defaults = {key: value for part in self.parts for key, value in part.default_values.items()}
-        return {**defaults, **own} if (own := self.own(values)) else {}
 
-
-def size_text(sides: Iterable[InputValue | None]) -> str:
-    return " × ".join("?" if side is None else shown_value(side) for side in sides)
+def size_text(sides: Iterable[int]) -> str:
+    return " × ".join(map(shown_value, sides))
 
 
 def _size_label(name: str, sides: Collection[Any]) -> str:

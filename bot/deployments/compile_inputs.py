@@ -186,7 +186,7 @@ def _valid_default(item: Input, value: InputValue | None) -> InputValue | None:
 
     An empty default is none, unless the input takes free text or has an empty choice.
     """
-    if value is None or (not value and value in ("", []) and item.kind not in _WORDS):
+    if value is None or (value in ("", []) and item.kind not in _WORDS):
         return None
     try:
         return item.stored({item.key: value}).get(item.key)
