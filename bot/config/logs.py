@@ -101,6 +101,8 @@ class _Text(logging.Formatter):
 
 def _escaped(text: str) -> str:
     """Escape control characters, so that a prompt or file name can't forge a log line."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

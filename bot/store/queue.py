@@ -6,7 +6,7 @@ inside the database, so a long queue costs neither rows nor statements.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -116,20 +116,21 @@ ADVANCE = (
     .where(queues.c.deployment == bindparam("claimed_from"), queues.c.virtual_time < _claimed_tag)
     .values(virtual_time=_claimed_tag)
 )
-# Runs with smaller tags than the virtual time don't matter to their user's next tag.
-TURNS = (
-    select(queues.c.deployment, queues.c.virtual_time, runs.c.requester_id, func.max(runs.c.queue_tag))
-    .select_from(
-        queues.outerjoin(
-            runs,
-            (runs.c.deployment == queues.c.deployment)
-            & runs.c.requester_id.in_(bindparam("persons", expanding=True))
-            & (runs.c.queue_tag >= queues.c.virtual_time),
-        )
+# A queue, and the last tag of a person in it. Tags below the virtual time don't matter to the next one.
+TURN = select(
+    queues.c.virtual_time,
+    queues.c.waits_for,
+    queues.c.waits_params,
+    select(func.max(runs.c.queue_tag))
+    .where(
+        runs.c.deployment == queues.c.deployment,
+        runs.c.requester_id == bindparam("person"),
+        runs.c.queue_tag >= queues.c.virtual_time,
     )
-    .where(queues.c.deployment.in_(bindparam("deployments", expanding=True)))
-    .group_by(queues.c.deployment, queues.c.virtual_time, runs.c.requester_id)
-)
+    .correlate(queues)
+    .scalar_subquery()
+    .label("last_tag"),
+).where(queues.c.deployment == bindparam("of_deployment"))
 FRONT = (
     select(*_ORDER, _queued.c.queue_position)
     .where(_queued.c.deployment == bindparam("of_deployment"), *_IS_NEXT)
@@ -157,29 +158,22 @@ _PLACE = (
 )
 
 
-def give_tags(connection: Connection, asked: Sequence[tuple[str, int | None]]) -> list[int]:
-    """Return the tags of new runs of these deployments and users, in order.
+def join_queue(
+    connection: Connection, deployment: str, person: int | None, number: int
+) -> tuple[list[int], Mapping[str, Any]]:
+    """Return the tags of a person's new runs, and the fields of a run with what holds the queue, if anything.
 
-    A run without a user can't start yet and gets none, but the queue of its deployment is created.
+    Without a person, the runs can't start yet and get no tags, but the queue is created.
     """
-    names = {"deployments": sorted({deployment for deployment, _ in asked})}
-    persons = sorted({person for _, person in asked if person is not None})
-    times, last = dict[str, int](), dict[tuple[str, int | None], int]()
-    for deployment, time, person, tag in connection.execute(TURNS, {**names, "persons": persons}):
-        times[deployment] = time
-        last[deployment, person] = tag or NO_TURN
-    new = [name for name in names["deployments"] if name not in times]
-    if new:
-        values = [{"deployment": name, "virtual_time": FIRST_TURN} for name in new]
-        insert_new(connection, queues, values)
-    tags = []
-    for deployment, person in asked:
-        tag = NO_TURN
-        if person is not None:
-            before = last.get((deployment, person), NO_TURN)
-            tag = last[deployment, person] = next_tag(times.get(deployment, FIRST_TURN), before)
-        tags.append(tag)
-    return tags
+    queue = connection.execute(TURN, {"of_deployment": deployment, "person": person}).first()
+    if queue is None:
+        insert_new(connection, queues, [{"deployment": deployment, "virtual_time": FIRST_TURN}])
+    if person is None:
+        return [NO_TURN] * number, NOT_HELD
+    time, tag = (queue.virtual_time, queue.last_tag or NO_TURN) if queue else (FIRST_TURN, NO_TURN)
+    tags = [tag := next_tag(time, tag) for _ in range(number)]
+    held = {"waiting_code": queue.waits_for, "waiting_params": queue.waits_params} if queue else NOT_HELD
+    return tags, held
 
 
 def next_candidate(

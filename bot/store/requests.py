@@ -41,7 +41,7 @@ from bot.store.audit import add_entries, request_entry, run_entry
 from bot.store.blocks import active_block, end_blocked_run
 from bot.store.messages import ACCEPTING
 from bot.store.presets import read_usable
-from bot.store.queue import give_tags
+from bot.store.queue import join_queue
 from bot.store.reading.figures import expected_seconds, read_usage
 from bot.store.rules import read_rules
 from bot.store.runs import apply_change
@@ -212,8 +212,8 @@ def _store(
     entry = request_entry(stored, AuditAction.REQUEST, accepted.requester_id, now, **_terms(accepted))
     add_entries(connection, entry)
     # A run in review gets its tag once it is approved.
-    asked = [(run.deployment, None if in_review else run.requester_id) for run in stored]
-    tags = give_tags(connection, asked)
+    person = None if in_review else accepted.requester_id
+    tags, held = join_queue(connection, accepted.deployment, person, len(stored))
     own = {
         # The process that accepts it is about to show the status message.
         "lease_owner": ACCEPTING,
@@ -231,8 +231,8 @@ def _store(
         channel = {"channel_id": accepted.review_channel_id}
         want(connection, accepted.request_key, Kind.REVIEW, 0, now, channel)
     ledger.charge(connection, stored)
-    # The queue that it joins may be held, and the status message has to say so.
-    return runs_of(connection, accepted.request_key)[0]
+    # The status message has to say if the queue is held.
+    return replace(accepted, **held)
 
 
 def limits_at_once(person: Member, rules: ServerRules) -> dict[str, int | None]:

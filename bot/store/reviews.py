@@ -25,7 +25,7 @@ from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries, request_entry, run_entry, to_entry
 from bot.store.messages import ask_about_pictures
-from bot.store.queue import give_tags
+from bot.store.queue import join_queue
 from bot.store.requests import judge_run, limits_at_once, refuse
 from bot.store.rules import PAUSE_KEY, read_rules
 from bot.store.runs import apply_change
@@ -92,7 +92,7 @@ class ReviewStore(Repository):
         if person is not None:
             known["requester_roles"] = sorted(person.role_ids)
             known |= limits_at_once(person, read_rules(connection, batch[0].guild_id))
-        tags = give_tags(connection, [(run.deployment, run.requester_id) for run in batch])
+        tags, _ = join_queue(connection, batch[0].deployment, batch[0].requester_id, len(batch))
         for run in batch:
             apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)
         add_entries(connection, request_entry(batch, AuditAction.APPROVE, moderator_id, now))

@@ -14,7 +14,7 @@ from bot.domain.runs import RunState
 from bot.store import Store, ledger
 from bot.store.audit import newest_first
 from bot.store.claims import ENDING
-from bot.store.queue import BEHIND, FIRST, FRONT, TURNS
+from bot.store.queue import BEHIND, FIRST, FRONT, TURN
 from bot.store.reading.figures import BUSY, SUCCESSES, WAITING_IN_SERVER
 from bot.store.reading.history import open_on_server
 from tests.contract.store.rows import ALICE, BOB, GUILD, plan_of, stored_run
@@ -34,7 +34,7 @@ CHOSEN: list[tuple[Select[Any], set[str]]] = [
 USABLE: list[tuple[Select[Any], set[str]]] = [
     (ledger.TODAY.params(of_day=NOW.date(), of_guild=GUILD, of_person=ALICE), {"usage"}),
     (WAITING_IN_SERVER.params(guild=GUILD, person=ALICE, now=NOW, of="pause"), {"runs_guild_state"}),
-    (TURNS.params(deployments=["flux"], persons=[ALICE]), {"runs_turns"}),
+    (TURN.params(of_deployment="flux", person=ALICE), {"runs_turns"}),
     (newest_first(GUILD, AuditFilter(), NOW, 11), {"audit_guild"}),
     (newest_first(GUILD, AuditFilter(subject=BOB), NOW, 11), {"audit_subject", "audit_user"}),
 ]
