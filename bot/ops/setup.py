@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import getpass
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from io import StringIO
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
+from dotenv import dotenv_values, set_key
 from pydantic import SecretStr, ValidationError
 
 from bot.comfydeploy.client import ComfyDeploy, open_session
@@ -150,49 +147,16 @@ def _interruptible() -> Iterator[None]:
 
 
 def write_env_file(answers: Mapping[str, str]) -> bool:
-    """Replace `.env` in one step, and return whether it changed; only the lines of these settings do.
-
-    Raises StartupError.
-    """
+    """Change the lines of these settings in `.env`, and return whether it changed. Raises StartupError."""
     path = ENV_FILE.resolve()
-    new = path.with_name(f"{path.name}.new")
     try:
-        source = path if path.exists() else _EXAMPLE if _EXAMPLE.exists() else None
-        before = source.read_text(encoding="utf-8") if source is not None else ""
-        text = with_values(before, answers)
-        if source == path and text == before:
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_bytes(_EXAMPLE.read_bytes() if _EXAMPLE.exists() else b"")
+        elif answers.items() <= dotenv_values(path, interpolate=False).items():
             return False
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            owner = path.stat()
-            with suppress(PermissionError, AttributeError):  # the bot may run as another user
-                os.chown(new, owner.st_uid, owner.st_gid)
-        new.replace(path)
+        for name, value in answers.items():
+            set_key(path, name, value, quote_mode="never")
     except (OSError, UnicodeDecodeError) as error:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
         raise StartupError(f"{ENV_FILE} can't be written ({reason_of(error)}).") from None
     return True
-
-
-def with_values(text: str, answers: Mapping[str, str]) -> str:
-    """Return the text of `.env` with other values, which are appended if their names aren't there."""
-    left, parts = dict(answers), list[str]()
-    for binding in parse_stream(StringIO(text)):
-        part, name = binding.original.string, binding.key or ""
-        if name in answers:
-            before, after = part[: len(part) - len(part.lstrip())], part[len(part.rstrip()) :]
-            part = f"{before}{name}={answers[name]}{after}"
-            left.pop(name, None)
-        parts.append(part)
-    made = "".join(parts)
-    made += "\n" if left and made and not made.endswith("\n") else ""
-    made += "".join(f"{name}={value}\n" for name, value in left.items())
-    read = dotenv_values(stream=StringIO(made))
-    if any(read.get(name) != value for name, value in answers.items()):
-        raise StartupError(f"{ENV_FILE} can't be changed safely. Write the three lines yourself.")
-    return made

@@ -242,12 +242,12 @@ async def setup(home: BotProcess, screen: Screen) -> None:
     screen.monkeypatch.setattr("sys.stdin", StringIO(token))
     await screen.types("setup", told="without a terminal", **empty)
     assert not env.exists()
-    before = "# mine\n\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
+    before = "# mine\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
     env.write_text(before)
     screen.answers(token, key, PICTURE_ID.replace("0", "f"), PICTURE_ID)
     await screen.types("setup", told="the present .env has other settings", **empty)
     assert env.read_text() == (
-        f"# mine\n\nDISCORD_TOKEN={token}\nLOG_LEVEL=DEBUG\n"
+        f"# mine\nDISCORD_TOKEN={token}\nLOG_LEVEL=DEBUG\n"
         f"COMFYDEPLOY_API_KEY={key}\nCOMFYDEPLOY_DEPLOYMENT_ID={PICTURE_ID}\n"
     )
     env.unlink()
