@@ -58,7 +58,7 @@ class Database:
     ) -> T:
         """Return the result of `work`, which writes nothing. Raises StoreUnavailable."""
         with database_errors():
-            return await self._server.read(lambda connection: work(connection, *args, **kwargs))
+            return await self._server.read(work, *args, **kwargs)
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -68,7 +68,7 @@ class Database:
         Raises StoreUnavailable if nothing was stored, and CommitUnknown if it may be stored.
         """
         with database_errors():
-            return await self._server.write(lambda connection: work(connection, *args, **kwargs), synced=True)
+            return await self._server.write(True, work, *args, **kwargs)
 
     async def write_unsynced(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -79,9 +79,7 @@ class Database:
         again: leases, and what ComfyDeploy reports.
         """
         with database_errors():
-            return await self._server.write(
-                lambda connection: work(connection, *args, **kwargs), synced=False
-            )
+            return await self._server.write(False, work, *args, **kwargs)
 
     async def snapshot(self, work: Callable[[Connection], T]) -> T:
         """Return the result of `work` in a transaction that sees one moment, and may take any time.

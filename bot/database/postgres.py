@@ -1,4 +1,4 @@
-"""PostgreSQL: transactions, what happens if the reply to a COMMIT is lost, notifications, and locks.
+"""PostgreSQL: transactions, notifications, and locks.
 
 Imported only if it is used: SQLAlchemy's asyncio takes 10 MiB.
 """
@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, NullPool, PoolProxiedConnection, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+import asyncpg
+from sqlalchemy import URL, Connection, NullPool, PoolProxiedConnection, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.database.coordination import TOPICS, Coordinator, OnNotify
 from bot.database.errors import database_errors
@@ -26,13 +27,6 @@ T = TypeVar("T")
 CONNECT_SECONDS = 10.0
 # The server ends a transaction whose client has vanished, so that its locks are released.
 _IDLE_MILLISECONDS = 15_000
-# NULL if the transaction has written nothing.
-_TRANSACTION_ID = text("SELECT pg_current_xact_id_if_assigned()::text")
-_STATUS = text("SELECT pg_xact_status(CAST(CAST(:id AS text) AS xid8))")
-_STATUS_PAUSE = 0.1
-# SQLSTATE classes of a COMMIT that may have been carried out: a broken connection, a server that shuts down
-# or panics. After any other error PostgreSQL has rolled back.
-_UNKNOWN_STATES = ("08", "57", "58", "XX", "40003")
 
 
 def asyncpg_url(url: URL) -> URL:
@@ -45,7 +39,6 @@ class Postgres:
 
     def __init__(self, url: URL, pool_size: int, wait_seconds: float) -> None:
         self._url = asyncpg_url(url)
-        self._wait_seconds = wait_seconds
         self._engine = create_async_engine(
             self._url,
             # Tokens and prompts don't belong in error messages.
@@ -69,31 +62,25 @@ class Postgres:
         self.engine = self._engine.sync_engine
         event.listen(self.engine, "checkout", _replace_closed)
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         async with self._reading.connect() as connection:
-            return await connection.run_sync(work)
+            return await connection.run_sync(work, *args, **kwargs)
 
-    async def write(self, work: Callable[[Connection], T], *, synced: bool) -> T:
-        """Run a transaction. It is always synced: to say otherwise would take another round trip."""
+    async def write(self, _synced: bool, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a transaction, always synced: to say otherwise would take another round trip.
+
+        Raises CommitUnknown if its COMMIT has no reply.
+        """
         async with self._engine.connect() as connection:
-            result = await connection.run_sync(work)
-            transaction_id: str | None = await connection.scalar(_TRANSACTION_ID)
+            result = await connection.run_sync(work, *args, **kwargs)
             try:
                 with database_errors():
                     await connection.commit()
             except StoreUnavailable as error:
-                cause = error.__cause__
-                sqlstate = getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None
-                if sqlstate and not str(sqlstate).startswith(_UNKNOWN_STATES):
-                    raise
                 # The connection may still be waiting for the reply.
                 await connection.invalidate()
-                lost = error
-            else:
-                return result
-        if transaction_id is not None:
-            await self._find_out(transaction_id, lost)
-        return result
+                raise CommitUnknown(str(error)) from error
+            return result
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that excludes other migrations, and whose statements may take any time."""
@@ -122,30 +109,6 @@ class Postgres:
     def coordinator(self) -> Coordinator:
         return PostgresCoordinator(self._url)
 
-    async def _find_out(self, transaction_id: str, lost: StoreUnavailable) -> None:
-        """Return if a transaction without a reply was committed.
-
-        Raises StoreUnavailable if it was rolled back. Raises CommitUnknown if PostgreSQL doesn't answer, is
-        still busy with it, or doesn't know it. After a failover the new server may not have the transaction,
-        and may give its number to another.
-        """
-        log.warning("the commit of transaction %s was not confirmed: %s", transaction_id, lost)
-        status: str | None = "in progress"
-        try:
-            with database_errors():
-                async with asyncio.timeout(self._wait_seconds):
-                    while status == "in progress":
-                        async with self._engine.connect() as connection:
-                            status = await connection.scalar(_STATUS, {"id": transaction_id})
-                        await asyncio.sleep(_STATUS_PAUSE if status == "in progress" else 0)
-        except StoreUnavailable as error:
-            raise CommitUnknown(str(lost)) from error
-        log.warning("transaction %s was %s", transaction_id, status)
-        if status == "aborted":
-            raise StoreUnavailable(str(lost)) from lost
-        if status != "committed":
-            raise CommitUnknown(str(lost)) from lost
-
 
 def _replace_closed(connection: PoolProxiedConnection, *_: object) -> None:
     """Let the pool open a new connection instead of one that PostgreSQL has closed, for instance to restart.
@@ -172,8 +135,8 @@ _SESSION = {
     "tcp_keepalives_count": "3",
 }
 # With two keys, so that these locks don't clash with those of `row_locks.lock`.
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))").bindparams(space=0x626F74)
-_NOTIFY = text("SELECT pg_notify(:channel, :topics)")
+_TRY_LOCK = f"SELECT pg_try_advisory_lock({0x626F74}, hashtext($1))"
+_NOTIFY = "SELECT pg_notify($1, $2)"
 
 
 class PostgresCoordinator(Coordinator):
@@ -185,19 +148,8 @@ class PostgresCoordinator(Coordinator):
 
     def __init__(self, url: URL) -> None:
         super().__init__()
-        self._engine = create_async_engine(
-            url,
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            hide_parameters=True,
-            connect_args={
-                "timeout": CONNECT_SECONDS,
-                "command_timeout": CONNECT_SECONDS,
-                "server_settings": _SESSION,
-            },
-        )
-        self._connection: AsyncConnection | None = None
-        self._driver_connection: Any = None
+        self._where = url.get_dialect()().create_connect_args(url)[1]
+        self._connection: asyncpg.Connection[Any] | None = None
         self._busy = asyncio.Lock()
         self._broken = asyncio.Event()
         self._topics: set[str] = set()
@@ -218,8 +170,7 @@ class PostgresCoordinator(Coordinator):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._disconnect()
-        await self._engine.dispose()
+        self._disconnect()
 
     def notify(self, topic: str) -> None:
         self._topics.add(topic)
@@ -228,53 +179,49 @@ class PostgresCoordinator(Coordinator):
     async def try_acquire(self, name: str) -> bool:
         if name in self._held:
             return True
-        if not await self._execute(_TRY_LOCK, name=name):
+        if not await self._execute(_TRY_LOCK, name):
             return False
         self._held.add(name)
         return True
 
-    async def _execute(self, statement: Any, **parameters: object) -> Any:
+    async def _execute(self, statement: str, *arguments: str) -> Any:
         async with self._busy:
             with database_errors():
                 # The connection may have been replaced or lost while this caller waited.
-                connection = self._connection
-                if connection is None or self._broken.is_set():
+                if self._connection is None or self._broken.is_set():
                     raise StoreUnavailable("the coordination connection is down")
                 try:
-                    return await connection.scalar(statement, parameters)
+                    return await self._connection.fetchval(statement, *arguments)
                 except BaseException:
                     # After a failed or cancelled statement the session's locks are unknown: start a new one.
                     self._broken.set()
                     raise
 
     async def _connect(self) -> None:
+        def receive(connection: Any, pid: int, _channel: str, topics: object) -> None:
+            if pid != connection.get_server_pid():
+                self._on_notify(str(topics).split(","))
+
         with database_errors():
-            self._connection = connection = await self._engine.connect()
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            self._driver_connection, own_pid = driver, driver.get_server_pid()
+            self._connection = connection = await asyncpg.connect(
+                **self._where,
+                timeout=CONNECT_SECONDS,
+                command_timeout=CONNECT_SECONDS,
+                server_settings=_SESSION,
+            )
             self._broken.clear()
+            connection.add_termination_listener(self._terminated)
+            await connection.add_listener(CHANNEL, receive)
 
-            def terminated(connection: object) -> None:
-                if connection is self._driver_connection:
-                    self._broken.set()
+    def _terminated(self, connection: object) -> None:
+        if connection is self._connection:
+            self._broken.set()
 
-            def receive(_connection: object, pid: int, _channel: str, topics: str) -> None:
-                if pid != own_pid:
-                    self._on_notify(topics.split(","))
-
-            driver.add_termination_listener(terminated)
-            await driver.add_listener(CHANNEL, receive)
-
-    async def _disconnect(self) -> None:
+    def _disconnect(self) -> None:
+        """End the connection without a farewell, which may wait for a server that is gone."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(Exception):
-                # Don't close gracefully: that may wait for a server that is gone.
-                self._driver_connection.terminate()
-            # Let a running statement fail first.
-            async with self._busy:
-                with suppress(Exception):
-                    await connection.close()
+            connection.terminate()
 
     async def _keep_alive(self) -> None:
         """Ping the connection, and reconnect when it breaks. Notifications may have been missed then."""
@@ -284,10 +231,10 @@ class PostgresCoordinator(Coordinator):
                     await self._broken.wait()
             if not self._broken.is_set():
                 with suppress(StoreUnavailable):
-                    await self._execute(text("SELECT 1"))
+                    await self._execute("SELECT 1")
                 continue
             log.warning("lost the coordination connection, so other processes are noticed late")
-            await self._disconnect()
+            self._disconnect()
             await self._reconnect()
             log.info("restored the coordination connection")
             self._on_notify(TOPICS)
@@ -298,7 +245,7 @@ class PostgresCoordinator(Coordinator):
         while True:
             with suppress(StoreUnavailable):
                 await self._connect()
-                taken = [name for name in sorted(self._held) if not await self._execute(_TRY_LOCK, name=name)]
+                taken = [name for name in sorted(self._held) if not await self._execute(_TRY_LOCK, name)]
                 if not taken:
                     return
                 now = asyncio.get_running_loop().time()
@@ -306,7 +253,7 @@ class PostgresCoordinator(Coordinator):
                 if now > give_up and not self.lost.done():
                     self.lost.set_result(taken[0])
                     return
-            await self._disconnect()
+            self._disconnect()
             await asyncio.sleep(_RECONNECT_PAUSE)
 
     async def _send_notifications(self) -> None:
@@ -316,7 +263,7 @@ class PostgresCoordinator(Coordinator):
             self._pending.clear()
             topics, self._topics = self._topics, set()
             try:
-                await self._execute(_NOTIFY, channel=CHANNEL, topics=",".join(sorted(topics)))
+                await self._execute(_NOTIFY, CHANNEL, ",".join(sorted(topics)))
             except StoreUnavailable:
                 self._topics |= topics
                 self._pending.set()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL, Connection, create_engine, event
 
@@ -22,7 +22,6 @@ T = TypeVar("T")
 _BUSY_SECONDS = 0.8
 _MIGRATION_LOCK_SECONDS = 60.0
 _READERS = 3
-_WAL_PAUSE = 0.02
 
 
 class Sqlite:
@@ -48,17 +47,17 @@ class Sqlite:
         )
         event.listen(self.engine, "connect", _configure)
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         def transaction() -> T:
             with self.engine.connect() as connection:
                 _driver(connection).execute("BEGIN")
-                return work(connection)
+                return work(connection, *args, **kwargs)
 
         return await self._run(transaction, writes=False)
 
     snapshot = read
 
-    async def write(self, work: Callable[[Connection], T], *, synced: bool) -> T:
+    async def write(self, synced: bool, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a transaction. If its COMMIT fails, SQLite rolls it back, so nothing was stored."""
 
         def transaction() -> T:
@@ -67,32 +66,23 @@ class Sqlite:
                 # A commit under NORMAL reaches the disk with the next one under FULL, if not before.
                 driver.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
                 driver.execute("BEGIN IMMEDIATE")
-                return work(connection)
+                return work(connection, *args, **kwargs)
 
         return await self._run(transaction, writes=True)
 
     async def migrate(self, work: Callable[[Connection], T]) -> T:
-        """Switch the file to WAL for good, then run a transaction with foreign keys off and a long timeout.
+        """Run a transaction with foreign keys off and a long timeout, and switch the file to WAL for good.
 
-        With WAL, reads and writes don't block each other. The first switch of a new file fails at once while
-        another process reads it. SQLite alters many tables by copying them and dropping the original, which
-        would delete all rows that refer to them, and foreign keys can only be switched off before a
-        transaction.
+        With WAL, reads and writes don't block each other. SQLite alters many tables by copying them and
+        dropping the original, which would delete all rows that refer to them, and foreign keys can only be
+        switched off before a transaction.
         """
-
-        def switch_to_wal() -> bool:
-            with self.engine.connect() as connection:
-                try:
-                    _driver(connection).execute("PRAGMA journal_mode=WAL")
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                        return False
-                    raise
-                return True
 
         def transaction() -> T:
             with self.engine.connect() as connection:
                 driver = _driver(connection)
+                # Fails at once for a new file that another process reads.
+                driver.execute("PRAGMA journal_mode=WAL")
                 driver.execute("PRAGMA foreign_keys=OFF")
                 driver.execute(f"PRAGMA busy_timeout={_MIGRATION_LOCK_SECONDS * 1000:.0f}")
                 try:
@@ -103,9 +93,6 @@ class Sqlite:
                     driver.execute("PRAGMA foreign_keys=ON")
                     driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
-        async with asyncio.timeout(_MIGRATION_LOCK_SECONDS):
-            while not await self._run(switch_to_wal, writes=True):  # noqa: ASYNC110  # nothing sets an Event
-                await asyncio.sleep(_WAL_PAUSE)
         return await self._run(transaction, writes=True)
 
     async def close(self) -> None:

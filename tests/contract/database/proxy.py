@@ -38,8 +38,6 @@ class PostgresProxy:
         self.lose(times=0)
         self.goes_away = False
         """Whether the next lost step makes the server unavailable."""
-        self.keeps_sessions = False
-        """Whether the server keeps the session of a lost step, as if the connection hadn't broken."""
         self.is_open = True
 
     def lose(
@@ -97,8 +95,7 @@ class PostgresProxy:
             if is_lost and self._loss is Loss.REPLY:
                 await _reply(server_reader)
         writer.transport.abort()
-        if not is_lost or not self.keeps_sessions:
-            server.transport.abort()
+        server.transport.abort()
         if is_lost and self.goes_away:
             self.shut()
 

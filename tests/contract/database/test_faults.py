@@ -37,8 +37,6 @@ from tests.databases import PostgresServer, locked, new_sqlite, transaction
 Proxied = tuple[Store, PostgresProxy]
 # An interaction has to be answered within 3 s.
 BOUND = 60.0
-# What a new server answers after a failover, in place of what became of a transaction.
-FORGOTTEN = text("SELECT CAST(NULL AS text) FROM (SELECT CAST(:id AS text)) AS asked")
 
 
 @asynccontextmanager
@@ -154,36 +152,15 @@ def count(connection: Connection) -> int:
     return connection.scalar(text("SELECT count(*) FROM key_values")) or 0
 
 
-@pytest.mark.parametrize(
-    ("work", "loss", "server", "raised"),
-    [
-        (insert, Loss.REPLY, "there", None),
-        (insert, Loss.STATEMENT, "there", StoreUnavailable),
-        (insert, Loss.REPLY, "away", CommitUnknown),
-        (insert, Loss.STATEMENT, "away", CommitUnknown),
-        (insert, Loss.STATEMENT, "still in the transaction", CommitUnknown),
-        (count, Loss.REPLY, "away", None),
-    ],
-)
-async def test_only_an_answer_of_the_server_decides_what_became_of_a_commit(
-    behind_proxy: Proxied,
-    work: Callable[[Connection], int],
-    loss: Loss,
-    server: str,
-    raised: type[Exception] | None,
-) -> None:
+@pytest.mark.parametrize("loss", Loss)
+async def test_what_became_of_a_commit_without_a_reply_is_unknown(loss: Loss, behind_proxy: Proxied) -> None:
     store, proxy = behind_proxy
-    before, error = await store.database.read(count), None
-    proxy.goes_away, proxy.keeps_sessions = server == "away", server == "still in the transaction"
+    before = await store.database.read(count)
     proxy.lose(loss)
-    try:
-        assert await store.database.write(work) == before + (work is insert)
-    except StoreUnavailable as caught:
-        error = type(caught)
-    assert error is raised
+    with pytest.raises(CommitUnknown):
+        await store.database.write(insert)
     assert proxy.has_lost
-    if server == "there":
-        assert await store.database.read(count) == before + (loss is Loss.REPLY)
+    assert await store.database.read(count) == before + (loss is Loss.REPLY)
 
 
 @pytest.mark.parametrize("loss", Loss)
@@ -201,11 +178,8 @@ async def test_what_became_of_a_request_is_unknown_while_the_server_is_away(
 
 
 @pytest.mark.parametrize("loss", Loss)
-async def test_requests_and_claims_are_looked_up_if_their_transaction_is_forgotten(
-    loss: Loss, behind_proxy: Proxied, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_requests_and_claims_without_a_reply_are_looked_up(loss: Loss, behind_proxy: Proxied) -> None:
     """Only the process that made a stored claim gets the run; if the COMMIT was lost, the run still waits."""
-    monkeypatch.setattr("bot.database.postgres._STATUS", FORGOTTEN)
     store, proxy = behind_proxy
     proxy.lose(loss)
     (made,) = await at_once(accept(store, request()))

@@ -67,9 +67,12 @@ def test_a_new_database_gets_the_newest_schema() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_current_head() == NEWEST
 
 
-async def test_several_processes_may_open_an_empty_database_at_once(stores: Stores) -> None:
-    *_, last = await asyncio.gather(*(stores.open(rules=None) for _ in range(4)))
-    run = await accepted(await stores.open())
+async def test_several_processes_may_open_an_empty_database_at_once(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    url = await postgres.empty_database()
+    *_, last = await asyncio.gather(*(opening.open(url, rules=None) for _ in range(4)))
+    run = await accepted(await opening.open(url))
     assert await fetch(last, run.key) == run
 
 

@@ -122,20 +122,3 @@ async def test_a_write_begins_with_the_lock(database: Database) -> None:
     await database.write(insert, "a")
     await names(database)
     assert [each for each in begun if each.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]
-
-
-async def test_a_new_file_that_another_process_reads_is_switched_to_wal_later(tmp_path: Path) -> None:
-    reader = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
-    reader.execute("CREATE TABLE alembic_version (version_num TEXT)")
-    reader.execute("BEGIN")
-    reader.execute("SELECT * FROM alembic_version").fetchall()
-    database = Database(f"sqlite:///{tmp_path}/new.db", Outside())
-    switching = asyncio.create_task(database.migrate(lambda _: None))
-    await asyncio.sleep(0.1)
-    assert not switching.done()
-    reader.execute("ROLLBACK")
-    await switching
-    mode = text("PRAGMA journal_mode")
-    assert await database.read(lambda connection: connection.scalar(mode)) == "wal"
-    reader.close()
-    await database.close()

@@ -96,10 +96,12 @@ class Process:
         self.store, self.number = store, number
         self.steps, self.stop_at = list[Step](), 0
         self.stopped, self.go_on = asyncio.Event(), asyncio.Event()
-        event.listen(store.database.engine, "before_cursor_execute", self._before)
+        engine = store.database.engine
+        event.listen(engine, "before_cursor_execute", lambda *found: self._before(step_of(*found[2:4])))
+        event.listen(engine, "commit", lambda _: self._before(Step(frozenset(), frozenset())))
 
-    def _before(self, _: object, __: object, statement: str, parameters: Any, *___: object) -> None:
-        self.steps.append(step_of(statement, parameters))
+    def _before(self, step: Step) -> None:
+        self.steps.append(step)
         if len(self.steps) == self.stop_at:
             self.stopped.set()
             await_only(self.go_on.wait())
