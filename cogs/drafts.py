@@ -5,7 +5,6 @@ A draft may ask for inputs in a form. The form and every button that opens it ha
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,19 +18,12 @@ from bot.deployments.follow_ups import message_commands
 from bot.deployments.inputs import AttachedFile, Typed
 from bot.deployments.schema.field_types import COUNT, PRESET
 from bot.domain.backend import InputKind
-from bot.domain.errors import (
-    BotError,
-    CodedError,
-    PressedTwice,
-    RefusedError,
-    RequestUnknown,
-    StoreUnavailable,
-)
+from bot.domain.errors import BotError, PressedTwice, RefusedError, RequestUnknown, StoreUnavailable
 from bot.domain.forms import Option
 from bot.domain.messages.records import result_refs
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
-from bot.gateway.client import GenerateBot, tell
+from bot.gateway.client import GenerateBot, tell, tell_refused
 from bot.gateway.interactions import Interaction, actor_of, selected_values, typed_values
 from bot.gateway.message_files import (
     attached_pictures,
@@ -44,12 +36,11 @@ from bot.gateway.replies import check_start, start
 from bot.services import drafts, generation, presets
 from bot.services.access import visible
 from bot.services.drafts import Kept
-from bot.strings import explain, say
+from bot.strings import say
 from bot.ui.custom_ids import DraftId, RunId
-from bot.ui.forms import form_modal, pictures_layout, refused_layout
+from bot.ui.forms import form_modal, pictures_layout
 from bot.ui.message_parts import walk
 
-log = logging.getLogger(__name__)
 MakeDraft = Callable[[Actor], Awaitable[Draft]]
 OnMenu = Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]
 
@@ -118,12 +109,9 @@ async def begin(
         is_deferred = isinstance(error, StoreUnavailable) and interaction.response.is_done()
         if is_deferred or not drafts.can_be_edited(draft, given, error):
             raise
-        log.info("refused a request of user %s: %s", interaction.user.id, error)
         picture = _picture(interaction, id, kept)
         name = drafts.keep(app, interaction.user.id, given, error, id.target, picture)
-        possible = error.params.get("possible") if isinstance(error, CodedError) else None
-        view = refused_layout(explain(error), replace(id, draft=name), int(str(possible or 0)))
-        await tell(interaction, view=view)
+        await tell_refused(interaction, error, replace(id, draft=name))
 
 
 def again(count: int | None) -> Callable[[Interaction, str], Awaitable[None]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
@@ -16,7 +14,7 @@ from bot.domain.forms import YES
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.results import PAGE_SIZE
 from bot.domain.text import escape_line
-from bot.gateway.client import GenerateBot, tell
+from bot.gateway.client import GenerateBot, tell, tell_refused
 from bot.gateway.interactions import (
     Interaction,
     actor_of,
@@ -27,14 +25,13 @@ from bot.gateway.interactions import (
 )
 from bot.services import presets
 from bot.services.presets import Saved, Saving
-from bot.strings import explain, say
+from bot.strings import say
 from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
-from bot.ui.forms import form_modal, refused_layout
+from bot.ui.forms import form_modal
 from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label
 from bot.ui.message_parts import layout_of
 from cogs.drafts import begin
 
-log = logging.getLogger(__name__)
 _Name = Range[str, 1, NAME_LENGTH]
 # After these refusals, the form can't be opened again.
 _GONE = frozenset({"run_gone", "run_erased", "preset_run_unknown", "details_hidden", "deployment_gone"})
@@ -107,9 +104,7 @@ async def _save_sent(interaction: Interaction, id: SaveId) -> None:
     except BotError as error:
         if error.code in _GONE:
             raise
-        log.info("refused a preset of user %s: %s", actor.id, error)
-        again = SaveId(id.key, app.drafts.keep(actor.id, typed))
-        await tell(interaction, view=refused_layout(explain(error), again))
+        await tell_refused(interaction, error, SaveId(id.key, app.drafts.keep(actor.id, typed)))
     else:
         await tell(interaction, view=_layout(app.catalogue, saved))
 

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import CARDS, Kind, MessageRef
+from bot.domain.messages.records import CARDS, Kind
 from bot.services.runs import message_kinds
 from bot.ui.custom_ids import Action, CustomId, RunId
 from bot.ui.message_parts import component_ids
@@ -37,9 +37,8 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
     elif message.author != interaction.client.user or not run_key:
         is_valid = False
     else:
-        ref, answered_id = MessageRef(message.channel.id, message.id), answered.id if answered else None
-        app, shown = interaction.client.app, component_ids(message)
-        kinds = await message_kinds(app, run_key, ref, answered_id, shown)
+        answered_id, shown = answered.id if answered else None, component_ids(message)
+        kinds = await message_kinds(interaction.client.app, run_key, message.id, answered_id, shown)
         is_valid = kinds is None or any(may_be_on(id, kind) for kind in kinds)
     if not is_valid:
         raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")

@@ -25,7 +25,8 @@ from bot.gateway.checks import check_message
 from bot.gateway.commands import RegisteredCommands
 from bot.services.reloading import Reloader
 from bot.strings import explain, say
-from bot.ui.custom_ids import CustomId
+from bot.ui.custom_ids import CustomId, DraftId, SaveId
+from bot.ui.forms import refused_layout
 from bot.ui.message_parts import layout_of
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class GenerateBot(commands.Bot):
             **options,
         )
         self.tree.error(tell_error)
-        self._asked = commands.CooldownMapping[int].from_cooldown(ASKS, ASKS_SECONDS, lambda user_id: user_id)
+        self._asked = commands.CooldownMapping[int].from_cooldown(ASKS, ASKS_SECONDS, int)
         # How many requests have no first answer yet, and whether there are none.
         self.unanswered, self.all_answered = 0, asyncio.Event()
         # Cogs add functions that build the commands made from deployments.
@@ -170,7 +171,7 @@ class GenerateBot(commands.Bot):
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
-    """Log an error, and tell the user in one ephemeral sentence. An autocomplete gets an empty list."""
+    """Log an error, and tell the user in one ephemeral sentence."""
     error = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
         log.warning("can't answer an interaction: Discord refused with code %s", error.code)
@@ -185,6 +186,15 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
         log.error("failed to handle an interaction", exc_info=error)
         sentence = say("internal")
     await tell(interaction, sentence, in_place=isinstance(error, StoreUnavailable))
+
+
+async def tell_refused(
+    interaction: discord.Interaction[GenerateBot], error: BotError, id: DraftId | SaveId
+) -> None:
+    """Tell the user of an error, with a button that opens the form with what was typed."""
+    log.info("refused a request of user %s: %s", interaction.user.id, error)
+    possible = int(error.params.get("possible") or 0)
+    await tell(interaction, view=refused_layout(explain(error), id, possible))
 
 
 async def tell(
@@ -209,10 +219,7 @@ async def tell(
         send["file"] = discord.File(io.BytesIO(file[1]), file[0])
     send["ephemeral"] = True
     try:
-        if interaction.type is discord.InteractionType.autocomplete:
-            if not interaction.response.is_done():  # Discord accepts no message as the answer
-                await interaction.response.autocomplete([])
-        elif public is None and not interaction.response.is_done():
+        if public is None and not interaction.response.is_done():
             await interaction.response.send_message(**send)
         elif public is None:
             await interaction.followup.send(**send)

@@ -20,6 +20,7 @@ import discord
 from discord import AppCommandPermissionType, app_commands
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
+from bot.config.settings import Settings
 from bot.context import App
 from bot.discord_api.calls import answering, is_outage
 from bot.domain.errors import DiscordAway, RefusedError
@@ -36,13 +37,15 @@ GENERATING = frozenset({_GENERATE, "preset"})
 AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
 
-def set_availability(commands: Iterable[AnyCommand], *, direct_messages: bool, user_installs: bool) -> None:
+def _set_availability(commands: Iterable[AnyCommand], settings: Settings) -> None:
     """Set where commands are offered. Those not in OWNER, OWN or GENERATING are limited to servers."""
+    user_installs = settings.allow_user_installs
+    directs = settings.allow_direct_messages or user_installs
     for command in commands:
         # Every message command starts runs, as /generate does, and the operator may have named it.
         name = _GENERATE if isinstance(command, ContextMenu) else command.name
         by_users = user_installs and name in OWN | GENERATING
-        directly = name in OWNER | OWN or (name in GENERATING and (direct_messages or user_installs))
+        directly = name in OWNER | OWN or (name in GENERATING and directs)
         command.allowed_installs = AppInstallationType(guild=True, user=by_users)
         command.allowed_contexts = AppCommandContext(
             guild=True, dm_channel=directly, private_channel=by_users
@@ -92,9 +95,7 @@ class RegisteredCommands:
         Raises StoreUnavailable, and DiscordAway if Discord doesn't answer; then the next call sends them.
         """
         tree, store, name = self._tree, self._app.store.key_values, f"synced:{application_id}"
-        settings = self._app.settings
-        direct, by_users = settings.allow_direct_messages, settings.allow_user_installs
-        set_availability(tree.get_commands(), direct_messages=direct, user_installs=by_users)
+        _set_availability(tree.get_commands(), self._app.settings)
         commands = [command.to_dict(tree) for command in tree.get_commands()]
         fingerprint = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
         if resend:
@@ -130,19 +131,19 @@ class RegisteredCommands:
         return mention
 
     async def check_overrides(
-        self, guild: discord.Guild, user_id: int, role_ids: frozenset[int], channel_id: int
+        self, guild_id: int, user_id: int, role_ids: frozenset[int], channel_id: int
     ) -> None:
         """Raise RefusedError if Discord would not offer `/generate` to this user here, or DiscordAway."""
         monotonic = self._app.outside.monotonic
         now = monotonic()
-        fetched_at, overrides = self._overrides.get(guild.id, (now - _CACHE_SECONDS, ()))
+        fetched_at, overrides = self._overrides.get(guild_id, (now - _CACHE_SECONDS, ()))
         if now - fetched_at >= _CACHE_SECONDS:
-            overrides = await self._fetch_overrides(guild.id)
-            self._overrides.pop(guild.id, None)
-            self._overrides[guild.id] = (monotonic(), overrides)
+            overrides = await self._fetch_overrides(guild_id)
+            self._overrides.pop(guild_id, None)
+            self._overrides[guild_id] = (monotonic(), overrides)
             if len(self._overrides) > _CACHE_SIZE:
                 del self._overrides[next(iter(self._overrides))]
-        if not is_permitted(overrides, guild.id, user_id, role_ids, channel_id):
+        if not is_permitted(overrides, guild_id, user_id, role_ids, channel_id):
             raise RefusedError("not_allowed_here")
 
     async def _offered(self) -> Mapping[str, int]:

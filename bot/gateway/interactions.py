@@ -18,7 +18,7 @@ from bot.discord_api.channels import is_age_restricted, member_from_user, state_
 from bot.domain.errors import RefusedForNow
 from bot.domain.forms import NO, YES
 from bot.domain.policy import check_channel
-from bot.domain.requests import Actor, ChannelState, Member, Origin
+from bot.domain.requests import Actor, ChannelState, Origin
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT
 from bot.domain.text import folded, shorten
 from bot.gateway.client import GenerateBot, Handler
@@ -29,11 +29,22 @@ _NAME_LENGTH = 100  # of a choice, which is Discord's limit
 
 
 def actor_of(interaction: Interaction) -> Actor:
-    """Return the user as the services know them. Raises RefusedForNow as `member_of` does."""
-    channel, guild = interaction.channel, interaction.guild
+    """Return the user, with the roles and permissions that the interaction contains.
+
+    Raises RefusedForNow until the gateway has sent the server's roles and channels: discord.py leaves unknown
+    roles out, and a thread isn't age-restricted without its parent.
+    """
+    channel, guild, user = interaction.channel, interaction.guild, interaction.user
     user_install = is_user_install_only(interaction)
     # In a server without the bot, a thread's parent isn't cached, so the category is left out.
     parent = channel.parent if isinstance(channel, discord.Thread) else channel
+    is_loaded = guild is None or not (guild.unavailable or (channel is not None and parent is None))
+    if not is_loaded and not user_install:
+        raise RefusedForNow("starting")
+    may = interaction.permissions if isinstance(user, discord.Member) else discord.Permissions.none()
+    person = replace(
+        member_from_user(user), manages_server=may.manage_guild, manages_channels=may.manage_channels
+    )
     sources = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
     # `interaction.filesize_limit` includes the requester's Nitro, but applies only to answers to the
     # interaction.
@@ -51,29 +62,13 @@ def actor_of(interaction: Interaction) -> Actor:
         user_install=user_install,
     )
     return Actor(
-        person=member_of(interaction),
+        person=person,
         origin=origin,
         channel_ids=frozenset(filter(None, (getattr(source, name, None) for source, name in sources))),
         channel_state=partial(_state_of, guild),
         guild_id=interaction.guild_id,
         manages_messages=interaction.permissions.manage_messages and not user_install,
     )
-
-
-def member_of(interaction: Interaction) -> Member:
-    """Return the user with the roles and permissions that the interaction contains.
-
-    The bot caches no members. Raises RefusedForNow until the gateway has sent the server's roles and
-    channels: discord.py leaves unknown roles out, and a thread isn't age-restricted without its parent.
-    """
-    guild, channel, user = interaction.guild, interaction.channel, interaction.user
-    is_orphan = isinstance(channel, discord.Thread) and channel.parent is None
-    is_loaded = guild is None or not (guild.unavailable or is_orphan)
-    if not is_loaded and not is_user_install_only(interaction):
-        raise RefusedForNow("starting")
-    may = interaction.permissions if isinstance(user, discord.Member) else discord.Permissions.none()
-    person = member_from_user(user)
-    return replace(person, manages_server=may.manage_guild, manages_channels=may.manage_channels)
 
 
 def check_here(interaction: Interaction) -> None:
@@ -98,8 +93,8 @@ async def check_overrides(interaction: Interaction) -> None:
     guild = interaction.guild
     if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
         return
-    member, registered = member_of(interaction), interaction.client.registered
-    await registered.check_overrides(guild, member.id, member.role_ids, settings_channel_id(interaction))
+    person, channel_id = actor_of(interaction).person, settings_channel_id(interaction)
+    await interaction.client.registered.check_overrides(guild.id, person.id, person.role_ids, channel_id)
 
 
 def settings_channel_id(interaction: Interaction) -> int:

@@ -146,7 +146,7 @@ async def delete_shown(
     the run, and whether only a copy was deleted. The messenger removes it from Discord.
     """
     run, now = await stored(app, key), app.now()
-    kinds = await message_kinds(app, key, message, None, ()) if message is not None else None
+    kinds = await message_kinds(app, key, message.message_id) if message is not None else None
     if message is not None and kinds and not COPIES.isdisjoint(kinds):
         await check_deletable(app, actor, run, message.channel_id)
         await app.store.copies.delete(key, message, actor.id, now)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from bot.context import App
 from bot.domain.budgets import Usage, limits_of
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.messages.records import Kind, MessageRef, Messages, marker
+from bot.domain.messages.records import Kind, Messages, marker
 from bot.domain.requests import Actor, Member, Preset
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
@@ -32,7 +32,7 @@ async def cancel(app: App, actor: Actor, key: str, *, is_ephemeral: bool = False
 
 
 async def message_kinds(
-    app: App, key: str, message: MessageRef, interaction_id: int | None, ids: Collection[int]
+    app: App, key: str, message_id: int, interaction_id: int | None = None, ids: Collection[int] = ()
 ) -> frozenset[Kind] | None:
     """Return what a message is about if it belongs to the request of a run, otherwise an empty set.
 
@@ -44,12 +44,12 @@ async def message_kinds(
     if found is None:
         return None
     messages, answer_id, answered = found
-    if message.message_id == answer_id or (answered is not None and answered == interaction_id):
+    if message_id == answer_id or (answered is not None and answered == interaction_id):
         return frozenset({Kind.OUTCOME})
     return frozenset(
         each.kind
         for each in messages.values()
-        if any(ref.message_id == message.message_id for ref in (*each.refs, *each.stale))
+        if any(ref.message_id == message_id for ref in (*each.refs, *each.stale))
         or (each.attempt is not None and marker(each, each.attempt.part) in ids)
     )
 
