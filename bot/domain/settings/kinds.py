@@ -201,7 +201,7 @@ class Reference(Kind):
 
 
 class Several(Kind):
-    """A set of roles, or of GPUs or deployments with 25 to a field. What no field shows is kept."""
+    """A set of roles, GPUs or deployments. A field shows 25 of them; what it doesn't show is kept."""
 
     def __init__(self, names: Names) -> None:
         self.names: Names = names
@@ -211,8 +211,10 @@ class Several(Kind):
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
         if self.names is Names.ROLE:  # Discord knows which roles can be chosen
-            roles = tuple(map(str, sorted(self.existing(value, context))))[:SELECT_LIMIT]
-            pages = [replace(usual, shape=Shape.ROLES, values=roles, most=SELECT_LIMIT)]
+            roles = batches([*map(str, sorted(self.existing(value, context)))])
+            if not roles or len(roles[-1]) == SELECT_LIMIT:
+                roles.append(())  # with room for more
+            pages = [replace(usual, shape=Shape.ROLES, values=page, most=SELECT_LIMIT) for page in roles]
         else:
             pages = [
                 replace(

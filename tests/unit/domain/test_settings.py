@@ -104,12 +104,12 @@ FULL = [f"w{n:03}" for n in range(500)]
             {"exempt_roles": ["2"]},
             approving(exempt_roles=[900, 2]),
         ),
-        # A field shows 25 roles, and a further one stays.
+        # After 25 roles there is a field for more.
         (
-            approving(exempt_roles=[*range(1, 27)]),
+            approving(exempt_roles=[*range(1, 26)]),
             "approval",
-            {"exempt_roles": ["30"]},
-            approving(exempt_roles=[26, 30]),
+            {"exempt_roles_1": ["30"]},
+            approving(exempt_roles=[*range(1, 26), 30]),
         ),
         # A GPU for nobody is not open to everybody.
         ({}, "gpus", {"gpu_roles": ["5"]}, STAFF_ONLY),
