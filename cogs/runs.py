@@ -105,7 +105,7 @@ class Runs(commands.Cog):
 _LISTED = 3
 
 
-def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
+def _erased_text(erased: Erased, title: Callable[[str], str]) -> str:
     """Return a text with the numbers of erased requests and presets, and the remaining requests by name."""
     requests, it = ("1 request", "it") if erased.emptied == 1 else (f"{erased.emptied} requests", "they")
     lines = [f"Deleted the contents of {requests}. Moderators still see that {it} existed, and any blocks."]
@@ -119,15 +119,11 @@ def erased_text(erased: Erased, title: Callable[[str], str]) -> str:
     return "\n".join(lines)
 
 
-async def _erase(interaction: Interaction, id: EraseId) -> None:
-    """Erase the user's data. Only the user to whom the button was shown can press it."""
-    if interaction.user.id != id.user_id:
-        raise RefusedError("not_yours")
+async def _erase(interaction: Interaction, _id: EraseId) -> None:
     await interaction.response.defer()
-    erased = await privacy.erase(interaction.client.app, interaction.user.id)
-    await interaction.edit_original_response(
-        content=erased_text(erased, interaction.client.app.catalogue.title), view=None
-    )
+    app = interaction.client.app
+    erased = await privacy.erase(app, interaction.user.id)
+    await interaction.edit_original_response(content=_erased_text(erased, app.catalogue.title), view=None)
 
 
 class Privacy(
@@ -148,8 +144,7 @@ class Privacy(
         name="delete", description="Delete your prompts, inputs and outputs from the bot's database"
     )
     async def delete(self, interaction: Interaction) -> None:
-        erase = button("Delete my data", EraseId(interaction.user.id), ButtonStyle.danger)
-        view = view_of([[erase]])
+        view = view_of([[button("Delete my data", EraseId(), ButtonStyle.danger)]])
         await interaction.response.send_message(say("erase_ask"), view=view, ephemeral=True)
 
 

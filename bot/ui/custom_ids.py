@@ -222,6 +222,4 @@ class OpenId(CustomId, name="auditopen"):
 
 
 class EraseId(CustomId, name="erase"):
-    """The button that confirms the erasure of a user's data."""
-
-    user_id: Id
+    """The button that confirms the erasure of the data of the user who presses it."""

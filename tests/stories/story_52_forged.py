@@ -64,7 +64,7 @@ async def story(stage: Stage, alice: Person, bob: Person, mona: Person) -> None:
         await eve.sends_forged(f"run:{waiting}:{action}")
     stage.tells("bob sends what belongs to lists and panels of moderators")
     await _a_minute_later(stage)
-    for custom_id in (f"auditopen:{private}", f"unblock:0:{alice.user.id}", f"erase:{alice.user.id}"):
+    for custom_id in (f"auditopen:{private}", f"unblock:0:{alice.user.id}"):
         await bob.sends_forged(custom_id)
     for custom_id in ("set:results:open::0:", "set:home:tidy::0:"):
         await bob.sends_forged(custom_id)

@@ -19,7 +19,7 @@ _OUTSIDERS = ("stranger", "stranger", *MEMBERS)
 _BUTTONS = (
     *(f"run:{{key}}:{each}" for each in Action),
     *("runs:0:all:cancel:{key}", "runs:0:all:redeliver:{key}", "runs:0:all:open:{key}"),
-    *("auditopen:{key}", "erase:{person}"),
+    "auditopen:{key}",
 )
 _CHOICES = {"set:gpus:key::0:": "H100", "set:home:tidy::0:": "x", "set:approval:open::0:": "x"}
 # The values of forms by the custom_id of their box. In a setting, it ends with a digest of the value that the
@@ -68,8 +68,7 @@ async def forge(story: Story, draw: Draw) -> None:
     asked, key, message = await _target(story, number, who, own, wait)
     kind = draw(kind={"button": 6, "form": 3, "choice": 1})
     what = draw(what={"button": _BUTTONS, "form": [*_FORMS], "choice": [*_CHOICES]}[kind])
-    mark, person = new_mark(story), story.world.person(asked.who).id
-    custom_id = what.format(key=key, person=person)
+    mark, custom_id = new_mark(story), what.format(key=key)
     if kind == "form":
         values = {box: value.format(mark=mark) for box, value in _FORMS[what].items()}
         record(story, asked, await story.forge_form(who, message, custom_id, values), mark)

@@ -47,7 +47,7 @@ RECORDS: list[ids.CustomId] = [
     ids.SaveId(KEY, "0123abcd"),
     ids.SettingId("home", "open"),
     ids.SettingId("roles", "again", "0123abcd", 3, "x" * 50),
-    ids.EraseId(SNOWFLAKE),
+    ids.EraseId(),
 ]
 
 
@@ -74,8 +74,7 @@ FORGED = [
     *(f"runs:{rest}" for rest in ("0:all:erase:", "-1:all:page:", "100000:all:page:", "0:nothing:page:")),
     *("set:", "set:x", "set:approval:mode", "set:a\nb:open::0:", "set:::::", "set:x:open::x:"),
     *(f"queue:{page}" for page in ("", "-1", "1" * 20)),
-    *("presets:1:2", "audit:0:::0:0:0:0:", "audit:0:0:0:100:0:0:0:"),
-    *(f"erase:{user}" for user in ("", "me", "1" * 21)),
+    *("presets:1:2", "audit:0:::0:0:0:0:", "audit:0:0:0:100:0:0:0:", "erase:", "erase:1"),
 ]
 
 
