@@ -52,7 +52,7 @@ class OfferedActions:
 
     A batch of `VARY_COUNT` is allowed if `vary`; some deployment takes the picture if it is `usable`. It is
     `postable` if it can be posted apart from its batch. The user may read everything about the run if it is
-    `detailed`.
+    `detailed`, start from it if it is `startable`, and use its inputs again if it is `repeatable`.
     """
 
     vary: bool = False
@@ -62,6 +62,7 @@ class OfferedActions:
     postable: bool = False
     follow_ups: tuple[FollowUp, ...] = ()
     startable: bool = True
+    repeatable: bool = True
     deletable: bool = True
     detailed: bool = True
 
@@ -111,6 +112,7 @@ def offered_actions(
     return replace(
         allowed,
         vary=deployment is not None and deployment.max_count >= VARY_COUNT,
+        repeatable=allowed.startable and run.erased_at is None,
         usable=usable and any(each.picture_input for each in deployments),
         follow_ups=follow_ups_of(run, deployments) if usable else (),
     )
@@ -168,11 +170,11 @@ def more_layout(
         about = Section(text, accessory=Thumbnail(pictures[0], spoiler=any(run.spoiler for run in batch)))
     run = next((run for run in batch if run.is_shown), first)
     if delete.whole:
-        is_repeatable = offered.startable and run.is_shown
+        is_repeatable = offered.repeatable and run.is_shown
         rows.append(
             [
                 *_button_if(is_repeatable, first, Action.REPEAT, f"Again ×{len(batch)}"),
-                *_button_if(offered.startable, first, Action.SAVE),
+                *_button_if(offered.repeatable, first, Action.SAVE),
                 run_button(first, Action.DETAILS),
             ]
         )
@@ -191,19 +193,20 @@ def _actions(run: Run, offered: OfferedActions, *, picture: bool) -> Row:
         *_button_if(offered.usable and picture, run, Action.USE),
         *_button_if(offered.postable, run, Action.POST),
         *_button_if(offered.shareable, run, Action.SHARE),
-        *_button_if(run.has_result and offered.startable and offered.detailed, run, Action.SAVE),
+        *_button_if(run.has_result and offered.repeatable and offered.detailed, run, Action.SAVE),
         *_button_if(offered.detailed, run, Action.DETAILS),
     ]
 
 
 def _picked_rows(run: Run, offered: OfferedActions, *, picture: bool) -> Iterator[Row]:
     if not run.has_result:
-        yield [*retry(run, of_all=False), run_button(run, Action.DETAILS)]
+        repeat = retry(run, of_all=False) if offered.repeatable else []
+        yield [*repeat, run_button(run, Action.DETAILS)]
         return
     found = follow_ups(run, offered, files_of(run) if run.is_shown else ())
     yield found[:ACTIONS]
     yield _select(run, found[ACTIONS:])
-    yield again(run, offered) if offered.startable else []
+    yield again(run, offered) if offered.repeatable else []
     yield _actions(run, offered, picture=picture)
     files = sum(output.url is not None for output in run.visible)  # they go together
     delete = run_button(run, Action.DELETE, f"Delete all {files}" if files > 1 else "")

@@ -124,7 +124,7 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
 @pytest.mark.parametrize(("deleted_at", "offered"), [(None, {"Details", "Delete"}), (ASKED, {"Details"})])
 def test_a_picked_run_offers_only_what_is_possible(deleted_at: datetime | None, offered: set[str]) -> None:
     """The viewer may not start anything."""
-    made, allowed = replace(DONE, count=2, deleted_at=deleted_at), OfferedActions(startable=False)
+    made, allowed = replace(DONE, count=2, deleted_at=deleted_at), OfferedActions(repeatable=False)
     layout = picked_layout(made, 2, "Flux", [], PreparedOutputs(), allowed)
     assert {each["label"] for each in components(layout) if "label" in each} == offered
 
