@@ -24,7 +24,7 @@ from simcord.preview._pages import _Page
 from simcord.preview._server import PreviewServer
 
 from demo.tour import TOUR
-from demo.world import SERVER, World
+from demo.world import OUTSIDE, SERVER, World
 
 _ADDED = [*Path(__file__).with_name("look").iterdir()]
 _TYPES = {".css": "text/css", ".js": "application/javascript", ".svg": "image/svg+xml"}
@@ -73,7 +73,7 @@ class Page:
 def changed_pages(world: World, pages: Sequence[Page]) -> Iterator[None]:
     """Change simcord's pages inside the block. Pages may still be added to the list meanwhile."""
     static, commands, look_up = PreviewServer._static, PreviewServer._commands, _Page._resolve_blob
-    act, decode, worker = Preview._action, MediaWorker._decode, MediaWorker()
+    act, publish, decode, worker = Preview._action, Preview._publish, MediaWorker._decode, MediaWorker()
     decoded: dict[bytes, asyncio.Task[Any]] = {}
 
     async def serve_changed(self: PreviewServer, request: web.Request) -> web.Response:
@@ -103,10 +103,14 @@ def changed_pages(world: World, pages: Sequence[Page]) -> Iterator[None]:
         async with world.turn:
             await world.catch_up()
             world.env._preview = self  # the page that sent the action
-            self._advance_presentation_time()  # otherwise "just now" reads "in 8 seconds"
             page = self._pages.get(context_id or "")
             newest = {} if page is None else {"published_revision": page.revision}
             return await act(self, context_id, {**body, **newest})
+
+    def publish_now(self: Preview, page: _Page, **reason: Any) -> None:
+        # simcord counts from the last refresh or its start, so that "just now" reads "in 8 seconds".
+        self.capture_time = OUTSIDE.now()
+        publish(self, page, **reason)
 
     async def decode_once(_worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
         # simcord decodes each file again for each user, in a new process, which takes seconds. Only the first
@@ -131,6 +135,7 @@ def changed_pages(world: World, pages: Sequence[Page]) -> Iterator[None]:
         ),
         patch.object(_Page, "_resolve_blob", look_up_linked),
         patch.object(Preview, "_action", act_now),
+        patch.object(Preview, "_publish", publish_now),
         patch.object(MediaWorker, "_decode", decode_once),
         patch.object(_component_projection, "_control_key", _unique(_component_projection._control_key)),
         patch.object(_action_plans, "_component_key", _unique(_action_plans._component_key)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -123,8 +124,10 @@ async def test_only_a_page_with_its_secret_shows_the_channels() -> None:
         assert [page["title"] for page in listed["pages"]] == TITLES
         assert [page["here"] for page in listed["pages"]] == [True, *[False] * 5]
         assert "/generate picture" in listed["pages"][0]["hint"]
-        review = Visitor(http, listed["pages"][TITLES.index("#review")]["url"])
+        review, now = Visitor(http, listed["pages"][TITLES.index("#review")]["url"]), datetime.now(UTC)
         await review.open()
+        # Relative times on a new page count from its opening.
+        assert datetime.fromisoformat(review.state["profile"]["presentationTime"]) >= now
         assert review.state["channel"]["name"] == REVIEW
         assert [viewer["name"] for viewer in review.state["viewers"]] == ["Mia"]
         for path in ("", "page.js", "page.css", "icon.svg"):
