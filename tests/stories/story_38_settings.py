@@ -31,10 +31,10 @@ async def story(stage: Stage, mona: Person, mike: Person, alice: Person) -> None
     await mike.sets("Results", gallery_channel=["#gallery"])
     await mona.sets("Limits per role", of="@role of alice", limits="None at all")
     await mona.sets("GPUs", of="H100", open_to_everybody=False, who_may_use_it=[], a_second_counts_as="2,5")
-    await mona.sets("New members", age_of_the_account__days="3651", time_on_this_server__days="-1")
+    await mona.sets("New members", minimum_account_age__days="3651", minimum_membership__days="-1")
     with stage.unseen():
         await stage.passes(60)
-    await mona.sets("New members", age_of_the_account__days="30", time_on_this_server__days="7")
+    await mona.sets("New members", minimum_account_age__days="30", minimum_membership__days="7")
     await mona.presses("Change", beside="**Words**")
     await mona.fills_in(words_and_phrases_to_add="**\nred   fox\na*b")
     await mona.presses("Edit again")

@@ -205,8 +205,18 @@ class Words(_Rules):
 class People(_Rules):
     """Minimum ages in days of accounts and memberships; 0 means no minimum."""
 
-    account_days: Days = _setting(0, "Age of the account", Number("any age", unit="day", empty=0))
-    member_days: Days = _setting(0, "Time on this server", Number("any time", unit="day", empty=0))
+    account_days: Days = _setting(
+        0,
+        "Minimum account age",
+        Number("any age", unit="day", empty=0),
+        "Younger accounts can't generate.",
+    )
+    member_days: Days = _setting(
+        0,
+        "Minimum membership",
+        Number("any time", unit="day", empty=0),
+        "Newer members can't generate.",
+    )
 
 
 class PictureRules(_Rules):
@@ -226,8 +236,8 @@ class PictureRules(_Rules):
         Level.NORMAL,
         "What is flagged",
         Choice(
-            (Level.STRICT, "Strict: also suggestive ones"),
-            (Level.NORMAL, "Normal: explicit and nudity"),
+            (Level.STRICT, "Strict (also suggestive ones)"),
+            (Level.NORMAL, "Normal (explicit and nudity)"),
             (Level.EXPLICIT, "Only explicit"),
         ),
         "Texts with a forbidden word are flagged, too",
