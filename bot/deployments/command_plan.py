@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from bot.deployments.choices import own_input
@@ -37,24 +37,17 @@ class OptionSpec:
     def autocomplete(self) -> bool:
         return self.name == PRESET or bool(self.item.option_choices() and not self.choices)
 
-
-def _option(item: Input, name: str = "") -> OptionSpec:
-    name = name or item.option
-    return OptionSpec(
-        name=name,
-        item=item,
-        description=item.hint,
-        required=item.required and name == item.option_names[0],
-        choices=item.option_choices() if len(item.choices) <= CHOICES else (),
-    )
+    @property
+    def size(self) -> int:
+        return len(self.name) + len(self.description) + _choices_size(self.choices)
 
 
 # The options that each deployment gets.
 _ABOUT_PRESET = "A saved set of inputs; what you type here overrides it"
 _ABOUT_PRIVATE = "Only you can see the result. Moderators can open it, too."
 _EXTRA = (
-    _option(own_input(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH)),
-    _option(own_input(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE)),
+    own_input(PRESET, InputKind.TEXT, _ABOUT_PRESET, max_length=NAME_LENGTH),
+    own_input(PRIVATE, InputKind.BOOLEAN, _ABOUT_PRIVATE),
 )
 MAX_COMMAND_SIZE = 8000
 MAX_SUBCOMMANDS = 25
@@ -80,8 +73,7 @@ class CommandSpec:
 
     @property
     def size(self) -> int:
-        texts = [text for option in self.options for text in (option.name, option.description)]
-        return sum(map(len, (self.name, self.description, *texts))) + sum(map(_choices_size, self.options))
+        return len(self.name) + len(self.description) + sum(option.size for option in self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +113,8 @@ class CommandPlan:
         return len(self.name) + len(self.description) + groups + sum(spec.size for spec in self.commands)
 
 
-def _choices_size(option: OptionSpec) -> int:
-    return sum(len(name) + len(str(value)) for name, value in option.choices)
+def _choices_size(choices: Sequence[OptionChoice]) -> int:
+    return sum(len(name) + len(str(value)) for name, value in choices)
 
 
 def plan_commands(deployments: Sequence[Deployment]) -> CommandPlan:
@@ -163,35 +155,36 @@ def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
 
 
 def _plan(deployments: Sequence[Deployment], limit: int, length: int, list_size: int) -> CommandPlan:
-    def fitted(option: OptionSpec) -> OptionSpec:
-        option = replace(option, description=shorten(option.description, length))
-        if _choices_size(option) <= list_size:
-            return option
-        return replace(option, choices=())
-
-    commands = tuple(
-        CommandSpec(
-            name=item.name,
-            description=shorten(item.description or item.name, DESCRIPTION_LENGTH),
-            options=tuple(map(fitted, _options_of(item, limit))),
-            group=item.group,
+    def option(item: Input, name: str) -> OptionSpec:
+        choices = item.option_choices() if len(item.choices) <= CHOICES else ()
+        return OptionSpec(
+            name=name,
+            item=item,
+            description=shorten(item.hint, length),
+            required=item.required and name == item.option_names[0],
+            choices=choices if _choices_size(choices) <= list_size else (),
         )
-        for item in deployments
-    )
-    return CommandPlan(commands)
+
+    commands = []
+    for each in deployments:
+        about = shorten(each.description or each.name, DESCRIPTION_LENGTH)
+        options = [option(item, name) for item, name in _options_of(each, limit)]
+        options.sort(key=lambda option: not option.required)
+        commands.append(CommandSpec(name=each.name, description=about, options=(*options,), group=each.group))
+    return CommandPlan((*commands,))
 
 
-def _options_of(deployment: Deployment, limit: int) -> tuple[OptionSpec, ...]:
-    """Return a deployment's options: the required ones, then those of its other inputs, then the bot's own.
+def _options_of(deployment: Deployment, limit: int) -> Sequence[tuple[Input, str]]:
+    """Return the inputs that get options, with their names: the deployment's, then the bot's own.
 
     `limit` counts all options; inputs that don't fit are set through `more`, optional ones first. Attachments
     can't be set that way, so they get options even beyond `limit`. Raises StartupError if there are too many.
     """
-    gpu = [_option(deployment.gpu_input)] if len(deployment.gpus) > 1 else []
-    count = [_option(deployment.count_input)] if deployment.max_count > 1 else []
-    bot_options = [*gpu, *count, *_EXTRA]
+    gpu = [deployment.gpu_input] if len(deployment.gpus) > 1 else []
+    count = [deployment.count_input] if deployment.max_count > 1 else []
+    own = [*gpu, *count, *_EXTRA]
     offered, files = deployment.offered, sum(item.takes_file for item in deployment.offered)
-    space, inputs = limit - len(bot_options), offered
+    space, inputs = limit - len(own), offered
     if len(offered) > space:
         ranked = sorted(offered, key=lambda item: (not item.takes_file, not item.required))
         kept = {item.key for item in ranked[: max(space - 1, files)]}
@@ -199,17 +192,17 @@ def _options_of(deployment: Deployment, limit: int) -> tuple[OptionSpec, ...]:
         if overflow := [item for item in offered if item.key not in kept]:
             about = say("option_more", names=", ".join(item.option for item in overflow))
             fields = {"max_length": TEXT_LENGTH, "required": any(item.required for item in overflow)}
-            bot_options.append(_option(own_input(MORE, InputKind.TEXT, about, **fields)))
-    if len(bot_options) + len(inputs) > _OPTIONS:
+            own.append(own_input(MORE, InputKind.TEXT, about, **fields))
+    if len(own) + len(inputs) > _OPTIONS:
         raise StartupError(
             f"deployment '{deployment.name}' has {files} file inputs and Discord takes {_OPTIONS} options; "
             "hide some in deployments.toml"
         )
     # An input for several attachments gets several options while there is space.
-    spare = max(0, limit - len(bot_options) - len(inputs))
-    specs: list[OptionSpec] = []
+    spare = max(0, limit - len(own) - len(inputs))
+    named: list[tuple[Input, str]] = []
     for item in inputs:
         names = item.option_names[: spare + 1]
         spare -= len(names) - 1
-        specs += (_option(item, name) for name in names)
-    return tuple(sorted([*specs, *bot_options], key=lambda spec: not spec.required))
+        named += ((item, name) for name in names)
+    return [*named, *((item, item.option) for item in own)]

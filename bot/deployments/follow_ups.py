@@ -166,19 +166,17 @@ def find_follow_up(deployments: Sequence[Deployment], source: Deployment | None,
     return next((each for each in (*own, *others) if each.reference == ref), None)
 
 
-def carried(
-    run: Run, source: Deployment, pairs: Iterable[tuple[str, Sequence[str]]]
-) -> dict[str, InputValue]:
+def carried(run: Run, source: Deployment, named: Iterable[tuple[str, Input]]) -> dict[str, InputValue]:
     """Return inputs of a run under the keys of another deployment.
 
-    `pairs` are an input's name and its keys there. If the prompt was left out, `run.prompt` is the default of
-    `source`, which the result shows.
+    `named` are an input's name and that input there. If the prompt was left out, `run.prompt` is the default
+    of `source`, which the result shows.
     """
     values: dict[str, InputValue] = {}
-    for name, keys in pairs:
+    for name, target in named:
         if (item := named_input(source, name)) is None:
             continue
-        for own, key in zip(item.backend_keys, keys, strict=False):
+        for own, key in zip(item.backend_keys, target.backend_keys, strict=False):
             value = run.inputs.get(own, run.prompt if item.is_prompt else None)
             if value is not None:
                 values[key] = value
@@ -186,9 +184,8 @@ def carried(
 
 
 def starting_values(follow_up: FollowUp, target: Deployment, source: Deployment, run: Run) -> Values:
-    items = ((name, named_input(target, name)) for name in follow_up.carry)
-    pairs = ((name, item.backend_keys) for name, item in items if item is not None)
-    return {**carried(run, source, pairs), **follow_up.inputs}
+    named = [(name, item) for name in follow_up.carry if (item := named_input(target, name))]
+    return {**carried(run, source, named), **follow_up.inputs}
 
 
 def asked_inputs(follow_up: FollowUp, target: Deployment, inputs: Values) -> list[Input]:

@@ -80,8 +80,8 @@ async def with_picture(app: App, actor: Actor, name: str, key: str) -> Draft:
     async for made, its_deployment in _with_ancestors(app, actor, source):
         if its_deployment.prompt is not None:
             items = [item for item in target.offered if not item.takes_file and not item.is_seed]
-            pairs = [("prompt" if item.is_prompt else item.option, item.backend_keys) for item in items]
-            inputs = carried(made, its_deployment, pairs)
+            named = [("prompt" if item.is_prompt else item.option, item) for item in items]
+            inputs = carried(made, its_deployment, named)
             for each in items:
                 values |= each.own(inputs) if each.fits(inputs) else {}
             break
