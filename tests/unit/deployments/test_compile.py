@@ -126,7 +126,7 @@ def test_the_files_inputs_stand_first_in_its_order_and_then_the_prompt() -> None
         ({}, None, GPUS, None),
         ({"gpus": ["T4", "B200"], "default_gpu": "B200"}, None, ("T4", "B200"), "B200"),
         ({"gpus": ["T4"]}, None, ("T4",), "T4"),
-        # A pinned GPU leaves no choice unless the file gives one.
+        # A pinned GPU leaves no choice.
         ({}, "A10G", ("A10G",), None),
         ({"gpus": ["T4", "H100"]}, "A10G", ("A10G",), None),
     ],
