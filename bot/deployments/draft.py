@@ -145,7 +145,7 @@ def mistaken_options(error: BotError) -> frozenset[str]:
     """Return the names of the options whose values an error is about."""
     errors = error.errors if isinstance(error, InputErrors) else (error,)
     named = frozenset(str(each.params["option"]) for each in errors if "option" in each.params)
-    if error.code in _ABOUT_GPU:
+    if error.code in _ABOUT_GPU and error.params.get("left") != 0:  # with 0 seconds left, none fits
         return named | {GPU}
     return named | {COUNT} if error.code.endswith("_count") else named
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.choices import input_of
+from bot.deployments.draft import mistaken_options
 from bot.deployments.files import check_content, check_file, needs_content
 from bot.deployments.inputs import Input
 from bot.deployments.merge import merge, parse_more, seed_range
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
+from bot.domain.errors import InputError, RefusedError
 from bot.gateway.interactions import suggestions
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import choice, deployment, node
@@ -227,3 +228,8 @@ def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
 
     assert [drawn_from(), drawn_from(min=0)] == [(3, 2**53 - 1), (0, 2**53 - 1)]
     assert [drawn_from(min=-5, max=9), drawn_from(min=-5, max=-2)] == [(0, 9), (-5, -2)]
+
+
+def test_another_gpu_helps_unless_no_seconds_are_left() -> None:
+    found = [mistaken_options(RefusedError("budget_gpu", left=left)) for left in (20, 0)]
+    assert found == [{"gpu"}, set()]
