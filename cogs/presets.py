@@ -113,14 +113,13 @@ async def _defaults(interaction: Interaction) -> list[str]:
     app, channel_id = interaction.client.app, settings_channel_id(interaction)
     actor = actor_of(interaction)
     usable = await presets.defaults(app, actor)
-    channel = usable.channel
     sentences = [f"For you, {_started(app.catalogue, each)}." for each in usable.own]
     sentences = sentences or [
         "You have no default of your own. Type `/preset default` with a `name` to set one."
     ]
-    if channel is not None:
-        by = f", set by <@{channel.set_by}>" if channel.set_by is not None else ""
-        sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, channel.preset)}{by}.")
+    if usable.channel is not None:
+        by = f", set by <@{usable.set_by}>" if usable.set_by is not None else ""
+        sentences.append(f"In <#{channel_id}>, {_started(app.catalogue, usable.channel)}{by}.")
     elif actor.origin.guild_id is not None:
         sentences.append(f"<#{channel_id}> has no default preset.")
     if usable.defaults:

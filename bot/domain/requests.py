@@ -184,16 +184,3 @@ class Preset:
     created_at: datetime
     created_by: int | None
     is_default: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelDefault:
-    """A channel's default preset, the time when it was set, and the user who set it.
-
-    `set_by` is None if the user has erased their data.
-    """
-
-    channel_id: int
-    preset: Preset
-    set_at: datetime | None = None
-    set_by: int | None = None

@@ -32,7 +32,7 @@ class Editor:
 async def read(app: App, editor: Editor) -> tuple[ServerRules, SettingsContext]:
     guild_id = editor.guild_id
     rules, unreadable = await app.store.rules.read(guild_id)
-    presets = {d.channel_id: d.preset.name for d in await app.store.presets.channel_defaults(guild_id)}
+    presets = await app.store.presets.channel_defaults(guild_id)
     context = replace(editor.context, unreadable=unreadable, default_presets=presets)
     if rules.words.automod is False or not context.manages_server:
         return rules, context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -29,26 +29,29 @@ from bot.database.row_locks import lock, lock_rows
 from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.text import escape_line, folded
 from bot.store.audit import add_entries
 
 MAX_PRESETS = {Holder.PERSON: 25, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
-_OF_DEFAULT = (channel_defaults.c.channel_id, channel_defaults.c.set_at, channel_defaults.c.set_by)
 
 
 class Usable(NamedTuple):
-    """Presets to use: those with a name, the user's own defaults, and the channel's default, or None."""
+    """Presets to use: those with a name, the user's own defaults, and the channel's default, or None.
+
+    `set_by` is the user who set that, or None if they have erased their data.
+    """
 
     named: Sequence[Preset]
     own: Sequence[Preset]
-    channel: ChannelDefault | None
+    channel: Preset | None
+    set_by: int | None
 
     @property
     def defaults(self) -> list[Preset]:
         """Return the presets that apply to requests that name none, of which the first take precedence."""
-        return [*self.own, *([self.channel.preset] if self.channel is not None else [])]
+        return [*self.own, *filter(None, [self.channel])]
 
 
 class PresetStore(Repository):
@@ -77,7 +80,7 @@ class PresetStore(Repository):
         connection.execute(insert(presets).values(values))
         if server:
             states = ("none", "saved") if earlier is None else ("saved", "replaced")
-            change = (f"Preset {_shown(preset)}", *states)
+            change = (f"Preset {_shown(preset.name)}", *states)
             more = {"guild_id": preset.holder_id, "actor_id": preset.created_by, "at": now}
             _add_entry(connection, change, **more, deployment=preset.deployment)
         return earlier
@@ -98,7 +101,7 @@ class PresetStore(Repository):
             uses = (table.guild_id == holder_id) & (table.folded == folded(preset.name))
             ids = lock_rows(connection, table.channel_id, uses)
             connection.execute(delete(channel_defaults).where(table.channel_id.in_(ids), uses))
-            change = (f"Preset {_shown(preset)}", "saved", "deleted")
+            change = (f"Preset {_shown(preset.name)}", "saved", "deleted")
             more = {"guild_id": holder_id, "actor_id": by, "at": now}
             _add_entry(connection, change, **more, deployment=preset.deployment)
         return True
@@ -122,17 +125,17 @@ class PresetStore(Repository):
         wanted = _held_by(Holder.SERVER, guild_id) & _named(name or "")
         preset = _one(connection, wanted) if name is not None else None
         here = channel_defaults.c.channel_id == channel_id
-        row = connection.execute(_of_channels(guild_id).where(here)).first()
-        before = _preset(row) if row is not None else None
+        row = connection.execute(_defaults_of(guild_id).where(here)).first()
+        before = row.name if row is not None else None
         if preset is None and (name is not None or before is None):
             return False
-        if preset is not None and before is not None and folded(before.name) == folded(preset.name):
+        if preset is not None and before is not None and folded(before) == folded(preset.name):
             return True
         connection.execute(delete(channel_defaults).where(here, channel_defaults.c.guild_id == guild_id))
         if preset is not None:
             values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(preset.name)}
             connection.execute(insert(channel_defaults).values(**values, set_at=now, set_by=by))
-        change = ("Default preset", _shown(before), _shown(preset))
+        change = ("Default preset", _shown(before), _shown(preset.name if preset is not None else None))
         more = {"guild_id": guild_id, "actor_id": by, "at": now}
         where, deployment = {"channel": f"<#{channel_id}>"}, preset.deployment if preset is not None else None
         _add_entry(connection, change, **more, details=where, deployment=deployment)
@@ -156,9 +159,10 @@ class PresetStore(Repository):
         return True
 
     @reads
-    def channel_defaults(self, connection: Connection, guild_id: int) -> Sequence[ChannelDefault]:
-        query = _of_channels(guild_id).order_by(channel_defaults.c.channel_id)
-        return [_default(row) for row in connection.execute(query)]
+    def channel_defaults(self, connection: Connection, guild_id: int) -> Mapping[int, str]:
+        """Return the names of the default presets of a server's channels."""
+        query = _defaults_of(guild_id).order_by(channel_defaults.c.channel_id)
+        return {row.channel_id: row.name for row in connection.execute(query)}
 
     @reads
     def visible(self, connection: Connection, user_id: int, guild_id: int | None) -> Sequence[Preset]:
@@ -186,18 +190,19 @@ def _one(connection: Connection, which: ColumnElement[bool]) -> Preset | None:
     return _preset(row) if row is not None else None
 
 
-def _of_channels(guild_id: int) -> Select[Any]:
-    joined = presets.join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
-    in_server = channel_defaults.c.guild_id == guild_id
-    columns = (*_COLUMNS, *_OF_DEFAULT)
-    return select(*columns).select_from(joined).where(in_server, _held_by(Holder.SERVER, guild_id))
+def _defaults_of(guild_id: int) -> Select[Any]:
+    return (
+        select(channel_defaults.c.channel_id, presets.c.name)
+        .join(presets, channel_defaults.c.folded == presets.c.folded)
+        .where(channel_defaults.c.guild_id == guild_id, _held_by(Holder.SERVER, guild_id))
+    )
 
 
 _OWN_FIRST = case((presets.c.holder == Holder.PERSON, 0), else_=1)
 _is_named = presets.c.folded == bindparam("named")
 _is_default_here = channel_defaults.c.channel_id.is_not(None)
 _USABLE: Select[Any] = (
-    select(*_COLUMNS, presets.c.folded, *_OF_DEFAULT)
+    select(*_COLUMNS, presets.c.folded, channel_defaults.c.channel_id, channel_defaults.c.set_by)
     .outerjoin_from(
         presets,
         channel_defaults,
@@ -236,12 +241,9 @@ def read_usable(
     return Usable(
         named=[_preset(row) for row in rows if row.folded == text],
         own=[_preset(row) for row in rows if row.is_default],
-        channel=_default(of_channel) if of_channel is not None else None,
+        channel=_preset(of_channel) if of_channel is not None else None,
+        set_by=of_channel.set_by if of_channel is not None else None,
     )
-
-
-def _default(row: Row[Any]) -> ChannelDefault:
-    return ChannelDefault(preset=_preset(row), **{each.name: row._mapping[each] for each in _OF_DEFAULT})
 
 
 def _preset(row: Row[Any]) -> Preset:
@@ -255,5 +257,5 @@ def _add_entry(connection: Connection, change: Sequence[str], **more: Any) -> No
     add_entries(connection, AuditEntry(action=AuditAction.SETTINGS, details=details, **more))
 
 
-def _shown(preset: Preset | None) -> str:
-    return escape_line(preset.name, NAME_LENGTH) if preset is not None else "none"
+def _shown(name: str | None) -> str:
+    return escape_line(name, NAME_LENGTH) if name is not None else "none"

@@ -13,7 +13,7 @@ from discord.utils import format_dt
 
 from bot.deployments.model import ShownInputs
 from bot.domain.moderation import Block
-from bot.domain.requests import NAME_LENGTH, ChannelDefault, Holder, Preset
+from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.results import PAGE_SIZE, RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
@@ -48,12 +48,11 @@ def presets_layout(
     *,
     title: Callable[[str], str],
     inputs: Callable[[Preset], ShownInputs],
-    default: ChannelDefault | None = None,
+    default: Preset | None = None,
 ) -> LayoutView:
     listed = []
     for preset in presets[:PAGE_SIZE]:
-        of_channel = default is not None and preset == default.preset
-        mark = "your default" if preset.is_default else "the default here" if of_channel else ""
+        mark = "your default" if preset.is_default else "the default here" if preset == default else ""
         listed.append(_preset_line(preset, title, inputs(preset), mark))
     nothing = "There are none yet. `/preset save` makes one from your latest request."
     row = pager(PresetsId(page), presets, ("Back", "More"))
