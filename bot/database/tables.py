@@ -125,7 +125,6 @@ requests = Table(
     # the ids of the deployments that made the files which the runs take; see domain.requests
     Column("file_deployments", JSON, nullable=False),
     # how to reply
-    Column("application_id", BigInteger, nullable=False),
     Column("interaction_id", BigInteger),
     Column("interaction_token", CleanText),
     Column("interaction_expires_at", UtcDateTime),

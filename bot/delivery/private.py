@@ -67,6 +67,4 @@ async def _send(
         offered = offered_actions(batch[0], app.catalogue.all())
         messages = outcome(Batch(batch, prepared), title, offered).messages()
     for message in messages:
-        await app.discord.send_in_interaction(
-            origin.application_id, origin.interaction_token, message, ephemeral=True
-        )
+        await app.discord.send_in_interaction(origin.interaction_token, message, ephemeral=True)

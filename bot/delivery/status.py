@@ -138,7 +138,7 @@ async def remove(app: App, claim: Claim) -> None:
         return
     if token is not None:
         with suppress(Unreachable):
-            await app.discord.delete_original(run.application_id, token, status)
+            await app.discord.delete_original(token, status)
             return
     if run.needs_interaction or (status is None and run.interaction_token is None):
         return
@@ -160,7 +160,7 @@ async def edit(app: App, claim: Claim, message: OutgoingMessage) -> int | None:
     try:
         if token is not None:
             try:
-                return await app.discord.edit_original(run.application_id, token, message_id, message)
+                return await app.discord.edit_original(token, message_id, message)
             except Unreachable:
                 if only_by_interaction:
                     raise

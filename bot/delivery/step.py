@@ -131,9 +131,9 @@ class Step:
             await discord.edit(MessageRef(run.channel_id, answer), outgoing, ())
             return answer
         if part.index == 0:
-            return await discord.edit_original(run.application_id, token, answer, outgoing)
+            return await discord.edit_original(token, answer, outgoing)
         # Discord takes no nonce here, so a repetition may post it twice, which is better than not at all.
-        return await discord.send_in_interaction(run.application_id, token, outgoing, ephemeral=run.private)
+        return await discord.send_in_interaction(token, outgoing, ephemeral=run.private)
 
     async def delete(self, refs: Iterable[MessageRef]) -> list[MessageRef]:
         """Delete messages, and return those that Discord doesn't let the bot delete now."""

@@ -103,34 +103,35 @@ class DiscordCalls:
     def __init__(self, client: discord.Client) -> None:
         self.client = client
 
+    def _interaction(self, token: str) -> discord.Webhook:
+        return discord.Webhook.partial(self.client.application_id or 0, token, client=self.client)
+
     async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str, mark: int) -> int:
         """Post a message and return its id. `mark` is the component id by which `search` finds it."""
         payload, channel = _payload(outgoing, mark), self.client.get_partial_messageable(channel_id)
         with mapped():
             return (await channel.send(**payload, nonce=nonce)).id
 
-    async def edit_original(
-        self, application_id: int, token: str, message_id: int | None, outgoing: OutgoingMessage
-    ) -> int:
+    async def edit_original(self, token: str, message_id: int | None, outgoing: OutgoingMessage) -> int:
         """Edit a command's answer through its interaction token, and return the message's id.
 
         `message_id` may be None if it isn't known.
         """
-        webhook = discord.Webhook.partial(application_id, token, client=self.client)
+        webhook = self._interaction(token)
         payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files")
         with mapped():
             return (await webhook.edit_message(_original(message_id), **payload)).id
 
     async def send_in_interaction(
-        self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
+        self, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
     ) -> int:
         """Send another message through an interaction and return its id.
 
         In a user install, an interaction allows at most five such messages. Discord takes no nonce here, so
         retrying after a lost answer may post the message twice.
         """
-        webhook = discord.Webhook.partial(application_id, token, client=self.client)
+        webhook = self._interaction(token)
         # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
         webhook.type = discord.WebhookType.application
         with mapped():
@@ -163,8 +164,8 @@ class DiscordCalls:
         with mapped():
             await channel.get_partial_message(ref.message_id).delete()
 
-    async def delete_original(self, application_id: int, token: str, message_id: int | None) -> None:
-        webhook = discord.Webhook.partial(application_id, token, client=self.client)
+    async def delete_original(self, token: str, message_id: int | None) -> None:
+        webhook = self._interaction(token)
         with mapped():
             await webhook.delete_message(_original(message_id))
 

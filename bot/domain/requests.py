@@ -44,7 +44,6 @@ class Origin:
 
     guild_id: int | None
     channel_id: int
-    application_id: int
     interaction_id: int | None = None
     interaction_token: str = field(repr=False)
     interaction_expires_at: datetime

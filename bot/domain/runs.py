@@ -140,7 +140,6 @@ class Run:
     index: int = 0
     count: int = 1
 
-    application_id: int = 0
     interaction_id: int | None = None
     interaction_token: str | None = field(default=None, repr=False)
     interaction_expires_at: datetime | None = None

@@ -52,7 +52,6 @@ def actor_of(interaction: Interaction) -> Actor:
     origin = Origin(
         guild_id=None if user_install else interaction.guild_id,
         channel_id=interaction.channel_id or 0,
-        application_id=interaction.application_id,
         interaction_id=interaction.id,
         interaction_token=interaction.token,
         # By our clock, which may differ from Discord's.

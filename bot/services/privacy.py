@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a
 # request, and their channels, are the moderators' own data.
 _OMITTED = frozenset(
-    {"requester_id", "deployment_id", "application_id", "upload_limit", "status_message_id"}
+    {"requester_id", "deployment_id", "upload_limit", "status_message_id"}
     | {"interaction_id", "interaction_token", "interaction_expires_at"}
     | {"progress", "queue_position", "claim_id", "checks"}
     | {"deadline_seconds", "run_timeout", "weight", "reserved_seconds"}

@@ -50,11 +50,10 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
     first, active = batch[0], [run for run in batch if not run.final]
     # The answer to a request that waits for approval is ephemeral, so it may quote the prompt.
     only_requester = first.state is RunState.AWAITING_APPROVAL
-    noted = next((run for run in (first, *active) if run.status_note), first)
-    note = noted.status_note or ""
-    if not note and noted.needs_interaction:
+    note = first.status_note or ""
+    if not note and first.needs_interaction:
         # Only the interaction can update the message, for a while.
-        note = "answer_private_lives" if noted.private else "answer_lives"
+        note = "answer_private_lives" if first.private else "answer_lives"
     heading = f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}"
     seen_by = ""
     if only_requester:

@@ -36,7 +36,7 @@ async def stored_run(
     """Insert a run in some state with an outcome and return its key."""
     asked = request(
         requester_id=person,
-        **asdict(place(guild_id=guild, channel_id=2, application_id=3, interaction_expires_at=at)),
+        **asdict(place(guild_id=guild, channel_id=2, interaction_expires_at=at)),
         created_at=at,
         seed=7,
     )

@@ -65,7 +65,6 @@ def place(**changes: Any) -> Origin:
         **{
             "guild_id": 1 << 62,
             "channel_id": (1 << 62) + 1,
-            "application_id": (1 << 62) + 2,
             "interaction_token": "an-interaction-token",
             "interaction_expires_at": NOW + timedelta(minutes=15),
             "upload_limit": 10 << 20,

@@ -24,7 +24,6 @@ def place(guild_id: int | None = 7, **changes: Any) -> Origin:
     """Return the origin of a request."""
     plain = {
         "channel_id": 2,
-        "application_id": 3,
         "interaction_token": "hush",
         "interaction_expires_at": NOW + timedelta(minutes=15),
         "upload_limit": 1,
