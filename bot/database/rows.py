@@ -162,7 +162,7 @@ def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple
 
 is_pending = messages.c.wanted_rev > messages.c.shown_rev
 # A message that starts again: with all its files, at the first place.
-FRESH: Mapping[str, object] = {"form": 0, "place": 0, "failures": 0, "offered": False, "deleted_by": None}
+FRESH: Mapping[str, object] = {"form": 0, "place": None, "failures": 0, "offered": False, "deleted_by": None}
 _OF_REQUESTS = (
     select(messages)
     .where(messages.c.request_key.in_(bindparam("keys", expanding=True)))
@@ -236,7 +236,8 @@ def read_messages(connection: Connection, keys: Collection[str]) -> Mapping[str,
     found: dict[str, dict[tuple[Kind, int], Message]] = defaultdict(dict)
     for row in connection.execute(_OF_REQUESTS, {"keys": list(keys)}):
         values = {name: row._mapping[name] for name in Message.__slots__}
-        values |= {"kind": Kind(row.kind), "form": Form(row.form), "place": Place(row.place)}
+        place = Place(row.place) if row.place is not None else None
+        values |= {"kind": Kind(row.kind), "form": Form(row.form), "place": place}
         found[row.request_key][values["kind"], row.number] = Message(**values)
     return found
 

@@ -257,7 +257,7 @@ messages = Table(
     Column("stale", AsJson(tuple[MessageRef, ...]), nullable=False),
     Column("attempt", AsJson(Attempt)),
     Column("form", Integer, nullable=False, server_default="0"),
-    Column("place", Integer, nullable=False, server_default="0"),
+    Column("place", Integer),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("due_at", UtcDateTime, nullable=False),  # when it may be changed, if it is out of date
     Column("since", UtcDateTime, nullable=False),  # when the last revision was wanted

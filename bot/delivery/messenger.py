@@ -23,18 +23,7 @@ from bot.delivery.step import LEASE, Step, Superseded
 from bot.discord_api.calls import DiscordHealth, Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
-from bot.domain.messages.records import (
-    COPIES,
-    EDITS,
-    OUTCOMES,
-    Claim,
-    Form,
-    Kind,
-    Message,
-    Place,
-    Release,
-    Shows,
-)
+from bot.domain.messages.records import COPIES, OUTCOMES, Claim, Form, Kind, Message, Place, Release, Shows
 from bot.domain.picture_check import UNREACHABLE
 from bot.domain.runs import RunState
 from bot.media.download import temporary_folder
@@ -188,7 +177,7 @@ class Messenger:
         failures = message.failures - FAILURE + weight
         pause = pause_after(failures, self._app.outside.random) if pause is None else pause
         if weight and failures >= MAX_FAILURES:
-            message, failures, pause = _simpler(message, step.claim, now), 0, timedelta()
+            message, failures, pause = _simpler(message, step.claim), 0, timedelta()
         step.claim = step.claim.with_message(replace(message, failures=failures))
         self._release(step, now + pause, shown=False)
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
@@ -216,7 +205,7 @@ class Messenger:
         message = step.claim.message
         for _ in range(MAX_FAILURES, message.failures, FAILURE):
             # Earlier attempts at it have ended the process.
-            message = replace(_simpler(message, step.claim, step.claim.first.created_at), failures=FAILURE)
+            message = replace(_simpler(message, step.claim), failures=FAILURE)
         step.claim = step.claim.with_message(message)
         await step.find_lost()
         act = await self._climb(step)
@@ -228,9 +217,9 @@ class Messenger:
         return act
 
     async def _climb(self, step: Step) -> Act | None:
-        place = start(step.claim.message, step.claim.runs, self._app.now())
         withheld = await withheld_at(self._app, step.claim)
         while True:
+            place = start(step.claim.message, step.claim.runs)
             shows = wants(step.claim, withheld=place in withheld)
             act = decide(step.claim.message, shows)
             if act not in (Act.POST, Act.CONTINUE):
@@ -242,9 +231,8 @@ class Messenger:
                 await self._give_up(step)
                 return None
             try:
-                if not await self._post(step, place, shows, act):
-                    place = start(step.claim.message, step.claim.runs, self._app.now())
-                    continue
+                if await self._post(step, place, shows, act):
+                    return act
             except Unreachable as error:
                 log.info("place %s failed: %s", place.name.lower(), error, extra={"run": step.key})
                 # Earlier failures still count: files that failed three times are linked, instead of being
@@ -252,9 +240,6 @@ class Messenger:
                 is_refused = isinstance(error, Refused)
                 next_message = climb(step.claim.message, place, step.claim.runs, about_message=is_refused)
                 step.claim = step.claim.with_message(next_message)
-                place = next_message.place
-            else:
-                return act
 
     async def _post(self, step: Step, place: Place, shows: Shows, act: Act) -> bool:
         """Post a message; return False if a check of its outputs has changed what it should show."""
@@ -266,7 +251,7 @@ class Messenger:
             task = compose.Task(step.claim, place, shows, act, Path(folder), deadline, checked)
             parts = await compose.parts(self._app, task)
             await step.post(place, shows, parts, continues=act is Act.CONTINUE)
-        self._health.heard(posted=place not in EDITS)
+        self._health.heard(posted=place is not Place.ANSWER)
         return True
 
     async def _wait(self, step: Step) -> None:
@@ -321,5 +306,5 @@ class Messenger:
         return "kept" if withheld else "done"
 
 
-def _simpler(message: Message, claim: Claim, now: datetime) -> Message:
-    return climb(message, start(message, claim.runs, now), claim.runs, about_message=True)
+def _simpler(message: Message, claim: Claim) -> Message:
+    return climb(message, start(message, claim.runs), claim.runs, about_message=True)

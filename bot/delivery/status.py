@@ -23,7 +23,7 @@ from bot.domain.fair_queue import (
     expected_start,
     may_be_estimated,
 )
-from bot.domain.messages.records import EDITS, Claim, Kind, MessageRef, component_id
+from bot.domain.messages.records import Claim, Kind, MessageRef, Place, component_id
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import status_message, undelivered_message
@@ -134,7 +134,7 @@ async def remove(app: App, claim: Claim) -> None:
     """Delete the status message, unless it shows the outcome."""
     run, shown = claim.first, {part.message_id for part in claim.message.posted}
     token, status = run.interaction_token_at(app.now()), run.status_message_id
-    if status in shown or any(part.place in EDITS for part in claim.message.posted):
+    if status in shown or any(part.place is Place.ANSWER for part in claim.message.posted):
         return
     if token is not None:
         with suppress(Unreachable):

@@ -10,18 +10,8 @@ from typing import Any
 
 from bot.context import App
 from bot.discord_api.calls import Gone, Unreachable
-from bot.domain.messages.records import (
-    COPIES,
-    EDITS,
-    Attempt,
-    Claim,
-    MessageRef,
-    Part,
-    Place,
-    Shows,
-    marker,
-    nonce,
-)
+from bot.domain.messages.decide import is_watched
+from bot.domain.messages.records import COPIES, Attempt, Claim, MessageRef, Part, Place, Shows, marker, nonce
 from bot.ui.message_parts import OutgoingMessage
 
 # If a messenger doesn't extend its lease for this long, another takes the request over.
@@ -54,7 +44,7 @@ class Step:
     async def find_lost(self) -> None:
         """Search for what an unconfirmed attempt has posted."""
         message = self.claim.message
-        if message.attempt is None or message.attempt.part.place in EDITS:
+        if message.attempt is None or message.attempt.part.place is Place.ANSWER:
             return
         at, part = message.attempt
         mark, known = marker(message, part), self.claim.known
@@ -80,12 +70,12 @@ class Step:
     ) -> None:
         """Post the parts of a message, each under an attempt. With `continues`, earlier ones are posted."""
         run, message = self.claim.first, self.claim.message
-        if place in EDITS and not run.needs_interaction and (len(parts) > 1 or not parts[0].layout):
+        if place is Place.ANSWER and not run.needs_interaction and (len(parts) > 1 or not parts[0].layout):
             raise Unreachable("the answer is one layout, and can't become several or a classic message")
         channel_id = run.channel_id
         if place is Place.DIRECT:
             channel_id = await self._app.discord.direct_channel(run.requester_id)
-        elif place not in EDITS:
+        elif place is not Place.ANSWER:
             channel_id = message.channel_id or channel_id
         first = len(message.posted) if continues else 0
         for index, outgoing in enumerate(parts, first):
@@ -121,12 +111,12 @@ class Step:
 
     async def _send(self, part: Part, outgoing: OutgoingMessage) -> int:
         run, message, discord = self.claim.first, self.claim.message, self._app.discord
-        if part.place not in EDITS:
+        if part.place is not Place.ANSWER:
             mark, once = marker(message, part), nonce(self.claim.run.key, message, part)
             return await discord.post(part.channel_id, outgoing, once, mark)
         token, answer = run.interaction_token_at(self._app.now()), run.status_message_id
         if token is None:
-            if part.place is not Place.IN_PLACE or answer is None or run.needs_interaction:
+            if not is_watched(self.claim.runs) or answer is None or run.needs_interaction:
                 raise Unreachable("the interaction's token has expired")
             await discord.edit(MessageRef(run.channel_id, answer), outgoing, ())
             return answer

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, or_, s
 from bot.database.engine import Repository, reads
 from bot.database.rows import earlier, read_messages, select_listed_runs, to_run
 from bot.database.tables import audit, is_any, runs
-from bot.domain.messages.records import EDITS, Kind, MessageRef, Messages
+from bot.domain.messages.records import Kind, MessageRef, Messages, Place
 from bot.domain.moderation import PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 
@@ -204,7 +204,7 @@ def _link(batch: Sequence[Run], messages: Messages) -> MessageRef | None:
     for message in (*late, outcome, messages.get((Kind.REVIEW, 0))):
         part = next(iter(message.posted), None) if message is not None else None
         is_open = part is not None and part.channel_id in (first.channel_id, first.review_channel_id)
-        if part is not None and is_open and not (needs_approval and part.place in EDITS):
+        if part is not None and is_open and not (needs_approval and part.place is Place.ANSWER):
             return part.ref
     if first.status_message_id is None or needs_approval:
         return None

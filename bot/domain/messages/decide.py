@@ -7,22 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum, auto
 from random import Random
 
-from bot.domain.messages.records import (
-    CARDS,
-    COPIES,
-    EDITS,
-    OUTCOMES,
-    Claim,
-    Form,
-    Kind,
-    Message,
-    Place,
-    Shows,
-)
+from bot.domain.messages.records import CARDS, COPIES, OUTCOMES, Claim, Form, Kind, Message, Place, Shows
 from bot.domain.runs import Run, RunState, is_hidden, is_told_elsewhere, is_turned_away
 
 # A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
@@ -33,18 +22,16 @@ _LONGEST_PAUSE = 600.0
 _WATCHED = timedelta(minutes=2)
 
 
-def start(message: Message, runs: Sequence[Run], now: datetime) -> Place:
+def start(message: Message, runs: Sequence[Run]) -> Place:
     """Return the place that is in use or, if there is none, the first possible one."""
     order = _order(message, runs)
     if message.kind not in OUTCOMES:
-        return _later(order, message.place, Place.CHANNEL)
+        return _later(order, message.place)
     if message.attempt is not None and message.attempt.part.rev == message.wanted_rev:
         return _later(order, message.place, message.attempt.part.place)
     if message.posted and not message.is_complete:
         return _later(order, message.place, message.posted[-1].place)
-    is_watched = message.kind is Kind.OUTCOME and all(_is_watched(run, now) for run in runs)
-    first = Place.CHANNEL if order[0] is Place.IN_PLACE and not is_watched else order[0]
-    least = order.index(_later(order, message.place, first))
+    least = order.index(_later(order, message.place))
     return next(place for place in order[least:] if _is_possible(place, message, runs[0]))
 
 
@@ -66,16 +53,19 @@ def climb(message: Message, place: Place, runs: Sequence[Run], *, about_message:
 
 
 _PRIVATE_FIRST = (Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS)
+_ANSWER_FIRST = (Place.ANSWER, Place.CHANNEL, Place.DIRECT, Place.RUNS)
 
 
 def _order(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
     is_private = is_turned_away(runs) or (is_hidden(runs) and not runs[0].needs_interaction)
-    return _PRIVATE_FIRST if message.kind is Kind.OUTCOME and is_private else tuple(Place)
+    if message.kind is Kind.OUTCOME and is_private:
+        return _PRIVATE_FIRST
+    return _ANSWER_FIRST if message.kind is Kind.OUTCOME and is_watched(runs) else tuple(Place)
 
 
-def _later(order: Sequence[Place], *places: Place) -> Place:
-    """Return the last of some places in this order. One that isn't in it counts as the first."""
-    return order[max(order.index(place) if place in order else 0 for place in places)]
+def _later(order: Sequence[Place], *places: Place | None) -> Place:
+    """Return the last of some places in this order. None counts as the first."""
+    return order[max(order.index(place) if place is not None else 0 for place in places)]
 
 
 def _is_possible(place: Place, message: Message, run: Run) -> bool:
@@ -84,23 +74,27 @@ def _is_possible(place: Place, message: Message, run: Run) -> bool:
         return place is Place.RUNS
     if place is Place.CHANNEL:
         return not run.needs_interaction
-    if place in EDITS:
+    if place is Place.ANSWER:
         # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
         begun = message.posted if not message.is_complete else ()
-        return message.kind is Kind.OUTCOME and all(part.place in EDITS for part in begun)
+        return message.kind is Kind.OUTCOME and all(part.place is Place.ANSWER for part in begun)
     return True
 
 
-def _is_watched(run: Run, now: datetime) -> bool:
+def is_watched(runs: Sequence[Run]) -> bool:
     """Return whether editing the answer is enough, so that no new message has to ping the requester.
 
-    This is the case if the run was refused and the request is less than two minutes old, or if the requester
-    cancelled the run and it has no result.
+    This is the case if each run was refused less than two minutes after the request, or if the requester
+    cancelled it and it has no result.
     """
-    if run.state is RunState.REFUSED:
-        return now - run.created_at < _WATCHED
-    by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
-    return by_requester and not run.partial
+
+    def is_expected(run: Run) -> bool:
+        if run.state is RunState.REFUSED:
+            return run.ended_at is not None and run.ended_at - run.created_at < _WATCHED
+        by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
+        return by_requester and not run.partial
+
+    return all(map(is_expected, runs))
 
 
 def pause_after(failures: int, random: Random) -> timedelta:

@@ -62,18 +62,15 @@ class Form(IntEnum):
 class Place(IntEnum):
     """Where a message is shown, in the order in which the places are usually tried.
 
-    IN_PLACE edits the answer because its requester is looking at it, and ANSWER because the channel is
-    closed. At RUNS, only `/runs` offers the result.
+    ANSWER edits the answer to the command. At RUNS, only `/runs` offers the result.
     """
 
-    IN_PLACE = 0
     CHANNEL = 1
     ANSWER = 2
     DIRECT = 3
     RUNS = 4
 
 
-EDITS = frozenset({Place.IN_PLACE, Place.ANSWER})
 # Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
 PER_CHANNEL = 2
 
@@ -127,7 +124,7 @@ class Message:
     stale: tuple[MessageRef, ...] = ()
     attempt: Attempt | None = None
     form: Form = Form.FILES
-    place: Place = Place.IN_PLACE
+    place: Place | None = None
     failures: int = 0
     channel_id: int | None = None
     with_prompt: bool = False

@@ -125,6 +125,7 @@ def test_how_discord_comes_to_show_it(posted: tuple[Part, ...], wanted: Shows, a
 
 F, P = Form, Place
 PRIVATE = {"private": True}
+AT_ONCE = {"state": S.REFUSED, "created_at": NOW, "ended_at": NOW}
 CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
 
 
@@ -136,9 +137,9 @@ CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
         (Kind.OUTCOME, {"state": S.REJECTED}, Place.DIRECT),
         (Kind.OUTCOME, {"state": S.REFUSED, "failure_code": "requester_blocked"}, Place.DIRECT),
         # Its requester is looking at the answer.
-        (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW}, Place.IN_PLACE),
-        (Kind.OUTCOME, {"state": S.REFUSED, "created_at": NOW - timedelta(minutes=2)}, Place.CHANNEL),
-        (Kind.OUTCOME, CANCELLED, Place.IN_PLACE),
+        (Kind.OUTCOME, AT_ONCE, Place.ANSWER),
+        (Kind.OUTCOME, {**AT_ONCE, "ended_at": NOW + timedelta(minutes=2)}, Place.CHANNEL),
+        (Kind.OUTCOME, CANCELLED, Place.ANSWER),
         (Kind.OUTCOME, {**CANCELLED, "failure_code": "run_cancelled"}, Place.CHANNEL),
         # What a cancelled run had made is new to its requester.
         (Kind.OUTCOME, {**CANCELLED, "partial": True}, Place.CHANNEL),
@@ -152,23 +153,23 @@ CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
     ],
 )
 def test_where_a_message_is_shown_first(kind: Kind, run: dict[str, Any], place: Place) -> None:
-    assert start(message(kind), [made_run(**run)], NOW) is place
+    assert start(message(kind), [made_run(**run)]) is place
 
 
 def test_an_attempt_is_finished_where_it_began() -> None:
     run = made_run()
     begun = Attempt(NOW, part(0, place=Place.DIRECT, rev=2))
-    assert start(message(attempt=begun), [run], NOW) is Place.DIRECT
-    assert start(message(attempt=begun, wanted_rev=3), [run], NOW) is Place.CHANNEL
+    assert start(message(attempt=begun), [run]) is Place.DIRECT
+    assert start(message(attempt=begun, wanted_rev=3), [run]) is Place.CHANNEL
     begun_in_part = message(Kind.OUTCOME, part(of=2, place=Place.DIRECT))
-    assert start(begun_in_part, [run], NOW) is Place.DIRECT
-    assert start(message(Kind.OUTCOME, part(place=Place.DIRECT)), [run], NOW) is Place.CHANNEL
+    assert start(begun_in_part, [run]) is Place.DIRECT
+    assert start(message(Kind.OUTCOME, part(place=Place.DIRECT)), [run]) is Place.CHANNEL
     # A batch of which one run was cancelled still pings.
-    assert start(message(), [run, made_run(**CANCELLED)], NOW) is Place.CHANNEL
+    assert start(message(), [run, made_run(**CANCELLED)]) is Place.CHANNEL
     for each in (message(), message(Kind.SHARE), message(attempt=begun), begun_in_part):
-        assert start(replace(each, place=Place.RUNS), [run], NOW) is Place.RUNS
+        assert start(replace(each, place=Place.RUNS), [run]) is Place.RUNS
     # The answer shows no part of what was posted elsewhere.
-    in_place = replace(FIRST, place=P.IN_PLACE)
+    in_place = replace(FIRST, place=P.ANSWER)
     for posted, after in ((FIRST, P.DIRECT), (in_place, P.ANSWER), (part(), P.ANSWER)):
         climbed = climb(message(Kind.OUTCOME, posted), P.CHANNEL, [run], about_message=False)
         assert climbed.place is after
@@ -184,7 +185,7 @@ REFUSED, CLOSED = "refused", "closed"
         (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.FILES, P.DIRECT), REFUSED, (F.LINKS, P.DIRECT)),
         # A place that is closed is left at once.
-        (Kind.OUTCOME, {}, (F.FILES, P.IN_PLACE), CLOSED, (F.FILES, P.CHANNEL)),
+        (Kind.OUTCOME, CANCELLED, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.CHANNEL)),
         (Kind.OUTCOME, {}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.DIRECT)),
         (Kind.LATE, {}, (F.FILES, P.CHANNEL), CLOSED, (F.FILES, P.DIRECT)),
         # A card is tried without its files, whatever the reason, and has one place.
