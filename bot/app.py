@@ -32,7 +32,7 @@ from bot.media.outputs import OutputPreparer
 from bot.media.picture_check import PictureChecker
 from bot.media.ssrf import public_or_in
 from bot.metrics import Metrics
-from bot.ops.backups import DailyBackup, back_up_before_migration
+from bot.ops.backups import DailyBackup
 from bot.outside import Outside
 from bot.services.reloading import Reloader
 from bot.store import Store
@@ -59,7 +59,6 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         url = settings.database_url.get_secret_value()
         store = Store(url, outside, settings.database_pool_size, operator=_operator_rules(settings))
         stack.push_async_callback(store.close)
-        await back_up_before_migration(settings, store.database, outside.now())
         await store.open()
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)

@@ -1,11 +1,10 @@
-"""The command `backup`, the backup that a running bot makes each day, and the one before a migration."""
+"""The command `backup`, and the backup that a running bot makes each day."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
@@ -16,7 +15,7 @@ from bot.config.settings import Settings
 from bot.context import App, Trouble
 from bot.database.engine import Database
 from bot.database.key_values import lock_value, write_value
-from bot.database.schema import NEWEST, explained, is_known, schema_of
+from bot.database.schema import explained
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.dump import BackupError, back_up, require_file
 from bot.ops.findings import counted
@@ -30,7 +29,7 @@ _DAY, _RETRY = timedelta(days=1), timedelta(hours=1)
 
 
 def _name(now: datetime) -> str:
-    return f"bot-{now:%Y%m%d-%H%M%S}.tar.gz"
+    return f"bot-{now:%Y%m%d-%H%M%S}.jsonl.gz"
 
 
 async def backup(settings: Settings, outside: Outside, file: Path | None, out: TextIO) -> int:
@@ -51,34 +50,13 @@ async def backup(settings: Settings, outside: Outside, file: Path | None, out: T
             require_file(database)
             await coordinator.open(lambda _: None)
             stopped = await is_stopped(database, coordinator)
-            manifest = await back_up(database, path, now, stopped=stopped)
+            rows = await back_up(database, path, now, stopped=stopped)
     finally:
         await coordinator.close()
         await database.close()
-    rows = counted(manifest.rows, "row")
-    out.write(f"Wrote {rows} to {path}. It holds prompts and the webhook secret: protect it.\n")
+    written = counted(rows, "row")
+    out.write(f"Wrote {written} to {path}. It holds prompts and the webhook secret: protect it.\n")
     return 0
-
-
-async def back_up_before_migration(settings: Settings, database: Database, now: datetime) -> None:
-    """Write a backup if the start will change the schema. A failure is logged, and doesn't stop the bot."""
-    schema: str | None = None
-    if database.file is None or database.file.exists():
-        with suppress(StoreUnavailable):  # the migration explains it
-            schema = await database.read(schema_of)
-    if schema in (None, NEWEST) or not is_known(str(schema)):
-        return
-    folder = settings.backup_dir or (database.file.parent if database.file is not None else None)
-    if folder is None:
-        log.warning("the schema changes from %s to %s without a backup: set BACKUP_DIR", schema, NEWEST)
-        return
-    path = folder / f"before-{NEWEST}-{now:%Y%m%d-%H%M%S}.tar.gz"
-    log.info("the schema changes from %s to %s: backing up to %s first", schema, NEWEST, path)
-    try:
-        await back_up(database, path, now)
-    except (BackupError, StoreUnavailable) as error:
-        # An expected error needs no traceback.
-        log.error("no backup before the migration: %s", error)  # noqa: TRY400
 
 
 def claim(connection: Connection, now: datetime) -> datetime | None:
@@ -131,8 +109,8 @@ class DailyBackup:
 
     def _remove_oldest(self, now: datetime) -> None:
         """Remove all but the newest backups, and what processes left that were killed while they wrote."""
-        for old in sorted(self._folder.glob("bot-*.tar.gz"))[: -self._app.settings.backup_keep]:
+        for old in sorted(self._folder.glob("bot-*.jsonl.gz"))[: -self._app.settings.backup_keep]:
             old.unlink(missing_ok=True)
-        for part in self._folder.glob("bot-*.tar.gz.part"):
+        for part in self._folder.glob("bot-*.jsonl.gz.part"):
             if part.name < _name(now - _RETRY):
                 part.unlink(missing_ok=True)

@@ -1,22 +1,22 @@
-"""Backups: the rows of a database as JSON lines in a `.tar.gz`, the same for SQLite and PostgreSQL.
+"""Backups: the rows of a database in a `.jsonl.gz`, the same for SQLite and PostgreSQL.
 
-The archive's members are chunks of a table's rows, `TABLE/NUMBER.jsonl`, in an order in which they can be
-inserted, and at the end `manifest.json`. So a backup is written while it is read, and one that was cut short
-has no manifest. The columns are read from the database itself, so a backup can be made of any schema.
+The first line is the manifest, and the last one the number of rows, so a backup that was cut short is
+noticed. Each line between them is a table's name with a row, in an order in which they can be inserted. The
+columns are read from the database itself, so a backup can be made of any schema.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
-import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from hashlib import sha256
-from io import BytesIO
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,34 +29,22 @@ from bot.database.schema import schema_of
 from bot.database.tables import alembic_version
 from bot.domain.errors import StartLater, StartupError, reason_of
 
-MANIFEST = "manifest.json"
-_CHUNK_BYTES = 64 * 1024
-# Rows that are read at once: one may have a megabyte of outputs.
+# Rows that are read or inserted at once: one may have a megabyte of outputs.
 _ROWS = 50
-_BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, TypeError, KeyError)
 
 
 class BackupError(StartLater):
     """A backup can't be written."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Manifest:
-    """What a backup contains: `tables` are numbers of rows, and `sha256` covers all chunks in order.
-
-    The bot was `stopped` if it couldn't start while the backup was made.
-    """
+    """What a backup is. The bot was `stopped` if it couldn't start while the backup was made."""
 
     schema: str
     made_at: str
-    stopped: bool = False
+    stopped: bool
     version: str = __version__
-    sha256: str = ""
-    tables: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> int:
-        return sum(self.tables.values())
 
 
 def tables_in(connection: Connection) -> list[Table]:
@@ -89,25 +77,26 @@ def require_schema(connection: Connection) -> str:
     return schema
 
 
-async def back_up(database: Database, path: Path, now: datetime, *, stopped: bool = False) -> Manifest:
-    """Write a backup, which only its owner may read. The file appears at `path` when it is complete.
+async def back_up(database: Database, path: Path, now: datetime, *, stopped: bool = False) -> int:
+    """Write a backup, which only its owner may read, and return the number of its rows.
 
-    The bot is `stopped` if the caller keeps it from starting meanwhile. Raises StartupError if there is
-    nothing to back up, BackupError and StoreUnavailable.
+    The file appears at `path` when it is complete. The bot is `stopped` if the caller keeps it from starting
+    meanwhile. Raises StartupError if there is nothing to back up, BackupError and StoreUnavailable.
     """
     require_file(database)
     part = path.with_name(f"{path.name}.part")
 
-    def work(connection: Connection) -> Manifest:
+    def work(connection: Connection) -> int:
+        manifest = Manifest(require_schema(connection), now.isoformat(), stopped)
         # Outside this function, an OSError means that the database is away.
         try:
             part.unlink(missing_ok=True)
-            manifest = _write(connection, part, now, stopped)
+            rows = _write(connection, part, manifest)
             part.replace(path)
         except OSError as error:
             remedy = "Free some space, or give the bot's user that right."
             raise BackupError(f"{path} can't be written ({reason_of(error)}). {remedy}") from error
-        return manifest
+        return rows
 
     try:
         return await database.snapshot(work)
@@ -116,85 +105,60 @@ async def back_up(database: Database, path: Path, now: datetime, *, stopped: boo
             part.unlink(missing_ok=True)
 
 
-def _write(connection: Connection, path: Path, now: datetime, stopped: bool) -> Manifest:
-    manifest, digest = Manifest(require_schema(connection), now.isoformat(), stopped), sha256()
+def _write(connection: Connection, path: Path, manifest: Manifest) -> int:
+    rows = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
-
-            def add(name: str, data: bytes) -> None:
-                member = tarfile.TarInfo(name)
-                member.size, member.mode, member.mtime = len(data), 0o600, int(now.timestamp())
-                archive.addfile(member, BytesIO(data))
-
+        with gzip.open(file, "wt", compresslevel=6, encoding="utf-8") as lines:
+            print(json.dumps(asdict(manifest)), file=lines)
             for table in tables_in(connection):
-                manifest.tables[table.name] = 0
-                for number, chunk in enumerate(_chunks(lines_of(connection, table))):
-                    manifest.tables[table.name] += chunk.count(b"\n")
-                    digest.update(chunk)
-                    add(f"{table.name}/{number:06}.jsonl", chunk)
-            manifest.sha256 = digest.hexdigest()
-            add(MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+                for row in rows_of(connection, table):
+                    print(json.dumps([table.name, row], default=str), file=lines)
+                    rows += 1
+            print(rows, file=lines)
         file.flush()
         os.fsync(file.fileno())
-    return manifest
+    return rows
 
 
-def lines_of(connection: Connection, table: Table) -> Iterator[bytes]:
+def rows_of(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
     found = connection.execute(sql.select(table).execution_options(yield_per=_ROWS))
-    for row in found.mappings():
-        yield json.dumps(dict(row), default=str, sort_keys=True).encode() + b"\n"
+    return map(dict, found.mappings())
 
 
-def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    chunk = bytearray()
-    for line in lines:
-        chunk += line
-        if len(chunk) >= _CHUNK_BYTES:
-            yield bytes(chunk)
-            chunk.clear()
-    if chunk:
-        yield bytes(chunk)
+def verify(path: Path) -> tuple[Manifest, int]:
+    """Read a whole backup, and return its manifest and the number of its rows.
 
-
-def verify(path: Path) -> Manifest:
-    """Read a whole backup, and return its manifest. Raises StartupError if it is incomplete or changed."""
-    digest, manifest = sha256(), None
+    Raises StartupError if it is incomplete or damaged.
+    """
+    rows, last = 0, None
     try:
-        for name, data in _members(path):
-            if name == MANIFEST:
-                manifest = Manifest(**json.loads(data))
-            else:
-                digest.update(data)
+        lines = _lines(path)
+        manifest = Manifest(**next(lines))
+        for rows, last in enumerate(lines):  # noqa: B007  # used below
+            pass
     except FileNotFoundError:
         raise StartupError(f"There is no file {path}.") from None
     except PermissionError:
         raise StartupError(f"{path} can't be read by this user.") from None
-    except _BROKEN as error:
+    except (OSError, EOFError, StopIteration, zlib.error, ValueError, TypeError) as error:
         raise StartupError(f"{path} is damaged or no backup. Use another one.") from error
-    if manifest is None:
-        raise StartupError(f"{path} is incomplete or no backup: it has no manifest. Use another one.")
-    if manifest.sha256 != digest.hexdigest():
-        raise StartupError(f"{path} is damaged: its rows aren't those that its manifest names.")
-    return manifest
+    if last != rows:
+        raise StartupError(f"{path} is incomplete, without the number of its rows. Use another one.")
+    return manifest, rows
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path, mode="r:gz") as archive:
-        for member in archive:
-            file = archive.extractfile(member)
-            if file is None:
-                raise ValueError(member.name)
-            yield member.name, file.read()
+def _lines(path: Path) -> Iterator[Any]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
 
 
-def load(connection: Connection, path: Path) -> None:
+def load(connection: Connection, path: Path, rows: int) -> None:
     """Insert the rows of a verified backup into empty tables, and let new ids go on after those."""
     tables = {table.name: table for table in tables_in(connection)}
-    for name, data in _members(path):
-        if name != MANIFEST:
-            table = tables[name.partition("/")[0]]
-            connection.execute(sql.insert(table), [_row(table, line) for line in data.splitlines()])
+    for name, lines in groupby(islice(_lines(path), 1, 1 + rows), itemgetter(0)):
+        while some := [_values(tables[name], row) for _, row in islice(lines, _ROWS)]:
+            connection.execute(sql.insert(tables[name]), some)
     for table in tables.values():
         newest = connection.scalar(sql.select(sql.func.max(table.c.id))) if "id" in table.c else None
         if newest is not None and connection.dialect.name == "postgresql":
@@ -202,10 +166,9 @@ def load(connection: Connection, path: Path) -> None:
             connection.execute(sql.select(sql.func.setval(sequence, newest)))
 
 
-def _row(table: Table, line: bytes) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(line)
-    for name, value in values.items():
+def _values(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    for name, value in row.items():
         kind = table.c[name].type
         if value is not None and isinstance(kind, Date | DateTime):
-            values[name] = kind.python_type.fromisoformat(value)
-    return values
+            row[name] = kind.python_type.fromisoformat(value)
+    return row

@@ -74,7 +74,7 @@ async def restore(
 
 
 async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO, *, is_moved: bool) -> int:
-    manifest = verify(file)
+    manifest, rows = verify(file)
     if manifest.schema != NEWEST:
         raise StartupError(
             f"{file} has the schema {manifest.schema}, and this version of the bot reads {NEWEST}. Restore "
@@ -91,7 +91,7 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
     def replace(connection: Connection) -> None:
         _drop_tables(connection)
         create_tables(connection)
-        load(connection, file)
+        load(connection, file, rows)
         if not is_moved:
             ended.update(settle(connection, outside.now(), persons))
 
@@ -109,7 +109,7 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
         await coordinator.close()
         await database.close()
     made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
-    out.write(f"Restored {counted(manifest.rows, 'row')} of {made_at} from {file}.\n")
+    out.write(f"Restored {counted(rows, 'row')} of {made_at} from {file}.\n")
     if not is_moved:
         out.write(
             f"Runs that waited and weren't started: {ended[RunState.REFUSED]}; "

@@ -35,9 +35,9 @@ async def run(*arguments: str, **environment: str) -> int:
 
 async def test_the_commands_of_the_database_need_no_other_setting(url: str, capsys: CapSys) -> None:
     others = {"WEB_PORT": "a lot", "DISCORD_TOKEN": "", "ROLES": "none", "DATABASE_URL": url}
-    assert await run("backup", "backup.tar.gz", **others) == 0
-    assert await run("restore", "backup.tar.gz", **others) == 0
-    assert await run("restore", "--moved", "backup.tar.gz", **others) == 0
+    assert await run("backup", "backup.jsonl.gz", **others) == 0
+    assert await run("restore", "backup.jsonl.gz", **others) == 0
+    assert await run("restore", "--moved", "backup.jsonl.gz", **others) == 0
     assert await run("export", **others) == 0
     assert capsys.readouterr().err == ""
 
@@ -53,7 +53,7 @@ UNREACHABLE = (
 @pytest.mark.parametrize(
     ("command", "database", "code", "told"),
     [
-        ("backup nodir/x.tar.gz", "sqlite:///bot.db", 2, "There is no folder nodir. Create it,"),
+        ("backup nodir/x.jsonl.gz", "sqlite:///bot.db", 2, "There is no folder nodir. Create it,"),
         ("restore list.txt", "sqlite:///bot.db", 2, "list.txt is damaged or no backup. Use another one."),
         *((each, "sqlite:///theirs.db", 2, FOREIGN) for each in ("export", "backup x")),
         *((each, "sqlite:///list.txt", 2, DAMAGED) for each in ("export", "backup x")),
@@ -79,9 +79,9 @@ async def test_what_root_makes_belongs_to_the_owner_of_the_database(
         given[path.name] = user, group
 
     monkeypatch.setattr(os, "chown", chown)
-    await run("backup", "backup.tar.gz", DATABASE_URL=url)
+    await run("backup", "backup.jsonl.gz", DATABASE_URL=url)
     assert [*given] == ["bot.db.lock"]
     for database in ("bot.db", "new.db"):  # without one, the folder's owner
-        await run("restore", "backup.tar.gz", DATABASE_URL=f"sqlite:///{folder}/{database}")
+        await run("restore", "backup.jsonl.gz", DATABASE_URL=f"sqlite:///{folder}/{database}")
     made = ("bot.db.lock", "new.db", "new.db.lock")
     assert given == dict.fromkeys(made, (os.getuid(), os.getgid()))
