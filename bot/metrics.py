@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -101,9 +101,6 @@ class Metrics:
             due = self._monotonic() + _LAG_INTERVAL
             await sleep(_LAG_INTERVAL)
             self._lag.observe(max(0.0, self._monotonic() - due))
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)
 
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
         return Gauge(name, about, labels, namespace=PREFIX, registry=self.registry)

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import discord
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bot.context import App
 from bot.domain.errors import StartupError, StoreUnavailable
@@ -116,7 +116,7 @@ class MetricsPage:
         if not self._may_read(request):
             return web.Response(status=403)
         await self._read_store()
-        text = self._app.metrics.text()
+        text = generate_latest(self._app.metrics.registry)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _may_read(self, request: web.Request) -> bool:

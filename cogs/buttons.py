@@ -59,7 +59,7 @@ async def _picked(interaction: Interaction, id: PickId) -> None:
     files = run_files(message, run.key, linked=run.needs_interaction) if message is not None else []
     # A file and the gallery that shows it have the same name.
     own = {file.filename: file for file in files if is_file(file.filename, run.key, id.file)}
-    linked = linked_outputs(run, app.outputs.may_link, file=id.file)
+    linked = linked_outputs(run, app.fetcher.may_link, file=id.file)
     await tell(interaction, view=picked_layout(run, id.number, title, [*own.values()], linked, offered))
 
 

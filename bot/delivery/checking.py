@@ -21,7 +21,7 @@ from bot.domain.messages.records import OUTCOMES, Claim, Place
 from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
 from bot.domain.policy import check_of
 from bot.domain.results import is_restricted_now
-from bot.domain.runs import Run
+from bot.domain.runs import Output, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import file_stem
 from bot.media.file_types import is_visual
@@ -124,27 +124,21 @@ async def _labels(
     """Return the labels of each output by its number. What isn't a picture, a video or a text has none."""
     files = [number for number, output in enumerate(run.outputs, 1) if output.url is not None]
     names = {number: file_stem(run.deployment, run.key, place) for place, number in enumerate(files, 1)}
-    found: dict[int, Labels] = {}
 
-    async def label(number: int) -> None:
-        output = run.outputs[number - 1]
+    async def label(number: int, output: Output) -> Labels:
         if output.url is None:
-            found[number] = await _label_text(app, run, rules, output.text or "")
-            return
+            return await _label_text(app, run, rules, output.text or "")
         file = next((each for each in outputs.files if f"{names[number]}." in each.filename), None)
         if file is None or not file.content_type:
-            found[number] = None  # too large, or it couldn't be fetched
-        elif is_visual(file.content_type):
-            found[number] = None  # switched off since the request
-            if app.pictures is not None:
-                found[number] = await app.pictures.check(
-                    file.path, file.content_type, server=run.server, deadline=deadline
-                )
-        else:
-            found[number] = frozenset()
+            return None  # too large, or it couldn't be fetched
+        if not is_visual(file.content_type):
+            return frozenset()
+        if app.pictures is None:
+            return None  # switched off since the request
+        return await app.pictures.check(file.path, file.content_type, server=run.server, deadline=deadline)
 
-    await asyncio.gather(*(label(number) for number in range(1, len(run.outputs) + 1)))
-    return found
+    found = await asyncio.gather(*(label(number, each) for number, each in enumerate(run.outputs, 1)))
+    return dict(enumerate(found, 1))
 
 
 async def _label_text(app: App, run: Run, rules: ServerRules, text: str) -> Labels:

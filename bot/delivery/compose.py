@@ -144,7 +144,7 @@ def _inputs(app: App, run: Run) -> ShownInputs:
 
 async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
-    run, shown, may_link = claim.run, claim.shown, app.outputs.may_link
+    run, shown, may_link = claim.run, claim.shown, app.fetcher.may_link
     title, offered = app.catalogue.title(run.deployment), offered_actions(run, app.catalogue.all())
     if _is_letter(claim, task.place):
         return [turned_away_letter(run, title)]
@@ -170,9 +170,9 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
     if message.form >= Form.LINKS:
         if names:
-            missing = _as_posted(run, names, app.outputs.may_link, "media_linked")
+            missing = _as_posted(run, names, app.fetcher.may_link, "media_linked")
             return replace(missing, files=(), texts=())
-        return linked_outputs(run, app.outputs.may_link)
+        return linked_outputs(run, app.fetcher.may_link)
     return await app.outputs.prepare(
         run,
         DIRECT_UPLOAD_LIMIT if task.place is Place.DIRECT else run.upload_limit,
@@ -194,7 +194,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         rules, prompt = await app.store.rules.get(run.guild_id), run.prompt if message.with_prompt else None
         veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
         run = replace(run, prompt=prompt, spoiler=veiled or is_spoiler(rules, age_restricted=restricted))
-    prepared = linked_outputs(run, app.outputs.may_link)
+    prepared = linked_outputs(run, app.fetcher.may_link)
     if form is Form.FILES:
         try:
             prepared = await app.outputs.prepare_copy(run, run.upload_limit, task.folder, task.deadline)
@@ -202,7 +202,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
             raise RefusedError("copy_file_gone", str(error)) from error
     title, offered = app.catalogue.title(run.deployment), offered_actions(claim.run, app.catalogue.all())
     if form is Form.WORDS:
-        parts = plain_messages([run], [run], app.outputs.may_link)
+        parts = plain_messages([run], [run], app.fetcher.may_link)
     elif message.kind is Kind.SHARE:
         ref = result_ref(claim.messages, message.number)
         link = message_url(run.guild_id, *ref) if ref else None
@@ -220,7 +220,7 @@ async def _review(app: App, task: Task) -> list[OutgoingMessage]:
     files = tuple(file for _, file in inputs.files)
     attached = replace(run, outputs=files, to_check=False, spoiler=False)
     if inputs.files and await hides(app, run, task.claim.message.channel_id):
-        prepared = linked_outputs(attached, app.outputs.may_link, "card_file_restricted")
+        prepared = linked_outputs(attached, app.fetcher.may_link, "card_file_restricted")
     else:
         prepared = await _on_card(app, task, attached)
     return [review_card(run, app.catalogue.title(run.deployment), inputs, prepared)]
@@ -241,7 +241,7 @@ async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
 async def _on_card(app: App, task: Task, run: Run) -> PreparedOutputs:
     """Return a run's outputs for a card, with a sentence for each file that can't be fetched or is linked."""
     if task.claim.message.form is not Form.FILES:
-        return linked_outputs(run, app.outputs.may_link)
+        return linked_outputs(run, app.fetcher.may_link)
     return await app.outputs.prepare(
         run, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
     )
@@ -303,7 +303,7 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
     withheld = await hides(app, run, claim.message.channel_id)
     if not withheld:
         shown = [each for each in claim.about if each not in deleted]
-        found = [_as_posted(each, names, app.outputs.may_link, "media_linked") for each in shown]
+        found = [_as_posted(each, names, app.fetcher.may_link, "media_linked") for each in shown]
     content = await _report_card(app, claim, found, withheld=withheld)
     return Edit(card, replace(content, files=()), keep if len(keep) < len(card.files) else None)
 
@@ -312,7 +312,7 @@ def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     """Yield the changes that make the messages of an outcome what it is now, without deleted results."""
     posted = claim.message.posted
     names = [name for part in posted for name in part.files]
-    prepared = {run.key: _as_posted(run, names, app.outputs.may_link) for run in claim.shown}
+    prepared = {run.key: _as_posted(run, names, app.fetcher.may_link) for run in claim.shown}
     batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
     title = app.catalogue.title(claim.run.deployment)
     shown = outcome(batch, title, offered_actions(claim.run, app.catalogue.all()))

@@ -29,7 +29,7 @@ async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moder
     simply tries again. Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses.
     """
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
-    links = {run.key: linked_outputs(run, app.outputs.may_link) for run in batch if run.is_shown}
+    links = {run.key: linked_outputs(run, app.fetcher.may_link) for run in batch if run.is_shown}
     files, limit = dict(links), origin.upload_limit
     try:
         with temporary_folder() as folder:

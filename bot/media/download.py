@@ -92,9 +92,15 @@ class MediaFetcher:
     async def __aexit__(self, *error: object) -> None:
         await self._session.close()
 
-    def check(self, url: str) -> None:
-        """Raise MediaForbidden if `url` may not be opened. Host names are checked when they are resolved."""
-        check_url(_parse(url), self._allows)
+    def may_link(self, url: str) -> bool:
+        """Return whether a message may link to `url`, which may contain a password or reveal the operator's
+        network.
+        """
+        try:
+            check_url(_parse(url), self._allows)
+        except MediaForbidden:
+            return False
+        return True
 
     async def fetch(
         self, url: str, *, limit_bytes: int, into: IO[bytes], filename: str | None = None

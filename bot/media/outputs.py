@@ -8,6 +8,7 @@ import mimetypes
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -30,6 +31,7 @@ from bot.media.download import Media, MediaFetcher, retryable
 from bot.media.shrink import SECONDS, shrink
 from bot.strings import say
 from bot.ui.message_parts import CONTENT_TEXT, GALLERY, INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
+from bot.ui.status import link_remark, output_name
 
 log = logging.getLogger(__name__)
 PICTURE_LIMIT = 64 * 1024 * 1024
@@ -79,16 +81,6 @@ class OutputPreparer:
         self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    def may_link(self, url: str) -> bool:
-        """Return whether a message may link to `url`, which may contain a password or reveal the operator's
-        network.
-        """
-        try:
-            self._fetcher.check(url)
-        except MediaForbidden:
-            return False
-        return True
-
     async def prepare(
         self,
         run: Run,
@@ -127,7 +119,7 @@ class OutputPreparer:
         has_file = any(isinstance(each, PreparedFile) for found in items.values() for each in found)
         with retryable(_DISK):
             for n in failed:
-                items[n] = _linked(target, n, outputs[n], "media_unavailable")
+                items[n] = self._linked(target, n, outputs[n], "media_unavailable")
             return _assembled(target, [items[n] for n in outputs], is_gone=bool(failed) and not has_file)
 
     async def prepare_copy(self, run: Run, limit: int, folder: Path, deadline: float) -> PreparedOutputs:
@@ -185,16 +177,13 @@ class OutputPreparer:
             return []
         try:
             with retryable(_DISK):
-                try:
-                    self._fetcher.check(output.url or "")
-                    if target.limit > 0:
+                if target.limit > 0:
+                    with suppress(MediaTooLarge):
                         return await self._attached(target, number, output)
-                except MediaTooLarge:
-                    pass
-                return _linked(target, number, output, "media_too_large")
+                return self._linked(target, number, output, "media_too_large")
         except MediaForbidden as error:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
-            return [say("media_forbidden", name=_name(output, number))]
+            return [say("media_forbidden", name=output_name(output, number))]
         except MediaError as error:
             return error
 
@@ -211,7 +200,7 @@ class OutputPreparer:
                 if media.size <= target.limit:
                     return [_prepared(run, number, path, f".{media.suffix}", media.content_type)]
                 if await self._shrink(target, path):
-                    told = say("media_recompressed", name=_name(output, number))
+                    told = say("media_recompressed", name=output_name(output, number))
                     return [_prepared(run, number, path, ".webp", "image/webp"), told]
         except TimeoutError:
             if media is None:
@@ -227,6 +216,17 @@ class OutputPreparer:
         async with of_server, self._slots:
             with path.open("wb") as file:
                 return await self._fetcher.fetch(url, limit_bytes=limit, into=file, filename=filename)
+
+    def _linked(self, target: _Target, number: int, output: Output, code: str) -> Prepared:
+        """Return the sentence with the link. If no message could hold it, put the link into a text file."""
+        sentence = link_remark(code, output, number, self._fetcher.may_link)
+        if len(sentence) <= CONTENT_TEXT:
+            return [sentence]
+        path = target.folder / f"{target.run.key}-{number}-link"
+        path.write_text(output.url or "", encoding="utf-8")
+        file = _prepared(target.run, number, path, ".txt", "")
+        told = {"name": output_name(output, number), "file": escape_line(file.filename, 100)}
+        return [file, say("media_link_attached", **told)]
 
     async def _shrink(self, target: _Target, path: Path) -> bool:
         """Shrink a picture in place. Return False if it can't be made to fit, or not in the time left.
@@ -249,10 +249,6 @@ def _path(output: Output) -> str:
     return (output.url or "").partition("?")[0]
 
 
-def _name(output: Output, number: int) -> str:
-    return escape_line(output.filename or f"file {number}", 80)
-
-
 def _assembled(target: _Target, found: Sequence[Prepared], *, is_gone: bool) -> PreparedOutputs:
     """Return the files and sentences with the run's texts. Too long ones are put into one file."""
     run, items = target.run, [item for each in found for item in each]
@@ -269,18 +265,6 @@ def _assembled(target: _Target, found: Sequence[Prepared], *, is_gone: bool) -> 
         files.append(PreparedFile(path, f"{stem}.txt", FileKind.OTHER, size=path.stat().st_size))
         has_text = True
     return PreparedOutputs(tuple(files), inline or (), tuple(remarks), is_gone and not has_text)
-
-
-def _linked(target: _Target, number: int, output: Output, code: str) -> Prepared:
-    """Return the sentence with the link. If no message could hold it, put the link into a text file."""
-    name, url = _name(output, number), output.url or ""
-    sentence = say(code, name=name, url=url)
-    if len(sentence) <= CONTENT_TEXT:
-        return [sentence]
-    path = target.folder / f"{target.run.key}-{number}-link"
-    path.write_text(url, encoding="utf-8")
-    file = _prepared(target.run, number, path, ".txt", "")
-    return [file, say("media_link_attached", name=name, file=escape_line(file.filename, 100))]
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, content_type: str) -> PreparedFile:

@@ -188,8 +188,12 @@ def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file
 
 
 def link_remark(code: str, output: Output, number: int, may_link: MayLink) -> str:
-    name, url = escape_line(output.filename or "", 80) or f"file {number}", output.url or ""
+    name, url = output_name(output, number), output.url or ""
     return say(code, name=name, url=url) if may_link(url) else say("media_forbidden", name=name)
+
+
+def output_name(output: Output, number: int) -> str:
+    return escape_line(output.filename or "", 80) or f"file {number}"
 
 
 def plain_messages(

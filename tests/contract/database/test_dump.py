@@ -187,7 +187,8 @@ async def test_the_daily_backup_of_the_running_bot(store: Store, url: str, tmp_p
         await daily.handle(app.now())
         later = await daily.claim(1)
         assert isinstance(later, Later)
-        return round(later.seconds / 3600), "backup_failed 1" in metrics.text().decode()
+        failed = metrics.registry.get_sample_value("comfydeploy_bot_backup_failed")
+        return round(later.seconds / 3600), failed == 1
 
     with ThreadPoolExecutor() as files:
         app = app_with(store=store, settings=settings, files=files, metrics=metrics, outside=Outside())
