@@ -159,8 +159,7 @@ class Process:
 
     def request_reload(self) -> None:
         self.reloader.requested = True
-        if "look" in self.workers:
-            self.workers["look"].wake()
+        self.app.wakeups.receive(["look"])
 
     @property
     def client(self) -> discord.Client:
@@ -185,9 +184,8 @@ def _assemble(app: App, coordinator: Coordinator) -> Process:
     if Role.WEB in app.settings.roles:
         add_webhooks(server, app, recorder)
     workers = _workers(app, recorder, reloader)
-    for topic in ("submit", "check", "show", "probe", "progress"):
-        if topic in workers:
-            app.wakeups.on(topic, workers[topic].wake)
+    for topic, worker in workers.items():
+        app.wakeups.on(topic, worker.wake)
     process = Process(app, coordinator, reloader, server, workers, page)
     app.wakeups.on("reload", process.request_reload)
     return process

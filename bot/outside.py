@@ -13,11 +13,6 @@ from random import Random, SystemRandom
 _PART, _BLOCK = 16, 4096
 
 
-def threads(name: str, most: int) -> Executor:
-    """Return an executor that starts up to `most` threads when they are needed."""
-    return ThreadPoolExecutor(most, thread_name_prefix=name)
-
-
 class _Blocks(SystemRandom):
     """The operating system's generator, read in blocks.
 
@@ -46,11 +41,11 @@ class Outside:
 
     `now` returns an aware time in UTC, and `monotonic` seconds that never go back. `random` draws keys,
     tokens, secrets, seeds and pauses. Its default is the operating system's generator, which is safe for
-    secrets. `executor` starts threads with a name, at most as many as its second argument says; the caller
-    shuts it down.
+    secrets. `executor` starts threads with a name when they are needed, at most as many as its second
+    argument says; the caller shuts it down.
     """
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     random: Random = field(default_factory=_Blocks)
-    executor: Callable[[str, int], Executor] = threads
+    executor: Callable[[str, int], Executor] = lambda name, most: ThreadPoolExecutor(most, name)

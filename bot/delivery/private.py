@@ -31,6 +31,15 @@ async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moder
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
     links = {run.key: linked_outputs(run, app.fetcher.may_link) for run in batch if run.is_shown}
     files, limit = dict(links), origin.upload_limit
+    title, offered = app.catalogue.title(batch[0].deployment), offered_actions(batch[0], app.catalogue.all())
+
+    async def send(prepared: Mapping[str, PreparedOutputs]) -> None:
+        messages = outcome(Batch(batch, prepared), title, offered).messages()
+        if to_moderator:
+            messages = [each for run in batch for each in opened_messages(run, title, prepared[run.key])]
+        for message in messages:
+            await app.discord.send_in_interaction(origin.interaction_token, message, ephemeral=True)
+
     try:
         with temporary_folder() as folder:
             for run in (run for run in batch if run.is_shown):
@@ -41,30 +50,12 @@ async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moder
                 except (MediaError, BackendError) as error:
                     log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
             try:
-                await _send(app, batch, files, origin, to_moderator=to_moderator)
+                await send(files)
             except Refused as error:
                 log.info("Discord refused the files of a private result: %s", error)
-                await _send(app, batch, links, origin, to_moderator=to_moderator)
+                await send(links)
     except Unanswered as error:
         raise DiscordAway(str(error)) from error
     except PostError as error:
         log.warning("Discord refused a private result of run %s: %s", batch[0].key, error)
         raise RefusedError("private_refused", str(error)) from error
-
-
-async def _send(
-    app: App,
-    batch: Sequence[Run],
-    prepared: Mapping[str, PreparedOutputs],
-    origin: Origin,
-    *,
-    to_moderator: bool,
-) -> None:
-    title = app.catalogue.title(batch[0].deployment)
-    if to_moderator:
-        messages = [each for run in batch for each in opened_messages(run, title, prepared[run.key])]
-    else:
-        offered = offered_actions(batch[0], app.catalogue.all())
-        messages = outcome(Batch(batch, prepared), title, offered).messages()
-    for message in messages:
-        await app.discord.send_in_interaction(origin.interaction_token, message, ephemeral=True)

@@ -15,7 +15,6 @@ from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 
 log = logging.getLogger(__name__)
-_GONE = ChannelState(exists=False)
 # Discord waits three seconds for the answer to a press.
 ANSWER_SECONDS = 1.0
 
@@ -40,7 +39,7 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
             return await _state(guild, run.channel_id, me)
     except (discord.Forbidden, discord.NotFound, discord.InvalidData) as error:
         log.info("can't reach channel %s: %s", run.channel_id, error)
-        return _GONE
+        return ChannelState(exists=False)
 
 
 async def requester_now(client: discord.Client, run: Run) -> Member:

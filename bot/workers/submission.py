@@ -183,7 +183,7 @@ class Submitter:
                     channel = await channel_state(self._app.discord.client, run)
                     channel = channel or ChannelState(age_restricted=run.channel_age_restricted)
                     check_channel(channel, restricted=is_restricted_now(run, offer.is_marked))
-                return await renewed_inputs(self._app, run, self._app.now())
+                return await renewed_inputs(self._app, run)
         except TimeoutError as error:
             raise DiscordAway("no answer in time") from error
 
@@ -224,7 +224,7 @@ class Submitter:
         self._app.wakeups.wake("show", "submit")
 
 
-async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, InputValue]:
+async def renewed_inputs(app: App, run: Run) -> Mapping[str, InputValue]:
     """Return the run's inputs with links that work.
 
     Raises RefusedError if a file has to be attached again, or DiscordAway if Discord doesn't answer.
@@ -235,7 +235,8 @@ async def renewed_inputs(app: App, run: Run, now: datetime) -> Mapping[str, Inpu
     if deployment is not None:
         keys = [item.key for item in deployment.offered if item.takes_file and item.key in run.inputs]
     old = [url for key in keys for url in links_of(run.inputs[key])]
-    if not any(end < now + _MIN_LINK_LIFETIME for end in map(_end_of, old) if end is not None):
+    soon = app.now() + _MIN_LINK_LIFETIME
+    if not any(end < soon for end in map(_end_of, old) if end is not None):
         return run.inputs
     if deployment is None:
         raise RefusedError("attachment_expired", "the order of the inputs isn't known now")

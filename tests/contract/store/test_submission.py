@@ -35,7 +35,7 @@ async def test_after_an_outage_one_run_is_tried_first_and_slow_checks_start_its_
     def seconds() -> float:
         return clock.now.timestamp()
 
-    async def slow_checks(_app: Any, run: Run, _now: object) -> object:
+    async def slow_checks(_app: Any, run: Run) -> object:
         clock.move(seconds=60)
         return run.inputs
 
