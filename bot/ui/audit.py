@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from bot.domain.text import (
 )
 from bot.strings import SENTENCES, say
 from bot.ui.custom_ids import Id, OpenId, PageId
-from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
+from bot.ui.message_parts import Content, Title, button, layout_of, lines, pager, subtext
 
 _PROMPT_LENGTH, _TEXT_LENGTH, _NAME_LENGTH = 40, 200, 60
 _FILE_PROMPT_LENGTH = 300
@@ -35,7 +35,6 @@ _Days = Annotated[int, Field(ge=0, lt=10_000)]
 _SHORTEST = 20  # a text that would be cut to less is left out
 _CHANNEL = re.compile(r"<#\d+>")
 _MARKUP = re.compile(r"\\(.)|<(#|@&)(\d+)>")
-Title = Callable[[str], str]  # returns a deployment's title
 
 
 def audit_layout(entries: Sequence[StoredEntry], current: AuditId, title: Title) -> LayoutView:

@@ -16,8 +16,7 @@ from bot.strings import say
 from bot.ui.custom_ids import Action, DraftId, RunId, SaveId
 from bot.ui.message_parts import button, layout_of
 
-# Discord's limits for the characters of labels, a form's title, and an option.
-_LABEL_LENGTH = 80
+# Discord's limits for the characters of a form's title, its labels, and an option.
 _TITLE = _FIELD_LABEL = 45
 _CHOICE_LENGTH = 100
 # A message with components holds 4,000 characters of text.
@@ -53,15 +52,12 @@ def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Seque
     empty.
     """
     gallery = ui.MediaGallery[ui.LayoutView](*map(discord.MediaGalleryItem, pictures))
-    only = choices[0] if len(choices) == 1 else None
     if len(pictures) > 1:
-        ids = [DraftId(key, only.value if only else "", str(index)) for index, key in enumerate(keys)]
+        target = choices[0].value if len(choices) == 1 else ""
+        ids = [DraftId(key, target, str(index)) for index, key in enumerate(keys)]
         numbers = [button(str(number), id) for number, id in enumerate(ids, 1)]
         return layout_of("Use which picture?", gallery, *batches(numbers, FORM_LIMIT))
-    question, id = "What should I do with this picture?", DraftId(keys[0], picture="0")
-    if only is not None:
-        label, style = shorten(only.label, _LABEL_LENGTH), discord.ButtonStyle.primary
-        return layout_of(question, gallery, [button(label, replace(id, target=only.value), style)])
+    id = DraftId(keys[0], picture="0")
     options = [each._replace(value=replace(id, target=each.value).encode()) for each in choices]
     selects = [
         ui.Select[ui.LayoutView](
@@ -72,7 +68,7 @@ def pictures_layout(pictures: Sequence[str], keys: Sequence[str], choices: Seque
         )
         for number, part in enumerate(batches(options), 1)
     ]
-    return layout_of(question, gallery, *([each] for each in selects))
+    return layout_of("What should I do with this picture?", gallery, *([each] for each in selects))
 
 
 def select_options(options: Iterable[Option], chosen: Collection[str] = ()) -> list[discord.SelectOption]:

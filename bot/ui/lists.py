@@ -19,7 +19,7 @@ from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import BlockedId, PresetsId, QueueId, ReplaceId, RunListAction, RunsId, UnblockId
-from bot.ui.message_parts import Content, button, layout_of, lines, pager, subtext
+from bot.ui.message_parts import Content, Title, button, layout_of, lines, pager, subtext
 from bot.ui.run_facts import deletion_facts, ending, is_queued, queue_place
 
 _BLOCK_REASON_LENGTH = 100
@@ -46,9 +46,9 @@ def presets_layout(
     presets: Sequence[Preset],
     page: int,
     *,
-    title: Callable[[str], str],
+    title: Title,
     inputs: Callable[[Preset], ShownInputs],
-    default: Preset | None = None,
+    default: Preset | None,
 ) -> LayoutView:
     listed = []
     for preset in presets[:PAGE_SIZE]:
@@ -59,9 +59,7 @@ def presets_layout(
     return layout_of(lines("### Presets", *(listed or [nothing])), row)
 
 
-def replace_layout(
-    earlier: Preset, title: Callable[[str], str], inputs: ShownInputs, draft: str
-) -> LayoutView:
+def replace_layout(earlier: Preset, title: Title, inputs: ShownInputs, draft: str) -> LayoutView:
     is_servers = earlier.holder is Holder.SERVER
     by = f" by <@{earlier.created_by}>" if is_servers and earlier.created_by is not None else ""
     line = _preset_line(earlier, title, inputs, f"saved{by} {format_dt(earlier.created_at, 'R')}")
@@ -70,7 +68,7 @@ def replace_layout(
     return layout_of(text, [button("Replace", ReplaceId(draft), ButtonStyle.danger)])
 
 
-def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs, mark: str = "") -> str:
+def _preset_line(preset: Preset, title: Title, inputs: ShownInputs, mark: str) -> str:
     of = escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH)
     whose = "this server's" if preset.holder is Holder.SERVER else ""
     line = " · ".join(filter(None, [f"**{escape_line(preset.name, NAME_LENGTH)}** for {of}", whose, mark]))
@@ -98,11 +96,11 @@ LABEL_LENGTH = 100
 def runs_layout(
     entries: Sequence[RunListEntry],
     current: RunsId,
-    title: Callable[[str], str],
+    title: Title,
     *,
     here: int | None,
     pictures: Mapping[str, str],
-    restricted: Collection[str] = (),
+    restricted: Collection[str],
 ) -> LayoutView:
     """Build a page of a user's own runs, newest first, each with a button to cancel, post or open it.
 
@@ -149,7 +147,7 @@ def queue_layout(
     page: int,
     *,
     viewer_id: int,
-    title: Callable[[str], str],
+    title: Title,
     ends: Mapping[str, datetime],
 ) -> LayoutView:
     """Build a page of a server's active and waiting requests; `ends` are their expected ends."""
@@ -164,7 +162,7 @@ def queue_layout(
     return layout_of(text, [back, *further])
 
 
-def run_label(run: Run, title: Callable[[str], str]) -> str:
+def run_label(run: Run, title: Title) -> str:
     """Return a plain-text label of at most 100 characters for selects and autocomplete."""
     name = shorten(strip_invisible(title(run.deployment)), _RUN_TITLE_LENGTH)
     return shorten(f"{name}: {strip_invisible(run.prompt)}" if run.prompt else name, LABEL_LENGTH)
@@ -218,9 +216,7 @@ def _prompt(run: Run) -> str:
     return f"\n-# {escape_line(run.prompt, _PROMPT)}" if run.prompt else ""
 
 
-def _queue_line(
-    batch: Sequence[Run], viewer_id: int, title: Callable[[str], str], end: datetime | None
-) -> str:
+def _queue_line(batch: Sequence[Run], viewer_id: int, title: Title, end: datetime | None) -> str:
     """Return the line of a request: its runs that are the furthest decide about the state and the place."""
 
     def furthest(run: Run) -> tuple[bool, float, int]:

@@ -55,6 +55,7 @@ _SPOILER_LENGTH = 900
 
 # A text, a row of buttons or selects, or another component.
 Content = str | Sequence[Item[Any]] | Item[Any]
+Title = Callable[[str], str]  # returns a deployment's title
 
 
 def layout_of(*contents: Content) -> LayoutView:
