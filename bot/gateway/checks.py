@@ -7,17 +7,11 @@ from typing import Any
 import discord
 
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import CARDS, Kind
+from bot.domain.messages.records import Kind
 from bot.services.runs import message_kinds
 from bot.ui.custom_ids import Action, CustomId, RunId
 from bot.ui.message_parts import component_ids
-
-# The buttons of the cards for moderators, and their forms. Cards have no other buttons, and decisions are
-# made nowhere else.
-_ON_PICTURES = frozenset[str]({Action.SHOW, Action.VEIL, Action.HIDE, Action.BLOCK})
-_DECISIONS = _ON_PICTURES | {Action.APPROVE, Action.REJECT, Action.DISMISS}
-_ON_REVIEWS = frozenset[str]({Action.APPROVE, Action.REJECT, Action.BLOCK, Action.DETAILS})
-_ON_REPORTS = frozenset[str]({Action.CLEAR, Action.BLOCK, Action.DISMISS})
+from bot.ui.moderation import DECISIONS
 
 
 async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> None:
@@ -46,7 +40,7 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
 
 def may_be_on(id: CustomId, kind: Kind) -> bool:
     """Return whether a run's message of this kind may hold the component, or the button of the form."""
-    name = id.action if isinstance(id, RunId) else ""
-    if kind in (Kind.REPORT, Kind.PICTURES):
-        return name in (_ON_REPORTS if kind is Kind.REPORT else _ON_PICTURES)
-    return name in _ON_REVIEWS if kind in CARDS else name not in _DECISIONS
+    action = id.action if isinstance(id, RunId) else None
+    if kind in DECISIONS:
+        return action in DECISIONS[kind] or (kind is Kind.REVIEW and action is Action.DETAILS)
+    return all(action not in decisions for decisions in DECISIONS.values())

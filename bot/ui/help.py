@@ -37,8 +37,8 @@ def help_layout(page: HelpPage, *texts: str) -> LayoutView:
 
 def greeting_layout(mention: Mention, deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
     first = next((plan.path(each.name) for each in deployments), f"/{plan.name}")
-    paths = {"generate": first, "settings": "/settings", "help": "/help"}
-    return layout_of(say("greeting", **{name: mention(path) for name, path in paths.items()}))
+    settings, help = mention("/settings"), mention("/help")
+    return layout_of(say("greeting", generate=mention(first), settings=settings, help=help))
 
 
 def start_texts(deployments: Sequence[Deployment], plan: CommandPlan, mention: Mention) -> list[str]:

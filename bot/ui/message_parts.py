@@ -35,7 +35,11 @@ CONTENT_TEXT = 2000
 # Longer texts that a run made are put into a file.
 INLINE_TEXT = 1500
 _MAX_BLOCKS = 10
-_DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
+_STYLES = {
+    **dict.fromkeys((Action.APPROVE, Action.SHOW), ButtonStyle.success),
+    **dict.fromkeys((Action.REJECT, Action.HIDE), ButtonStyle.danger),
+    **dict.fromkeys((Action.DELETE, Action.CLEAR, Action.DISCARD), ButtonStyle.danger),
+}
 # The labels of those that the name of the action doesn't give.
 _LABELS = {
     Action.USE: "Use as input",
@@ -187,11 +191,11 @@ def pager(
 
 
 def run_button(run: Run, action: Action, label: str = "", style: ButtonStyle | None = None) -> Button[Any]:
-    """Create a button of a run, red if it deletes something, with the usual label unless one is given."""
+    """Create a button of a run, with the usual label and style unless others are given."""
     return Button(
         label=label or _LABELS.get(action, action.capitalize()),
         emoji=_EMOJI.get(action),
-        style=style or (ButtonStyle.danger if action in _DELETING else ButtonStyle.secondary),
+        style=style or _STYLES.get(action, ButtonStyle.secondary),
         custom_id=RunId(run.key, action).encode(),
     )
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from discord import ButtonStyle, Colour
+from discord import Colour
 from discord.ui import Button, File, Item
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.model import ShownInputs
+from bot.domain.messages.records import Kind
 from bot.domain.moderation import NOTE_LENGTH, AuditEntry, Report
 from bot.domain.picture_check import labels_of
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
@@ -40,6 +41,12 @@ _VALUES_LENGTH = 2500
 _MAX_REPORTS = 3
 # How the names of files on a report's card begin.
 REPORTED = "report-"
+# The decisions that each card offers, and no other message.
+DECISIONS = {
+    Kind.REVIEW: (Action.APPROVE, Action.REJECT, Action.BLOCK),
+    Kind.REPORT: (Action.CLEAR, Action.BLOCK, Action.DISMISS),
+    Kind.PICTURES: (Action.SHOW, Action.VEIL, Action.HIDE, Action.BLOCK),
+}
 
 
 def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
@@ -49,11 +56,7 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     out, the card therefore has a Details button.
     """
     text = _card_about(run, title, inputs, "New request")
-    row = [
-        run_button(run, Action.APPROVE, style=ButtonStyle.success),
-        run_button(run, Action.REJECT, style=ButtonStyle.danger),
-        run_button(run, Action.BLOCK),
-    ]
+    row = [run_button(run, each) for each in DECISIONS[Kind.REVIEW]]
     if any(line not in text for line in input_lines(inputs, None)) or len(chunks(prepared.files)) > 1:
         row.append(run_button(run, Action.DETAILS))
     return _card(Colour.gold(), text, prepared, row, spoiler=run.spoiler)
@@ -130,8 +133,7 @@ def report_card(
         told.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
     if len(reports) > _MAX_REPORTS:
         told.append(f"… and {len(reports) - _MAX_REPORTS} more reports, in `/audit`")
-    row = [run_button(run, action) for action in (Action.CLEAR, Action.BLOCK, Action.DISMISS)]
-    return _spoiler_card(run, told, prepared, Colour.orange(), row, withheld=withheld, link=link)
+    return _spoiler_card(run, Kind.REPORT, told, prepared, withheld=withheld, link=link)
 
 
 def pictures_card(
@@ -144,16 +146,10 @@ def pictures_card(
         which = f"Number {run.number}" if len(batch) > 1 else "Reason"
         count = f" ({len(run.held)} of {made})" if (made := len(run.outputs)) > 1 else ""
         told.append(f"{which}: {', '.join(labels_of(run.verdicts, run.held))}{count}")
-    row = [
-        run_button(first, Action.SHOW, style=ButtonStyle.success),
-        run_button(first, Action.VEIL),
-        run_button(first, Action.HIDE, style=ButtonStyle.danger),
-        run_button(first, Action.BLOCK),
-    ]
     # Moderators decide about all of them, so those that don't fit follow in more messages.
     files, *further = chunks(prepared.files) or [()]
     shown = replace(prepared, files=tuple(files))
-    card = _spoiler_card(first, told, shown, Colour.gold(), row, withheld=withheld)
+    card = _spoiler_card(first, Kind.PICTURES, told, shown, withheld=withheld)
     layouts = ((named, layout_of(*_media(named, spoiler=True))) for named in map(_named, further))
     return [card, *(OutgoingMessage(layout=layout, files=named) for named, layout in layouts)]
 
@@ -164,10 +160,9 @@ def _named(files: Sequence[PreparedFile]) -> tuple[PreparedFile, ...]:
 
 def _spoiler_card(
     run: Run,
+    kind: Kind,
     told: Sequence[str],
     prepared: PreparedOutputs,
-    colour: Colour,
-    row: list[Button[Any]],
     *,
     withheld: bool,
     link: str | None = None,
@@ -182,6 +177,8 @@ def _spoiler_card(
         # Last, because some clients extend a quote to the end of the text.
         f"> {escape_line(run.prompt, _VALUE_LENGTH)}" if run.prompt else "",
     )
+    colour = Colour.orange() if kind is Kind.REPORT else Colour.gold()
+    row = [run_button(run, each) for each in DECISIONS[kind]]
     return _card(colour, about, replace(prepared, files=_named(prepared.files)), row, spoiler=True)
 
 

@@ -170,9 +170,8 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
         return ["It took longer than the others and has a message of its own."]
     if not run.has_result:
         # If the requester cancelled the whole batch, the heading already says so.
-        reason = "" if _is_own_cancellation(batch) else reason_of(run)
-        if run.failure_code == REQUESTER_BLOCKED and not is_turned_away(batch.runs):
-            reason = say("ended_by_block")
+        told = reason_of(run) if is_turned_away(batch.runs) else ending_sentence(run)
+        reason = "" if _is_own_cancellation(batch) else told
         if len(batch.runs) > 1:
             used = "Some of your GPU time was used." if run.charged_seconds else "No GPU time was used."
             reason = f"{reason} {used}".strip()
