@@ -205,8 +205,9 @@ class Evidence:
             self._complete(request)
         # Nothing names the later runs of a cancelled batch, so the batch that misses them gets them.
         for silent in [request for request in found if not request.messages]:
-            alike = (each for each in found if each.messages and each.prompts & silent.prompts)
-            home = next((each for each in alike if each.ask and len(each.keys) < each.ask.count), None)
+            named = (each for each in found if each.messages and each.ask and len(each.keys) < each.ask.count)
+            alike = (each for each in named if each.ask is silent.ask or each.prompts & silent.prompts)
+            home = next(alike, None)
             if home is not None:
                 home.keys |= silent.keys
                 self._complete(home)

@@ -95,10 +95,11 @@ async def press_earlier(story: Story, draw: Draw) -> None:
         for component in walk(body.get("components") or [])
         if str(component.get("custom_id") or "").endswith(_LOST)
         and (message.deleted_at is not None or component["custom_id"] not in message.custom_ids)
+        and story.asks_of(message)
     ]
     if not stale:
-        raise Skip("no message has lost a button")
+        raise Skip("no message of a request has lost a button")
     message, custom_id = stale[nth % len(stale)]
-    about = story.asks_of(message)
-    person = who or ("mona" if message.channel.name == "cards" else about[0].who if about else "alice")
-    record(story, about[0] if about else None, await story.forge(person, message, custom_id))
+    about = story.asks_of(message)[0]
+    person = who or ("mona" if message.channel.name == "cards" else about.who)
+    record(story, about, await story.forge(person, message, custom_id))
