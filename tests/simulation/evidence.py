@@ -30,7 +30,7 @@ _UPTIME = 1_000.0
 _CARD_CHANNELS = ("cards", "reports")
 # Letters of the kinds of messages in the bot's nonces.
 OUTCOMES = ("o", "l")
-POST, SHARE, REPORT_CARD, PICTURES_CARD = "s", "g", "p", "c"
+LATE, POST, SHARE, REPORT_CARD, PICTURES_CARD = "l", "s", "g", "p", "c"
 
 # Messages.
 

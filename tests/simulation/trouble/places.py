@@ -34,9 +34,9 @@ class At(NamedTuple):
 
 
 def delete_channel(story: Story, where: str) -> None:
-    """Delete a channel with its threads, unless it is gone."""
+    """Delete a channel with its threads, unless it is gone, or a direct message."""
     channel = story.world.channel(where)
-    if channel.deleted:
+    if channel.deleted or channel.guild is None:
         return
     threads = [each for each in story.discord.world.channels.values() if each.parent is channel]
     for place in (channel, *threads):
