@@ -64,8 +64,8 @@ async def applies(app: App, run: Run) -> bool:
 async def _is_age_restricted(app: App, run: Run, channel_id: int | None = None, *, otherwise: bool) -> bool:
     """Return whether a channel, by default that of the request, is age-restricted now.
 
-    A user install's channel can't be read, so its mark at the time of the request has to suffice. Of another
-    channel that the bot can't read, `otherwise` is returned.
+    A user install's channel can't be read, so its mark at the time of the request has to suffice. If the bot
+    can't read any other channel, this returns `otherwise`.
     """
     if run.user_install:
         return run.channel_age_restricted

@@ -1,4 +1,4 @@
-"""The inputs that offer something to choose, and the class for each kind of input."""
+"""Inputs with choices, and the class for each kind of input."""
 
 from __future__ import annotations
 

@@ -262,7 +262,7 @@ def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, objec
 def _measured_cost(run: Run, now: datetime, *, noticed_late: bool) -> dict[str, object]:
     """Return the columns for how long a run has executed by the bot's clock, which may have been set back.
 
-    If the end was noticed late, that isn't shown as the duration, but counts until ComfyDeploy reports one.
+    If the end was noticed late, this time is charged but not shown, until ComfyDeploy reports the duration.
     """
     if run.started_at is None or now < run.started_at:
         return {}

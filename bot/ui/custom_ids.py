@@ -40,7 +40,7 @@ class CustomId:
     @classmethod
     def read(cls, custom_id: str) -> Self | None:
         """Parse a custom_id. Return None for another kind's, and for one that isn't valid."""
-        # Every kind is a dataclass, but this base class isn't, and mypy goes by the base class.
+        # Only the subclasses are dataclasses, and mypy checks this line for the base class.
         names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
         kind, *values = custom_id.split(":", len(names))
         if kind != cls.NAME or len(values) != len(names):
