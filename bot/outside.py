@@ -8,9 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from random import Random, SystemRandom
 
 _PART, _BLOCK = 16, 4096
+_now = partial(datetime.now, UTC)
 
 
 class _Blocks(SystemRandom):
@@ -45,7 +47,7 @@ class Outside:
     argument says; the caller shuts it down.
     """
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime] = _now
     monotonic: Callable[[], float] = time.monotonic
     random: Random = field(default_factory=_Blocks)
     executor: Callable[[str, int], Executor] = lambda name, most: ThreadPoolExecutor(most, name)

@@ -20,7 +20,6 @@ from bot.domain.messages.decide import MAX_FAILURES
 from bot.domain.messages.records import OUTCOMES, Claim, Place
 from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
 from bot.domain.policy import check_of
-from bot.domain.results import is_restricted_now
 from bot.domain.runs import Output, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import file_stem
@@ -39,7 +38,7 @@ async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
         return ()
     run = claim.run
     marked = app.catalogue.is_marked(run)
-    if not is_restricted_now(run, marked):
+    if not run.is_restricted(marked):
         return ()
     is_open = await _is_age_restricted(app, run, otherwise=not marked)
     return [place for place in Place if (marked if place is Place.DIRECT else not is_open)]
@@ -56,7 +55,7 @@ async def hides(app: App, run: Run, channel_id: int | None) -> bool:
 
 async def applies(app: App, run: Run) -> bool:
     """Return whether a result may be shown only in age-restricted channels."""
-    if is_restricted_now(run, app.catalogue.is_marked(run)):
+    if run.is_restricted(app.catalogue.is_marked(run)):
         return True
     return await _is_age_restricted(app, run, otherwise=False)
 

@@ -19,7 +19,6 @@ from bot.domain.messages.decide import MAX_FAILURES, Act
 from bot.domain.messages.records import CARDS, COPIES, Claim, Form, Kind, Part, Place, Shows, result_ref
 from bot.domain.moderation import AuditAction
 from bot.domain.picture_check import Verdict, numbers_with
-from bot.domain.results import is_spoiler
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_hidden, is_turned_away
 from bot.domain.text import message_url
 from bot.domain.text.file_names import belongs_to, file_stem
@@ -193,7 +192,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
     if message.kind is Kind.SHARE:
         rules, prompt = await app.store.rules.get(run.guild_id), run.prompt if message.with_prompt else None
         veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
-        run = replace(run, prompt=prompt, spoiler=veiled or is_spoiler(rules, age_restricted=restricted))
+        run = replace(run, prompt=prompt, spoiler=veiled or rules.is_spoiler(age_restricted=restricted))
     prepared = linked_outputs(run, app.fetcher.may_link)
     if form is Form.FILES:
         try:

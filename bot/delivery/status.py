@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from bot.context import App
 from bot.discord_api.calls import Unanswered, Unreachable
 from bot.domain.errors import StoreUnavailable
-from bot.domain.fair_queue import (
+from bot.domain.messages.records import Claim, Kind, MessageRef, Place, component_id
+from bot.domain.run_timing import (
     PLACES,
     Medians,
     StartedRun,
@@ -23,7 +24,6 @@ from bot.domain.fair_queue import (
     expected_start,
     may_be_estimated,
 )
-from bot.domain.messages.records import Claim, Kind, MessageRef, Place, component_id
 from bot.domain.runs import Run, RunState
 from bot.ui.message_parts import OutgoingMessage
 from bot.ui.status import status_message, undelivered_message

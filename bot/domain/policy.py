@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from bot.domain.budgets import EXPECTED_SECONDS, Usage, budget_day, limits_of, until_tomorrow, weight_of
-from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.errors import Param, RefusedError, RefusedForNow
+from bot.domain.moderation import Block
 from bot.domain.picture_check import Check, Flagged, Level
 from bot.domain.requests import Actor, ChannelState, Member, Origin, Preset
-from bot.domain.results import is_restricted_now, is_spoiler
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ApprovalMode, RolesFor, ServerRules
 from bot.domain.text import escape_line
 
+# The reserved seconds of a run of a deployment that has no recent runs.
+EXPECTED_SECONDS = 60.0
+# How many failed runs of a person on a day don't count as runs. Their seconds always count.
+GIVEN_BACK_A_DAY = 3
 _REASON = 500
 # The sums of fractions differ by this at most, as 0.1 + 0.2 and 0.3 do.
 _ROUNDING = 1e-6
@@ -47,6 +50,56 @@ class OperatorRules:
     max_waiting_per_server: int | None = None
     flagged: Flagged = Flagged.OFF
     holds_unknown: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The usage that counts against a budget today.
+
+    `gpu_seconds` are weighted and include reserved seconds.
+    """
+
+    runs: int = 0
+    gpu_seconds: float = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The usage of a user and their server at the time `now`, with a block or a pause that forbids requests.
+
+    `gpu_seconds_today` counts the whole bot's seconds, unweighted. `paused` is the reason for a pause of the
+    bot, or None if it isn't paused.
+    """
+
+    now: datetime
+    gpu_seconds_today: float = 0
+    person: Spending = Spending()
+    server: Spending = Spending()
+    block: Block | None = None
+    paused: str | None = None
+
+
+def budget_day(now: datetime) -> date:
+    """Return the day whose budgets count, in UTC."""
+    return now.astimezone(UTC).date()
+
+
+def day_end(now: datetime) -> datetime:
+    """Return the next midnight UTC, at which the budgets are renewed."""
+    return datetime.combine(budget_day(now) + timedelta(days=1), time(), UTC)
+
+
+def until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:
+    """Return the error for a run that exceeds what is left of a daily limit.
+
+    If the run `fits` into the limit of a full day, it is refused only until midnight UTC, otherwise for good.
+    """
+    again_at = day_end(usage.now)
+    params["until"] = int(again_at.timestamp())
+    if fits:
+        return RefusedForNow(code, again_at=again_at, **params)
+    return RefusedError(code, **params)
 
 
 def check_availability(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
@@ -132,7 +185,7 @@ def decide(run: Run, requester: Actor, facts: Facts, operator: OperatorRules, *,
     """
     rules, now = facts.rules, facts.usage.now
     seconds = facts.expected.get(run.expected_gpu, EXPECTED_SECONDS)
-    weight = weight_of(run.expected_gpu, rules)
+    weight = rules.budgets.weight_of(run.expected_gpu)
     in_review = run.guild_id is not None and needs_approval(run, requester.person, rules)
     review_channel_id = rules.approval.review_channel_id if in_review else None
     accepted = replace(
@@ -143,7 +196,7 @@ def decide(run: Run, requester: Actor, facts: Facts, operator: OperatorRules, *,
         reserved_seconds=seconds,
         charged_on=None if in_review else budget_day(now),
         review_channel_id=review_channel_id,
-        spoiler=is_spoiler(rules, age_restricted=run.channel_age_restricted),
+        spoiler=rules.is_spoiler(age_restricted=run.channel_age_restricted),
         requester_joined_at=requester.person.joined_at,
         requester_roles=tuple(sorted(requester.person.role_ids)),
     )
@@ -183,7 +236,7 @@ def judge(
     if run.guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
     if channel is not None:
-        check_channel(channel, restricted=is_restricted_now(run, is_marked))
+        check_channel(channel, restricted=run.is_restricted(is_marked))
     if run.private and run.guild_id is None:
         raise RefusedError("private_server_only")
     if run.private and not rules.private_results:
@@ -233,7 +286,7 @@ def _check_budgets(
         return  # the ledger already counts what it reserves
     reserved = seconds * run.weight
     budgets = (
-        ("budget", usage.person, limits_of(role_ids, rules)),
+        ("budget", usage.person, rules.budgets.limits_of(role_ids)),
         ("server_budget", usage.server, rules.budgets.server),
     )
     for prefix, spent, limits in budgets:

@@ -1,4 +1,4 @@
-"""Decide where a result may be shown, whether it may be copied, and which copy a message belongs to.
+"""Decide whether a result may be copied, and which copy a message belongs to.
 
 The pages of `/runs`, which lists results, and of other lists are here, too.
 """
@@ -11,28 +11,9 @@ from enum import StrEnum
 
 from bot.domain.errors import RefusedError
 from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, Messages
-from bot.domain.requests import Actor, ChannelState
+from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
-from bot.domain.settings.rules_and_defaults import ServerRules, Spoiler
 from bot.domain.text import message_url
-
-
-def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
-    """Return whether a result is a spoiler. `age_restricted` says whether its channel is age-restricted."""
-    if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
-        return not age_restricted
-    return rules.spoiler is Spoiler.ALWAYS
-
-
-def is_restricted_now(run: Run, is_marked: bool, channel: ChannelState | None = None) -> bool:
-    """Return whether a stored request's result may be shown only in age-restricted channels.
-
-    `is_marked` says whether the operator marks its deployments now. `channel` is the channel of the request
-    as it is now, or None if it can't be read. Marks from the time of the request still count after they were
-    removed.
-    """
-    now = channel is not None and channel.age_restricted
-    return is_marked or run.age_restricted or run.channel_age_restricted or now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -277,6 +277,14 @@ class Run:
         in_review = self.review_channel_id is not None and self.decided_at is None
         return in_review or self.state is RunState.REJECTED
 
+    def is_restricted(self, marked_now: bool) -> bool:
+        """Return whether the result may be shown only in age-restricted channels.
+
+        `marked_now` says whether the operator marks its deployments now, or Discord the channel of the
+        request. Marks from the time of the request still count after they were removed.
+        """
+        return marked_now or self.age_restricted or self.channel_age_restricted
+
     def interaction_token_at(self, now: datetime) -> str | None:
         """Return the interaction's token, or None if it can no longer be used at the time `now`."""
         if self.interaction_token is None or self.interaction_expires_at is None:

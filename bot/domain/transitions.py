@@ -12,9 +12,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.budgets import reported_seconds
 from bot.domain.moderation import Block
-from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
+from bot.domain.run_timing import (
+    AFTER_LAST_NODE,
+    SETTLE_AFTER,
+    reported_seconds,
+    same_outputs,
+    silence_at_end,
+)
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, REQUESTER_BLOCKED, Run, RunReport, RunState
 
 S = RunState

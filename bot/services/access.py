@@ -17,7 +17,6 @@ from bot.domain.messages.records import Kind
 from bot.domain.moderation import may_delete
 from bot.domain.policy import check_moderator, check_posting
 from bot.domain.requests import Actor
-from bot.domain.results import is_restricted_now
 from bot.domain.runs import Run
 from bot.domain.text import channel_url
 
@@ -185,8 +184,8 @@ def _not_theirs(run: Run, actor: Actor, code: str) -> RefusedError:
 
 def restricts(app: App, actor: Actor, run: Run) -> bool:
     """Return whether a result may be shown and used only in age-restricted channels."""
-    channel = actor.channel_state(run.channel_id)
-    return is_restricted_now(run, app.catalogue.is_marked(run), channel)
+    marked_now = app.catalogue.is_marked(run) or actor.channel_state(run.channel_id).age_restricted
+    return run.is_restricted(marked_now)
 
 
 def is_hidden_here(app: App, actor: Actor, run: Run) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from bot.context import App
-from bot.domain.budgets import Usage, limits_of
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.messages.records import Kind, Messages, marker
+from bot.domain.policy import Usage
 from bot.domain.requests import Actor, Member, Preset
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
@@ -87,7 +87,8 @@ async def usage(
         raise RefusedError("not_a_moderator")
     today = await app.store.figures.today(guild_id, person.id, app.now())
     running = await app.store.figures.running(guild_id, person.id)
-    return today, running, limits_of(person.role_ids, rules), rules.budgets.server if moderator else None
+    budgets = rules.budgets
+    return today, running, budgets.limits_of(person.role_ids), budgets.server if moderator else None
 
 
 async def limits_here(app: App, actor: Actor) -> tuple[Usage, ServerRules, Sequence[Preset]]:

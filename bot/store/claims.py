@@ -15,9 +15,8 @@ from bot.database.key_values import read_value
 from bot.database.row_locks import lock, lock_requests, lock_requests_of, lock_rows, lock_run
 from bot.database.rows import WITH_REQUEST, revise, runs_of, select_runs, set_columns, to_run
 from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
-from bot.domain.budgets import budget_day
 from bot.domain.errors import CommitUnknown, RefusedError, RefusedForNow
-from bot.domain.policy import OperatorRules
+from bot.domain.policy import OperatorRules, budget_day
 from bot.domain.run_timing import next_poll
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import end

@@ -13,7 +13,7 @@ from bot.database.tables import requests
 from bot.domain.messages.records import Kind, MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
-from bot.domain.results import CopyRequest, check_available, check_first_copy, copy_to_delete, is_spoiler
+from bot.domain.results import CopyRequest, check_available, check_first_copy, copy_to_delete
 from bot.store.audit import add_entries, run_entry
 from bot.store.rules import read_rules
 
@@ -82,7 +82,7 @@ class CopyStore(Repository):
             "interaction_token": origin.interaction_token if by_interaction else None,
             "interaction_expires_at": origin.interaction_expires_at if by_interaction else None,
             "status_message_id": None,
-            "spoiler": is_spoiler(rules, age_restricted=restricted),
+            "spoiler": rules.is_spoiler(age_restricted=restricted),
         }
         if origin.user_install and restricted:
             columns["channel_age_restricted"] = True  # it can't be read later

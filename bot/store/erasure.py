@@ -50,8 +50,8 @@ from bot.database.tables import (
     server_rules,
     usage,
 )
-from bot.domain.budgets import budget_day
 from bot.domain.moderation import AuditAction, AuditEntry, StoredEntry
+from bot.domain.policy import budget_day
 from bot.domain.requests import Holder
 from bot.domain.runs import Erased, Run
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete,
 
 from bot.database.rows import insert_new, set_columns
 from bot.database.tables import is_any, runs, usage
-from bot.domain.budgets import GIVEN_BACK_A_DAY, Spending, Usage, budget_day
+from bot.domain.policy import GIVEN_BACK_A_DAY, Spending, Usage, budget_day
 from bot.domain.runs import IN_FLIGHT, Charge, Run
 
 # The server of what happens outside servers and, as a person of that server, the whole bot.

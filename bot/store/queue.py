@@ -29,7 +29,7 @@ from sqlalchemy import (
 from bot.database.row_locks import lock, lock_requests_of, lock_rows
 from bot.database.rows import insert_new, revise
 from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
-from bot.domain.fair_queue import FIRST_TURN, NO_TURN, PLACES, next_tag
+from bot.domain.run_timing import FIRST_TURN, NO_TURN, PLACES, next_tag
 from bot.domain.runs import IN_FLIGHT, RunState
 
 # How many runs behind the front are told their place at once.

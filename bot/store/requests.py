@@ -18,7 +18,6 @@ from bot.database.engine import Database, Repository, reads, writes
 from bot.database.row_locks import lock_accepting
 from bot.database.rows import insert_rows, new_row, read_runs, runs_of, want
 from bot.database.tables import UtcDateTime, requests, runs
-from bot.domain.budgets import Usage, budget_day, limits_of, weight_of
 from bot.domain.errors import (
     AlreadyTaken,
     CommitUnknown,
@@ -31,7 +30,7 @@ from bot.domain.errors import (
 )
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.policy import Facts, Offer, OperatorRules, decide, judge
+from bot.domain.policy import Facts, Offer, OperatorRules, Usage, budget_day, decide, judge
 from bot.domain.requests import Actor, ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -97,7 +96,7 @@ class RequestStore(Repository):
         """
         _check_press(connection, requester)
         facts = _facts(connection, requester, self._operator, now)
-        daily = (limits_of(requester.person.role_ids, facts.rules), facts.rules.budgets.server)
+        daily = (facts.rules.budgets.limits_of(requester.person.role_ids), facts.rules.budgets.server)
         ceilings = (self._operator.daily_gpu_seconds, *(each.gpu_seconds_a_day for each in daily))
         if any(each is not None for each in ceilings):
             expected = {gpu: expected_seconds(connection, deployment, gpu, now) for gpu in gpus}
@@ -179,7 +178,7 @@ def _facts(connection: Connection, requester: Actor, operator: OperatorRules, no
     guild_id = requester.origin.guild_id
     rules = read_rules(connection, guild_id)
     daily = [operator.daily_gpu_seconds]
-    for each in (limits_of(requester.person.role_ids, rules), rules.budgets.server):
+    for each in (rules.budgets.limits_of(requester.person.role_ids), rules.budgets.server):
         daily += [each.runs_a_day, each.gpu_seconds_a_day]
     today = any(limit is not None for limit in daily)
     return Facts(rules, read_usage(connection, guild_id, requester.id, now, today=today))
@@ -238,7 +237,7 @@ def _store(
 def limits_at_once(person: Member, rules: ServerRules) -> dict[str, int | None]:
     """Return the columns of a run with how many runs its person and server may have in flight."""
     return {
-        "user_limit": limits_of(person.role_ids, rules).at_once,
+        "user_limit": rules.budgets.limits_of(person.role_ids).at_once,
         "server_limit": rules.budgets.server.at_once,
     }
 
@@ -291,7 +290,7 @@ def judge_run(
     gpu = offer.gpu if offer is not None else run.expected_gpu
     if run.state is RunState.AWAITING_APPROVAL:
         seconds = expected_seconds(connection, run.deployment, gpu, now)
-        run = replace(run, weight=weight_of(gpu, rules), reserved_seconds=seconds)
+        run = replace(run, weight=rules.budgets.weight_of(gpu), reserved_seconds=seconds)
     run = replace(run, expected_gpu=gpu)
     usage, charged = Usage(now=now), run.charged_on == budget_day(now)
     if not charged:

@@ -14,12 +14,11 @@ from bot.database.key_values import read_value
 from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
 from bot.database.tables import audit, messages, runs
-from bot.domain.budgets import budget_day
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.messages.records import COPIES, Kind
 from bot.domain.moderation import AuditAction, AuditEntry, Report, check_shown, check_undecided
 from bot.domain.picture_check import NOBODY_DECIDED, PictureDecision, decided, labels_of
-from bot.domain.policy import Offer, OperatorRules
+from bot.domain.policy import Offer, OperatorRules, budget_day
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import Change, end

@@ -27,13 +27,11 @@ from bot.database.rows import (
     want,
 )
 from bot.database.tables import is_any, messages, requests, runs
-from bot.domain.budgets import reported_seconds, weight_of
 from bot.domain.errors import BotError, RefusedForNow
-from bot.domain.fair_queue import NO_TURN
 from bot.domain.messages.records import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
-from bot.domain.run_timing import SETTLE_AFTER, next_settling, poll_after_report
+from bot.domain.run_timing import NO_TURN, SETTLE_AFTER, next_settling, poll_after_report, reported_seconds
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
 from bot.domain.text.run_log import failure_kind
 from bot.domain.transitions import REVIVABLE, Change, apply_report, end, is_progress
@@ -236,7 +234,7 @@ def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> 
     if not report.gpu or report.gpu == run.gpu:
         return {}
     try:
-        return {"weight": weight_of(report.gpu, read_rules(connection, run.guild_id))}
+        return {"weight": read_rules(connection, run.guild_id).budgets.weight_of(report.gpu)}
     except RefusedForNow:
         # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
         return {}

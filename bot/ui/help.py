@@ -9,7 +9,7 @@ from discord.utils import format_dt
 
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import Deployment
-from bot.domain.budgets import Spending, Usage, day_end
+from bot.domain.policy import Spending, Usage, day_end
 from bot.domain.requests import NAME_LENGTH, Actor, Preset
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, ServerRules
 from bot.domain.text import escape_line, shorten

@@ -19,7 +19,7 @@ from bot.deployments.follow_ups import follow_ups_of
 from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of
-from bot.domain.forms import FORM_LIMIT, batches
+from bot.domain.forms import FORM_LIMIT
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line, shorten
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
@@ -69,7 +69,7 @@ class OfferedActions:
 
 def number_rows(numbers: Sequence[PickId]) -> list[list[Button[Any]]]:
     buttons = [button(str(each.number), each) for each in numbers]
-    return [[*row] for row in batches(buttons, FORM_LIMIT)]
+    return [buttons[at : at + FORM_LIMIT] for at in range(0, len(buttons), FORM_LIMIT)]
 
 
 def files_of(run: Run) -> list[str]:

@@ -11,8 +11,8 @@ from discord.ui import File, LayoutView
 from discord.utils import TimestampStyle, format_dt
 
 from bot.deployments.model import Deployment, ShownInputs, displayed_inputs
-from bot.domain.fair_queue import PLACES
 from bot.domain.picture_check import Verdict, numbers_with
+from bot.domain.run_timing import PLACES
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import FailureKind, failure_kind, last_error

@@ -35,7 +35,6 @@ from bot.domain.errors import (
 from bot.domain.messages.records import Kind
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
-from bot.domain.results import is_restricted_now
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.domain.text.file_names import file_stem
 from bot.store.runs import ForeignRunReport
@@ -182,7 +181,7 @@ class Submitter:
                 if not fits or self._app.now() - run.created_at >= CHANNEL_TRUST:
                     channel = await channel_state(self._app.discord.client, run)
                     channel = channel or ChannelState(age_restricted=run.channel_age_restricted)
-                    check_channel(channel, restricted=is_restricted_now(run, offer.is_marked))
+                    check_channel(channel, restricted=run.is_restricted(offer.is_marked))
                 return await renewed_inputs(self._app, run)
         except TimeoutError as error:
             raise DiscordAway("no answer in time") from error

@@ -152,6 +152,9 @@ class Budget(_Rules):
     )
 
 
+NO_LIMIT = Budget(at_once=None, waiting=None)
+
+
 class Budgets(_Rules):
     """All limits of a server. `gpu_weights` holds the weight of a second on each GPU, by default 1.
 
@@ -159,7 +162,7 @@ class Budgets(_Rules):
     """
 
     person: Annotated[Budget, MEMBER] = Budget()
-    server: Annotated[Budget, SERVER] = Budget(at_once=None, waiting=None)
+    server: Annotated[Budget, SERVER] = NO_LIMIT
     role_at_once: dict[Role, Limit] = _setting(
         {}, "Runs at once", _role_limit, "Empty: everybody's limit", section=ROLES
     )
@@ -179,6 +182,26 @@ class Budgets(_Rules):
         "The weight for GPU seconds per day. Empty: 1.",
         section=GPUS,
     )
+
+    def limits_of(self, role_ids: frozenset[int]) -> Budget:
+        """Return the limits of a member with these roles. A role's limit replaces the default.
+
+        If several roles set a limit, the highest applies. A role without limits lifts them all.
+        """
+        if not role_ids.isdisjoint(self.unlimited_roles):
+            return NO_LIMIT
+        by_role = {
+            "at_once": self.role_at_once,
+            "runs_a_day": self.role_runs_a_day,
+            "gpu_seconds_a_day": self.role_gpu_seconds_a_day,
+        }
+        found = {name: role_ids & limits.keys() for name, limits in by_role.items()}
+        most = {name: max(by_role[name][role] for role in roles) for name, roles in found.items() if roles}
+        return self.person.model_copy(update=most)
+
+    def weight_of(self, gpu: str | None) -> float:
+        """Return the weight of a second on a GPU, which is 1 unless the server gives it another."""
+        return self.gpu_weights.get(gpu or "", 1.0)
 
 
 class Words(_Rules):
@@ -314,6 +337,12 @@ class ServerRules(_Rules):
     retention_days: int = _setting(
         365, "Audit log entries are kept for", Number(unit="day"), section=RECORD, ge=1, le=3650
     )
+
+    def is_spoiler(self, *, age_restricted: bool) -> bool:
+        """Return whether a result is a spoiler in a channel that is `age_restricted` or not."""
+        if self.spoiler is Spoiler.NOT_AGE_RESTRICTED:
+            return not age_restricted
+        return self.spoiler is Spoiler.ALWAYS
 
 
 # Each request of a server without rules needs them several times.

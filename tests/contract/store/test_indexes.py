@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Select
 
 from bot.database.rows import insert_rows
-from bot.domain.fair_queue import WINDOW
 from bot.domain.moderation import AuditFilter
+from bot.domain.run_timing import WINDOW
 from bot.domain.runs import RunState
 from bot.store import Store, ledger
 from bot.store.audit import newest_first

@@ -13,11 +13,10 @@ from sqlalchemy import event
 from sqlalchemy.util import await_only
 
 from bot.database.rows import insert_rows
-from bot.domain.budgets import day_end
 from bot.domain.errors import RefusedForNow
-from bot.domain.fair_queue import PLACES
 from bot.domain.messages.records import Kind
-from bot.domain.policy import OperatorRules
+from bot.domain.policy import OperatorRules, day_end
+from bot.domain.run_timing import PLACES
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.claims import hold

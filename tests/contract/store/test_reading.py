@@ -11,13 +11,13 @@ from sqlalchemy import update
 
 from bot.database.tables import messages
 from bot.delivery.status import MEDIANS_AGE, Estimator
-from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.fair_queue import NEEDED, PLACES, WINDOW, StartedRun, Success
 from bot.domain.messages.records import Form, MessageRef, Part, Place, Shows
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
+from bot.domain.policy import EXPECTED_SECONDS
 from bot.domain.requests import Holder, Preset
 from bot.domain.results import RunFilter
+from bot.domain.run_timing import NEEDED, PLACES, WINDOW, StartedRun, Success
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.budgets import GIVEN_BACK_A_DAY, Spending, day_end
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import AuditAction
-from bot.domain.policy import OperatorRules
+from bot.domain.policy import GIVEN_BACK_A_DAY, OperatorRules, Spending, day_end
 from bot.domain.requests import Actor, ChannelState, Press, press_id
 from bot.domain.runs import FINAL, Run, RunState
 from bot.store import Store

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
+from bot.domain.policy import Usage
 from bot.domain.requests import Actor, ChannelState, Member, Origin
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import NO_LIMIT, budget_day, day_end, limits_of, reported_seconds, weight_of
+from bot.domain.policy import budget_day, day_end
+from bot.domain.run_timing import reported_seconds
 from bot.domain.runs import Charge, Run, RunReport, RunState
-from bot.domain.settings.rules_and_defaults import Budget, ServerRules
+from bot.domain.settings.rules_and_defaults import NO_LIMIT, Budget, ServerRules
 from bot.domain.transitions import end
 from tests.unit.factories import made_run
 
@@ -35,12 +36,12 @@ def test_a_persons_limits_after_their_roles(roles: list[int], limits: Budget) ->
         "unlimited_roles": {FREE: True},
     }
     rules = ServerRules.model_validate({"budgets": {"person": EVERYBODY, **by_role}})
-    assert limits_of(frozenset(roles), rules) == limits
+    assert rules.budgets.limits_of(frozenset(roles)) == limits
 
 
 def test_a_second_on_a_gpu_counts_by_its_weight() -> None:
     rules = ServerRules.model_validate({"budgets": {"gpu_weights": {"H100": 4, "T4": 0.5}}})
-    assert [weight_of(gpu, rules) for gpu in ("H100", "T4", "A10G", None)] == [4, 0.5, 1, 1]
+    assert [rules.budgets.weight_of(gpu) for gpu in ("H100", "T4", "A10G", None)] == [4, 0.5, 1, 1]
 
 
 NOTHING = Charge()

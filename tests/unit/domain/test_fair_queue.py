@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.fair_queue import (
+from bot.domain.run_timing import (
     FIRST_TURN,
     NEEDED,
     NO_TURN,

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bot.domain.budgets import Spending
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.policy import (
     LIMITS,
     Facts,
     OperatorRules,
+    Spending,
     check_channel,
     check_moderator,
     check_posting,
@@ -23,7 +23,6 @@ from bot.domain.policy import (
     judge,
 )
 from bot.domain.requests import ChannelState, Origin
-from bot.domain.results import is_restricted_now
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.strings import SENTENCES, explain
@@ -357,11 +356,10 @@ def test_a_moderator_manages_the_server_or_has_the_reviewer_role() -> None:
 
 def test_a_result_is_age_restricted_by_any_mark_of_then_or_now() -> None:
     run, in_marked_channel = made_run(), made_run(channel_age_restricted=True)
-    assert not is_restricted_now(run, False, ChannelState())
-    assert is_restricted_now(made_run(age_restricted=True), False)
-    assert is_restricted_now(run, True)
-    assert is_restricted_now(in_marked_channel, False)
-    assert is_restricted_now(run, False, MARKED)
+    assert not run.is_restricted(False)
+    assert made_run(age_restricted=True).is_restricted(False)
+    assert run.is_restricted(True)
+    assert in_marked_channel.is_restricted(False)
 
 
 def test_the_bot_can_post_where_a_result_can_be_shown() -> None:

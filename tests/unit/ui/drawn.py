@@ -31,9 +31,9 @@ from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
 from bot.domain.backend import InputKind
-from bot.domain.budgets import Usage
 from bot.domain.forms import Option
 from bot.domain.moderation import OUTCOMES, Report
+from bot.domain.policy import Usage
 from bot.domain.requests import Actor, Preset
 from bot.domain.runs import FINAL, Deletions, Run, RunState
 from bot.domain.settings.fields import SECTIONS, Key, form_of, keys_of

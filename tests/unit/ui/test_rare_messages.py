@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import Spending, Usage
 from bot.domain.moderation import Report
+from bot.domain.policy import Spending, Usage
 from bot.domain.requests import Holder, Member, Preset
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
 from bot.domain.settings.kinds import ReviewChannel, SettingsContext
