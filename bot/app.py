@@ -39,7 +39,7 @@ from bot.store import Store
 from bot.store.erasure import ExpiredRows
 from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
-from bot.workers.backend_health import BackendHealth
+from bot.workers.health import BackendHealth
 from bot.workers.notices import Notices
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder, add_webhooks

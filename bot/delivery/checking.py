@@ -23,7 +23,7 @@ from bot.domain.policy import check_of
 from bot.domain.runs import Output, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import file_stem
-from bot.media.file_types import is_visual
+from bot.media.download import is_visual
 from bot.ui.message_parts import PreparedOutputs
 
 log = logging.getLogger(__name__)

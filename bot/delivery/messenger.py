@@ -20,7 +20,7 @@ from bot.delivery import compose, status
 from bot.delivery.checking import look, withheld_at
 from bot.delivery.status import Estimator
 from bot.delivery.step import LEASE, Step, Superseded
-from bot.discord_api.calls import DiscordHealth, Refused, Unanswered, Unreachable
+from bot.discord_api.calls import Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
 from bot.domain.messages.records import COPIES, OUTCOMES, Claim, Form, Kind, Message, Place, Release, Shows
@@ -29,6 +29,7 @@ from bot.domain.runs import RunState
 from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.status import held_message
+from bot.workers.health import DiscordHealth
 from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Messenger:
     def __init__(self, app: App) -> None:
         self._app = app
         self._messages = app.store.messages
-        self._health = DiscordHealth(app.discord, app.outside)
+        self._health = DiscordHealth(app)
         self._estimator = Estimator(app)
         self._active: dict[str, Step] = {}
         self._released: list[Release] = []
@@ -61,11 +62,9 @@ class Messenger:
         There are none if Discord is away. A request that this process is working on is left out: if the
         machine slept, its lease may be over.
         """
-        if self._health.is_away and not self._health.pause() and await self._health.returns():
-            await self._messages.make_due(self._app.now())
-        if seconds := self._health.pause():
+        if self._health.is_away and (self._health.pause() or not await self._health.returns()):
             await self._store_releases()
-            return Later(seconds)
+            return Later(self._health.pause())
         now = self._app.now()
         due_at = now if self._released else await self._messages.next_due(now, self._busy())
         if due_at is not None and due_at <= now:

@@ -1,4 +1,4 @@
-"""Post, edit and delete messages without a gateway connection, classify errors, and notice outages.
+"""Post, edit and delete messages without a gateway connection, and classify errors.
 
 discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
 instead of creating another. discord.py's own retries after a 5xx are therefore safe in channels.
@@ -16,18 +16,14 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.breaker import Breaker
 from bot.domain.errors import DiscordAway
 from bot.domain.messages.records import MessageRef
-from bot.outside import Outside
 from bot.ui.message_parts import OutgoingMessage, component_ids
 
 log = logging.getLogger(__name__)
 # A search begins so long before an attempt, because clocks differ, and reads so many messages.
 _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 200
-# After so many calls in a row without an answer, Discord counts as away.
-_SILENT_CALLS = 3
 # Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
 # or locked, or the interaction has used up its follow-ups.
 _CLOSED = frozenset({50008, 50083, 160005, 40094})
@@ -271,53 +267,3 @@ class _Original:
 
 def _original(message_id: int | None) -> int:
     return message_id if message_id is not None else _Original()  # type: ignore[return-value]  # only its text goes into a URL
-
-
-class DiscordHealth:
-    """This process's view of Discord. A restart loses it, so a few calls may be made in vain.
-
-    `posts` is the number of posts that Discord has answered.
-    """
-
-    def __init__(self, discord: DiscordCalls, outside: Outside) -> None:
-        self._discord = discord
-        self._monotonic = outside.monotonic
-        self._breaker = Breaker(outside.random)
-        self.posts = 0
-        self._silent = 0
-
-    @property
-    def is_away(self) -> bool:
-        return not self._breaker.is_closed
-
-    def pause(self) -> float:
-        """Return for how many seconds Discord is left alone: until the next probe during an outage."""
-        return self._breaker.probe_in(self._monotonic()) if self.is_away else 0.0
-
-    async def returns(self) -> bool:
-        if await self._discord.answers():
-            log.info("Discord answers again")
-            self.heard()
-            return True
-        self._breaker.fail(self._monotonic(), "discord")
-        return False
-
-    def heard(self, *, posted: bool = False) -> None:
-        """Note that Discord answered a call, perhaps a post."""
-        self._silent = 0
-        self.posts += posted
-        self._breaker.close()
-
-    async def not_heard(self) -> bool:
-        """Note that Discord didn't answer a call, and return whether it answers a cheap question.
-
-        Then the failure is that of the message, and not an outage.
-        """
-        self._silent += 1
-        if not self.is_away and await self._discord.answers():
-            self.heard()
-            return True
-        self._silent += 1
-        if self._silent >= _SILENT_CALLS:
-            self._breaker.fail(self._monotonic(), "discord")
-        return False

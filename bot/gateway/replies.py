@@ -11,7 +11,7 @@ import aiohttp
 import discord
 
 from bot.config.logs import run_context
-from bot.delivery.private import show_again
+from bot.delivery.status import show_again
 from bot.domain.errors import AlreadyTaken
 from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run

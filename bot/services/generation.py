@@ -36,8 +36,7 @@ from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.file_names import keys_in_links, links_in
-from bot.media.download import temporary_folder
-from bot.media.file_types import is_visual, sniff
+from bot.media.download import is_visual, sniff, temporary_folder
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
 

@@ -27,7 +27,7 @@ from bot.domain.transitions import (
     REPORTED_ENDS,
     is_own_verdict,
 )
-from bot.workers.backend_health import BackendHealth
+from bot.workers.health import BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import TAKEN, Later
 

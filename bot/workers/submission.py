@@ -38,7 +38,7 @@ from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.domain.text.file_names import file_stem
 from bot.store.runs import ForeignRunReport
-from bot.workers.backend_health import AWAY, BUSY, BackendHealth
+from bot.workers.health import AWAY, BUSY, BackendHealth
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Later
 
@@ -90,7 +90,7 @@ class Submitter:
         if (
             self._health.service.is_closed
             and (waiting.due or waiting.is_held)
-            and await claims.update_queue_positions(now, broken=self._health.broken)
+            and await claims.update_queue_positions(now, broken=frozenset(self._health.broken))
         ):
             self._app.wakeups.wake("show")
         ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
@@ -123,7 +123,7 @@ class Submitter:
         First check the channel and renew the links of attached files. If that fails, the run is requeued or
         refused without a call.
         """
-        is_tried = not self._health.service.is_closed or self._health.broken
+        is_tried = not self._health.service.is_closed or bool(self._health.broken)
         try:
             await self._submit(run)
         finally:

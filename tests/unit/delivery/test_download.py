@@ -10,8 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
-from bot.media.download import MediaFetcher
-from bot.media.file_types import SNIFF_BYTES
+from bot.media.download import SNIFF_BYTES, MediaFetcher
 from tests.unit.delivery.sites import (
     INSIDE,
     OUTSIDE,

@@ -6,7 +6,7 @@ import av
 import pytest
 from PIL import Image
 
-from bot.media.file_types import SNIFF_BYTES, is_visual, is_wrong_type, sniff, suffix_for
+from bot.media.download import SNIFF_BYTES, is_visual, is_wrong_type, sniff, suffix_for
 
 
 def picture(form: str) -> bytes:

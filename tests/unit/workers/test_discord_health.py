@@ -6,21 +6,25 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from bot.discord_api.calls import DiscordHealth
+from bot.workers.health import DiscordHealth
 
 
 class Discord:
     """Discord with a clock. It answers the cheap question, or doesn't."""
 
     def __init__(self, *, is_there: bool) -> None:
-        self.is_there, self.asked, self.now = is_there, 0, 100.0
-        outside: Any = SimpleNamespace(monotonic=lambda: self.now, random=Random(1))
-        asked: Any = self
-        self.health = DiscordHealth(asked, outside)
+        self.is_there, self.asked, self.made_due, self.now = is_there, 0, 0, 100.0
+        outside = SimpleNamespace(monotonic=lambda: self.now, random=Random(1))
+        store = SimpleNamespace(messages=self)
+        app: Any = SimpleNamespace(discord=self, outside=outside, store=store, now=lambda: self.now)
+        self.health = DiscordHealth(app)
 
     async def answers(self) -> bool:
         self.asked += 1
         return self.is_there
+
+    async def make_due(self, _now: float) -> None:
+        self.made_due += 1
 
 
 async def test_a_call_without_an_answer_is_the_messages_failure_if_discord_answers_another() -> None:
@@ -46,4 +50,4 @@ async def test_two_messages_without_an_answer_are_an_outage_until_a_cheap_questi
     discord.is_there = True
     assert 0 < health.pause() <= 10
     assert await health.returns()
-    assert not health.is_away
+    assert (health.is_away, discord.made_due) == (False, 1)

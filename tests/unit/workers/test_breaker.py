@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from bot.breaker import Breaker
+from bot.workers.health import Breaker
 
 NOW = 1000.0
 
@@ -23,7 +23,7 @@ def breaker() -> Breaker:
 def test_a_breaker_is_closed_at_first() -> None:
     breaker = Breaker(Random(1), "flux")
     assert (breaker.name, breaker.reason) == ("flux", "")
-    breaker.succeed(NOW)
+    breaker.close(NOW)
     breaker.answered(NOW)
     assert (breaker.is_closed, breaker.is_open, breaker.half_open_at) == (True, False, None)
     assert (breaker.probe_in(NOW), breaker.lasts(NOW)) == (inf, 0)
@@ -70,12 +70,12 @@ def test_after_an_answered_probe_it_is_half_open_until_the_next_failure(breaker:
 
 
 def test_a_success_closes_it_unless_its_call_is_older_than_the_last_failure(breaker: Breaker) -> None:
-    breaker.succeed(NOW - 1)
+    breaker.close(NOW - 1)
     assert (breaker.is_closed, breaker.is_open) == (False, True)
     breaker.answered(NOW)
-    breaker.succeed(NOW - 1)
+    breaker.close(NOW - 1)
     assert (breaker.is_closed, breaker.is_open) == (False, False)
-    breaker.succeed(NOW)
+    breaker.close(NOW)
     assert breaker.is_closed
 
 

@@ -1,16 +1,16 @@
-"""Decide by circuit breakers when the backend, or the machine of a deployment, may be called again.
+"""Decide by circuit breakers when Discord, the backend or the machine of a deployment may be called again.
 
-Each process has breakers of its own: one for the backend, and one for each deployment that fails. A failed
-queue call opens one of them. A question that costs nothing tells a broken machine from a backend that is
-away, and finds out when it is back.
+Each process has breakers of its own, so a restart may make a few calls in vain. A question that costs nothing
+finds out when a service is back.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
+from random import Random
 
-from bot.breaker import Breaker
 from bot.context import App
 from bot.domain.errors import (
     BackendError,
@@ -29,6 +29,67 @@ BUSY = "waits_for_busy_backend"
 MACHINE = "waits_for_machine"
 # A shorter outage may be over before other requesters have to know.
 _WORTH_TELLING = 8.0
+# After so many calls in a row that neither Discord nor a cheap question answered, Discord counts as away.
+_SILENT_CALLS = 2
+_FIRST_PAUSE = 1.0
+# With the jitter and their own time, probes start at most 10 seconds apart.
+_LONGEST_PAUSE = 8.0
+_JITTER = 1.0
+# The longest pause that the service may ask for.
+_LONGEST_ASKED = 3600.0
+
+
+class Breaker:
+    """Blocks calls after a failure until a cheap probe is answered. Times are seconds of a monotonic clock.
+
+    A breaker is closed, open or half open. While it is open, only probes are made. An answered probe opens it
+    half at `half_open_at`: the caller tries single calls, until one succeeds. `reason` is the caller's code
+    for the failure, and `name` what the breaker guards.
+    """
+
+    def __init__(self, random: Random, name: str | None = None) -> None:
+        self._random = random
+        self.name = name
+        self.reason = ""
+        self.half_open_at: float | None = None
+        self._since: float | None = None
+        self._failed_at = self._probe_at = self._pause = 0.0
+
+    @property
+    def is_closed(self) -> bool:
+        return self._since is None
+
+    @property
+    def is_open(self) -> bool:
+        return self._since is not None and self.half_open_at is None
+
+    def lasts(self, now: float) -> float:
+        """Return for how many seconds no call has succeeded. It is 0 if the breaker is closed."""
+        return 0.0 if self._since is None else now - self._since
+
+    def fail(self, now: float, reason: str, retry_after: float | None = None) -> None:
+        """Open because a call or a probe failed. `retry_after` is the pause that the service asks for."""
+        if self._since is None:
+            self._since, self._probe_at, self._pause = now, now, _FIRST_PAUSE
+        elif now >= self._probe_at:
+            # Calls that were made together fail together, and count once.
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        pause = max(self._pause, min(retry_after or 0.0, _LONGEST_ASKED))
+        self._probe_at = max(self._probe_at, now + pause + self._random.uniform(0, _JITTER))
+        self._failed_at, self.reason, self.half_open_at = now, reason, None
+
+    def probe_in(self, now: float) -> float:
+        """Return the seconds until a probe is due, or infinity unless the breaker is open."""
+        return max(0.0, self._probe_at - now) if self.is_open else math.inf
+
+    def answered(self, now: float) -> None:
+        """Open half, because a probe was answered."""
+        self.half_open_at = now if self._since is not None else None
+
+    def close(self, began: float = math.inf) -> None:
+        """Close, because a call that began at `began` succeeded. If the last failure is later, stay open."""
+        if began >= self._failed_at:
+            self._since = self.half_open_at = None
 
 
 class BackendHealth:
@@ -41,17 +102,13 @@ class BackendHealth:
     def __init__(self, app: App) -> None:
         self._app = app
         self.service = Breaker(self._app.outside.random)
-        self._deployments: dict[str, Breaker] = {}
+        # By the names of the deployments whose machines have failed their last queue call.
+        self.broken: dict[str, Breaker] = {}
         # The deployment of each call that is under way, and when it began, by run key.
         self._calls: dict[str, tuple[str, float]] = {}
 
-    @property
-    def broken(self) -> frozenset[str]:
-        """Return the names of the deployments whose machines have failed their last queue call."""
-        return frozenset(self._deployments)
-
     def _guards(self, deployment: str) -> list[Breaker]:
-        own = self._deployments.get(deployment)
+        own = self.broken.get(deployment)
         return [self.service, own] if own is not None else [self.service]
 
     def admits(self, deployment: str) -> bool:
@@ -79,9 +136,9 @@ class BackendHealth:
         """Note that the backend and the machine answered the queue call of a run."""
         _, began = self._calls.get(run.key, ("", 0.0))
         for guard in self._guards(run.deployment):
-            guard.succeed(began)
+            guard.close(began)
             if guard.is_closed:
-                self._deployments.pop(guard.name or "", None)
+                self.broken.pop(guard.name or "", None)
 
     async def failed(self, run: Run, error: BackendError) -> BackendError:
         """Open a breaker after a run's queue call, and return the error with the party to blame.
@@ -103,7 +160,7 @@ class BackendHealth:
             self.service.close()
             self._app.wakeups.wake("check")
         own = Breaker(self._app.outside.random, run.deployment)
-        self._open(self._deployments.setdefault(run.deployment, own), MACHINE)
+        self._open(self.broken.setdefault(run.deployment, own), MACHINE)
         log.warning("the machine of deployment %s fails", run.deployment)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
 
@@ -126,7 +183,7 @@ class BackendHealth:
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
         now = self._app.outside.monotonic()
-        guards = [self.service] if self.service.is_open else [self.service, *self._deployments.values()]
+        guards = [self.service] if self.service.is_open else [self.service, *self.broken.values()]
         first = min(guards, key=lambda guard: guard.probe_in(now))
         seconds = first.probe_in(now)
         return Later(seconds) if seconds else [first]
@@ -143,7 +200,7 @@ class BackendHealth:
         else:
             self._stop(fault)
         # Tell requesters what their runs wait for.
-        for each in list(self._deployments.values()) if self.service.is_closed else [self.service]:
+        for each in list(self.broken.values()) if self.service.is_closed else [self.service]:
             lasts = each.lasts(self._app.outside.monotonic()) >= _WORTH_TELLING
             if lasts and await self._app.store.claims.hold_queues(each.reason, deployment=each.name):
                 self._app.wakeups.wake("show")
@@ -155,3 +212,50 @@ class BackendHealth:
     def _open(self, guard: Breaker, reason: str, retry_after: float | None = None) -> None:
         guard.fail(self._app.outside.monotonic(), reason, retry_after)
         self._app.wakeups.receive(["probe"])
+
+
+class DiscordHealth:
+    """This process's view of Discord. `posts` is the number of posts that Discord has answered."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._breaker = Breaker(app.outside.random)
+        self.posts = 0
+        self._silent = 0
+
+    @property
+    def is_away(self) -> bool:
+        return self._breaker.is_open
+
+    def pause(self) -> float:
+        """Return the seconds until the next probe during an outage."""
+        return self._breaker.probe_in(self._app.outside.monotonic())
+
+    async def returns(self) -> bool:
+        """Ask Discord whether it is back. If it is, make the messages due that wait for it."""
+        if await self._app.discord.answers():
+            log.info("Discord answers again")
+            self.heard()
+            await self._app.store.messages.make_due(self._app.now())
+            return True
+        self._breaker.fail(self._app.outside.monotonic(), "discord")
+        return False
+
+    def heard(self, *, posted: bool = False) -> None:
+        """Note that Discord answered a call, perhaps a post."""
+        self._silent = 0
+        self.posts += posted
+        self._breaker.close()
+
+    async def not_heard(self) -> bool:
+        """Note that Discord didn't answer a call, and return whether it answers a cheap question.
+
+        Then the failure is that of the message, and not an outage.
+        """
+        if not self.is_away and await self._app.discord.answers():
+            self.heard()
+            return True
+        self._silent += 1
+        if self._silent >= _SILENT_CALLS:
+            self._breaker.fail(self._app.outside.monotonic(), "discord")
+        return False
