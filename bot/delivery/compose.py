@@ -116,7 +116,8 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     # A batch may lose results, and a failure's log comes late. A single result is shown or deleted as a
     # whole, and a letter about the end of a request stays as it is.
     changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.SOME, Shows.RESULT] if len(claim.runs) > 1 else []))
-    if kind is Kind.OUTCOME and posted[0].shows in changing and not _is_letter(claim, posted[0].place):
+    is_letter = posted[0].place is Place.DIRECT and is_turned_away(claim.runs)
+    if kind is Kind.OUTCOME and posted[0].shows in changing and not is_letter:
         return list(_redrawn(app, claim, await _origin(app, claim.run)))
     return []
 
@@ -127,10 +128,6 @@ def _open_link(claim: Claim) -> str | None:
     ref = result_ref(claim.messages, run.index) if any(each.is_shown for each in claim.about) else None
     is_open = ref is not None and ref.channel_id == run.channel_id and not run.private
     return message_url(run.guild_id, *ref) if ref is not None and is_open else None
-
-
-def _is_letter(claim: Claim, place: Place) -> bool:
-    return place is Place.DIRECT and is_turned_away(claim.runs)
 
 
 async def _origin(app: App, run: Run) -> str | None:
@@ -145,7 +142,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, form = task.claim, task.claim.message.form
     run, shown, may_link = claim.run, claim.shown, app.fetcher.may_link
     title, offered = app.catalogue.title(run.deployment), offered_actions(run, app.catalogue.all())
-    if _is_letter(claim, task.place):
+    if task.place is Place.DIRECT and is_turned_away(claim.runs):
         return [turned_away_letter(run, title)]
     if task.shows is Shows.WITHHELD:
         if form is Form.WORDS:
@@ -157,7 +154,7 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
     if task.act is Act.POST:
         batch = Batch(claim.about, prepared, claim.late, await _origin(app, run))
         return outcome(batch, title, offered).messages()
-    batch = Batch(claim.about, prepared, claim.late, posted=_posted(claim))
+    batch = Batch(claim.about, prepared, claim.late, posted=[*map(_posted_file, claim.message.files)])
     remarks = [remark for each in prepared.values() for remark in each.remarks]
     return outcome(batch, title, offered).further(batch.files, remarks)
 
@@ -166,7 +163,7 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     message = task.claim.message
     if run.key in task.prepared and message.form is Form.FILES and task.place is not Place.DIRECT:
         return task.prepared[run.key]
-    names = [name for part in message.posted for name in part.files] if task.act is Act.CONTINUE else []
+    names = message.files if task.act is Act.CONTINUE else []
     if message.form >= Form.LINKS:
         if names:
             missing = _as_posted(run, names, app.fetcher.may_link, "media_linked")
@@ -310,9 +307,9 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
 def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     """Yield the changes that make the messages of an outcome what it is now, without deleted results."""
     posted = claim.message.posted
-    names = [name for part in posted for name in part.files]
+    names = claim.message.files
     prepared = {run.key: _as_posted(run, names, app.fetcher.may_link) for run in claim.shown}
-    batch = Batch(claim.runs, prepared, claim.late, origin, _posted(claim))
+    batch = Batch(claim.runs, prepared, claim.late, origin, [*map(_posted_file, names)])
     title = app.catalogue.title(claim.run.deployment)
     shown = outcome(batch, title, offered_actions(claim.run, app.catalogue.all()))
     texts: Iterator[OutgoingMessage] = iter(())
@@ -346,10 +343,6 @@ def _as_posted(
     )
     texts = [output.text for output in run.visible if output.text is not None]
     return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)
-
-
-def _posted(claim: Claim) -> list[PreparedFile]:
-    return [_posted_file(name) for part in claim.message.posted for name in part.files]
 
 
 def _posted_file(name: str) -> PreparedFile:

@@ -28,7 +28,7 @@ from bot.domain.picture_check import UNREACHABLE
 from bot.domain.runs import RunState
 from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
-from bot.ui.status import held_message
+from bot.ui.status import held_message, status_message
 from bot.workers.health import DiscordHealth
 from bot.workers.worker import Later
 
@@ -135,17 +135,27 @@ class Messenger:
         self._app.metrics.attempts.labels(step.claim.message.kind, result).inc()
 
     async def _show(self, step: Step) -> str:
+        """Post, edit or withdraw a message, unless no place is left."""
+        message, failed = step.claim.message, None
+        for _ in range(MAX_FAILURES, message.failures, FAILURE):
+            # Earlier attempts at it have ended the process.
+            message = replace(_simpler(message, step.claim), failures=FAILURE)
+        step.claim = step.claim.changed(message)
         try:
-            act = await self._bring(step)
+            await step.find_lost()
+            act = await self._climb(step)
+            if act is Act.EDIT:
+                for part, content, keep in await compose.edits(self._app, step.claim):
+                    await step.edit(part, content, keep)
         except (RefusedError, MediaError, BackendError) as error:
-            if step.claim.message.kind not in COPIES:
+            if message.kind not in COPIES:
                 raise
             # Its requester waits, so it isn't tried again.
             log.warning("did not post the copy of run %s: %s", step.key, error)
+            act, failed = Act.DELETE, error.code if isinstance(error, RefusedError) else "copy_failed"
+        if act is Act.DELETE:
             step.withdraw()
-            code = error.code if isinstance(error, RefusedError) else "copy_failed"
-            return await self._finish(step, Act.DELETE, code)
-        return await self._finish(step, act) if act is not None else "kept"
+        return await self._finish(step, act, failed) if act is not None else "kept"
 
     @asynccontextmanager
     async def _working(self, step: Step) -> AsyncIterator[None]:
@@ -177,21 +187,24 @@ class Messenger:
         pause = pause_after(failures, self._app.outside.random) if pause is None else pause
         if weight and failures >= MAX_FAILURES:
             message, failures, pause = _simpler(message, step.claim), 0, timedelta()
-        step.claim = step.claim.with_message(replace(message, failures=failures))
+        step.claim = step.claim.changed(message, failures=failures)
         self._release(step, now + pause, shown=False)
         log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
 
     async def _show_answer(self, step: Step) -> str:
-        first = step.claim.first
+        runs, first = step.claim.runs, step.claim.first
         answer_id = first.status_message_id
         try:
-            answer_id = await status.show(self._app, self._estimator, step.claim)
+            if not all(run.final for run in runs):
+                end = (await self._estimator.expected_ends([runs])).get(first.request_key)
+                title = self._app.catalogue.title(first.deployment)
+                answer_id = await status.edit(self._app, step.claim, status_message(runs, title, end))
         except Unanswered as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
             await self._health.not_heard()
         now = self._app.now()
-        step.change(failures=0)
+        step.claim = step.claim.changed(failures=0)
         has_token = first.interaction_token_at(now) is not None
         pause = _FAST if has_token and first.status_message_id is not None else _SLOW
         # As long as the requester may see "thinking…", it is tried again.
@@ -199,23 +212,8 @@ class Messenger:
         self._release(step, now + pause, shown=shown, answer_id=answer_id)
         return "done"
 
-    async def _bring(self, step: Step) -> Act | None:
-        """Post, edit or withdraw a message. Return what had to be done, or None if no place is left."""
-        message = step.claim.message
-        for _ in range(MAX_FAILURES, message.failures, FAILURE):
-            # Earlier attempts at it have ended the process.
-            message = replace(_simpler(message, step.claim), failures=FAILURE)
-        step.claim = step.claim.with_message(message)
-        await step.find_lost()
-        act = await self._climb(step)
-        if act is Act.EDIT:
-            for part, content, keep in await compose.edits(self._app, step.claim):
-                await step.edit(part, content, keep)
-        elif act is Act.DELETE:
-            step.withdraw()
-        return act
-
     async def _climb(self, step: Step) -> Act | None:
+        """Post a message if that is needed. Return what had to be done, or None if no place is left."""
         withheld = await withheld_at(self._app, step.claim)
         while True:
             place = start(step.claim.message, step.claim.runs)
@@ -238,7 +236,7 @@ class Messenger:
                 # tried as often at each place.
                 is_refused = isinstance(error, Refused)
                 next_message = climb(step.claim.message, place, step.claim.runs, about_message=is_refused)
-                step.claim = step.claim.with_message(next_message)
+                step.claim = step.claim.changed(next_message)
 
     async def _post(self, step: Step, place: Place, shows: Shows, act: Act) -> bool:
         """Post a message; return False if a check of its outputs has changed what it should show."""
@@ -279,7 +277,7 @@ class Messenger:
                 await self._app.store.reviews.decide_pictures(step.claim.first.key, UNREACHABLE, now)
         elif kind is Kind.OUTCOME:
             await status.show_undelivered(self._app, step.claim)
-        step.change(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
+        step.claim = step.claim.changed(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
         self._release(step, now, shown=True)
 
     async def _finish(self, step: Step, act: Act, failed: str | None = None) -> str:
@@ -295,7 +293,7 @@ class Messenger:
         changes = {
             kind for (kind, _), each in step.claim.messages.items() if each.posted and kind in followers
         }
-        step.change(stale=tuple(left), offered=withheld)
+        step.claim = step.claim.changed(stale=tuple(left), offered=withheld)
         self._release(step, now, shown=True, ends_answer=ends_answer, changes=changes, failed=failed)
         if posts and is_outcome:
             log.info("shown")

@@ -33,7 +33,7 @@ from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, opened_messages, outcome
-from bot.ui.status import linked_outputs, status_message, undelivered_message
+from bot.ui.status import linked_outputs, undelivered_message
 
 log = logging.getLogger(__name__)
 
@@ -106,18 +106,6 @@ class Estimator:
                 known = (now, await self._app.store.figures.usual(deployment, gpu, now))
                 self._medians[key] = known
         return known[1]
-
-
-async def show(app: App, estimator: Estimator, claim: Claim) -> int | None:
-    """Show the status of an active request, and return the id of its message if it is known.
-
-    The outcome chooses its own place if this fails.
-    """
-    runs, first = claim.runs, claim.first
-    if all(run.final for run in runs):
-        return first.status_message_id
-    end = (await estimator.expected_ends([runs])).get(first.request_key)
-    return await edit(app, claim, status_message(runs, app.catalogue.title(first.deployment), end))
 
 
 async def show_undelivered(app: App, claim: Claim) -> None:

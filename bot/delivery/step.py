@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from bot.context import App
 from bot.discord_api.calls import Gone, Unreachable
@@ -34,12 +33,10 @@ class Step:
         self.claim = claim
         self.key = claim.run.key  # for the log
 
-    def change(self, **values: Any) -> None:
-        self.claim = self.claim.changed(**values)
-
     def withdraw(self) -> None:
         """Have everything deleted that shows the message."""
-        self.change(posted=(), stale=(*self.claim.message.stale, *self.claim.message.refs))
+        message = self.claim.message
+        self.claim = self.claim.changed(posted=(), stale=(*message.stale, *message.refs))
 
     async def find_lost(self) -> None:
         """Search for what an unconfirmed attempt has posted."""
@@ -93,7 +90,7 @@ class Step:
             await self._post_part(part, outgoing)
         if not parts:
             *others, last = message.posted
-            self.change(posted=(*others, replace(last, of=first)))
+            self.claim = self.claim.changed(posted=(*others, replace(last, of=first)))
 
     async def _post_part(self, part: Part, outgoing: OutgoingMessage) -> None:
         store, now = self._app.store.messages, self._app.now()

@@ -90,6 +90,16 @@ async def answering(seconds: float) -> AsyncIterator[None]:
         raise DiscordAway(f"{type(error).__name__}: {error}") from error
 
 
+class _Original:
+    """The word that Discord takes for the id of an interaction's answer; discord.py would quote a text."""
+
+    def __str__(self) -> str:
+        return "@original"
+
+
+_ORIGINAL: Any = _Original()  # only its text goes into a URL
+
+
 class DiscordCalls:
     """Posts, edits, deletes and finds the bot's own messages.
 
@@ -117,7 +127,7 @@ class DiscordCalls:
         payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files")
         with mapped():
-            return (await webhook.edit_message(_original(message_id), **payload)).id
+            return (await webhook.edit_message(message_id or _ORIGINAL, **payload)).id
 
     async def send_in_interaction(
         self, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
@@ -161,9 +171,8 @@ class DiscordCalls:
             await channel.get_partial_message(ref.message_id).delete()
 
     async def delete_original(self, token: str, message_id: int | None) -> None:
-        webhook = self._interaction(token)
         with mapped():
-            await webhook.delete_message(_original(message_id))
+            await self._interaction(token).delete_message(message_id or _ORIGINAL)
 
     async def is_age_restricted(self, channel_id: int) -> bool:
         """Return whether a channel, or the parent of a thread, is age-restricted now.
@@ -256,14 +265,3 @@ def _payload(outgoing: OutgoingMessage, mark: int | None = None) -> dict[str, An
         view.children[0].id = mark
     shown = {name: value for name, value in payload.items() if value is not None}
     return {"allowed_mentions": mentions, "files": files, **shown}
-
-
-class _Original:
-    """The word that Discord takes for the id of an interaction's answer; discord.py would quote a text."""
-
-    def __str__(self) -> str:
-        return "@original"
-
-
-def _original(message_id: int | None) -> int:
-    return message_id if message_id is not None else _Original()  # type: ignore[return-value]  # only its text goes into a URL

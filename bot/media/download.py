@@ -184,9 +184,22 @@ class MediaFetcher:
     @asynccontextmanager
     async def _opened(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Follow redirects to a response with a body. A part of a file is accepted only with `headers`."""
+        address = _parse(url)
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(ANSWER):
-                response = await self._answer(stack, _parse(url), headers)
+                for _ in range(_MOST_REDIRECTS + 1):
+                    check_url(address, self._allows)
+                    get = self._session.get(address, headers=headers, allow_redirects=False)
+                    response = await stack.enter_async_context(get)
+                    if response.status not in _REDIRECTS:
+                        break
+                    location = response.headers.get("Location")
+                    if not location:
+                        raise MediaUnavailable(f"{_shown(response.url)}: {response.status} without Location")
+                    address = response.url.join(_parse(location))
+                    response.close()
+                else:
+                    raise MediaUnavailable(f"{_shown(address)}: more than {_MOST_REDIRECTS} redirects")
             where = f"{_shown(response.url)}: {response.status}"
             signed = not _SIGNED.isdisjoint(response.url.query)
             if response.status in _GONE or (signed and response.status in (400, 401)):
@@ -196,22 +209,6 @@ class MediaFetcher:
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise MediaUnavailable(f"{where}, compressed although identity encoding was requested")
             yield response
-
-    async def _answer(
-        self, stack: AsyncExitStack, url: URL, headers: Mapping[str, str]
-    ) -> aiohttp.ClientResponse:
-        for _ in range(_MOST_REDIRECTS + 1):
-            check_url(url, self._allows)
-            get = self._session.get(url, headers=headers, allow_redirects=False)
-            response = await stack.enter_async_context(get)
-            if response.status not in _REDIRECTS:
-                return response
-            location = response.headers.get("Location")
-            if not location:
-                raise MediaUnavailable(f"{_shown(response.url)}: {response.status} without Location")
-            url = response.url.join(_parse(location))
-            response.close()
-        raise MediaUnavailable(f"{_shown(url)}: more than {_MOST_REDIRECTS} redirects")
 
 
 # A host name has at most 253 characters; parsing a longer one that isn't ASCII takes quadratic time.

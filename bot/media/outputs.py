@@ -103,20 +103,20 @@ class OutputPreparer:
         target, clock = _Target(run, limit, folder, deadline, posted), asyncio.get_running_loop().time
         linked = [output for output in run.visible if output.url is not None]
         outputs = dict(enumerate(linked[:MAX_FILES], 1))
-        items, failed = await self._fetch(target, outputs)
-        again = [n for n, error in failed.items() if last_try or isinstance(error, MediaExpired)]
+        found = await self._fetch(target, outputs)
+        again = [n for n, each in found.items() if isinstance(each, MediaError if last_try else MediaExpired)]
         if again:
             outputs = await self._renewed(run, outputs, last_try or clock() >= deadline)
-            more, failed_again = await self._fetch(target, {n: outputs[n] for n in again})
-            items |= more
-            failed = {n: error for n, error in failed.items() if n not in again} | failed_again
+            found |= await self._fetch(target, {n: outputs[n] for n in again})
+        items = {n: each for n, each in found.items() if not isinstance(each, MediaError)}
+        failed = {n: each for n, each in found.items() if isinstance(each, MediaError)}
         out_of_time = clock() >= deadline
         for error in failed.values():
             if not (last_try or out_of_time):
                 raise error
             log.warning("can't fetch an output: %s", error)
         # The file with a long link of what couldn't be fetched is no result.
-        has_file = any(isinstance(each, PreparedFile) for found in items.values() for each in found)
+        has_file = any(isinstance(each, PreparedFile) for item in items.values() for each in item)
         with retryable(_DISK):
             for n in failed:
                 items[n] = self._linked(target, n, outputs[n], "media_unavailable")
@@ -161,16 +161,12 @@ class OutputPreparer:
 
     async def _fetch(
         self, target: _Target, outputs: Mapping[int, Output]
-    ) -> tuple[dict[int, Prepared], dict[int, MediaError]]:
-        """Return what became of each output, and the errors of those that couldn't be fetched."""
+    ) -> dict[int, Prepared | MediaError]:
+        """Return what became of each output, or the error because of which it couldn't be fetched."""
         # The group waits for all of them even if one fails, since their folder is deleted afterwards.
         async with asyncio.TaskGroup() as group:
             fetches = {n: group.create_task(self._file(target, n, each)) for n, each in outputs.items()}
-        found = {n: fetch.result() for n, fetch in fetches.items()}
-        return (
-            {n: each for n, each in found.items() if not isinstance(each, MediaError)},
-            {n: each for n, each in found.items() if isinstance(each, MediaError)},
-        )
+        return {n: fetch.result() for n, fetch in fetches.items()}
 
     async def _file(self, target: _Target, number: int, output: Output) -> Prepared | MediaError:
         if target.has(file_stem(target.run.deployment, target.run.key, number)):

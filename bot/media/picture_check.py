@@ -35,6 +35,8 @@ _MOST: Final = _AT_ONCE + 64  # with those that wait
 
 
 class _Answer(BaseModel):
+    """The checker's answer, such as `{"labels": {"name": 0.97}}`."""
+
     labels: dict[str, Annotated[float, Field(ge=0, le=1)]]
 
 
@@ -135,7 +137,10 @@ class PictureChecker:
                     answer = b""
                     while chunk := await response.content.read(_MAX_ANSWER + 1 - len(answer)):
                         answer += chunk
-                return _scores(answer)
+            known = answer if len(answer) <= _MAX_ANSWER else b""
+            return _Answer.model_validate_json(known, strict=True).labels
+        except ValidationError:
+            raise CheckFailed("the answer isn't one of the protocol", 200) from None
         except (aiohttp.ClientError, OSError) as error:
             raise CheckFailed(f"no connection ({reason_of(error)})") from None
 
@@ -153,11 +158,3 @@ class PictureChecker:
         with path.open("rb") as file:
             while chunk := await loop.run_in_executor(self._files, file.read, _CHUNK):
                 yield chunk
-
-
-def _scores(answer: bytes) -> dict[str, float]:
-    """Read `{"labels": {"name": 0.97}}`. Raises CheckFailed."""
-    try:
-        return _Answer.model_validate_json(answer if len(answer) <= _MAX_ANSWER else b"", strict=True).labels
-    except ValidationError:
-        raise CheckFailed("the answer isn't one of the protocol", 200) from None

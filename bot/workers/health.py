@@ -111,14 +111,17 @@ class BackendHealth:
         own = self.broken.get(deployment)
         return [self.service, own] if own is not None else [self.service]
 
-    def admits(self, deployment: str) -> bool:
-        """Return whether a run of a deployment may be started: if a breaker is half open, one at a time."""
+    def limit(self, deployment: str) -> int | None:
+        """Return how many runs of a deployment may be in flight, or None without a limit.
+
+        It is 0 if none may be started now: if a breaker is half open, one is tried at a time.
+        """
         for guard in self._guards(deployment):
             since = guard.half_open_at
             tried = (at for name, at in self._calls.values() if name == deployment)
             if guard.is_open or (since is not None and any(at >= since for at in tried)):
-                return False
-        return True
+                return 0
+        return self._app.limit(deployment)
 
     def begin(self, run: Run) -> None:
         """Note that a run was claimed for its queue call."""

@@ -117,13 +117,12 @@ def add_webhooks(server: web.Application, app: App, recorder: ReportRecorder) ->
     """Handle the backend's webhooks over HTTP."""
 
     async def receive(request: web.Request) -> web.Response:
+        status = 500
         try:
             status = await _take(app, recorder, request)
-        except Exception:
-            app.metrics.webhooks[500].inc()
-            raise
-        app.metrics.webhooks[status].inc()
-        return web.Response(status=status)
+            return web.Response(status=status)
+        finally:
+            app.metrics.webhooks[status].inc()
 
     for method, route in app.backend.webhooks:
         server.router.add_route(method, route, receive)

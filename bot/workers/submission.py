@@ -97,11 +97,7 @@ class Submitter:
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
     async def _claim(self, now: datetime, room: int) -> Sequence[Run]:
-        def limit(deployment: str) -> int | None:
-            return self._app.limit(deployment) if self._health.admits(deployment) else 0
-
-        claimed = list[Run]()
-        answer_by = now + self._app.grace
+        claimed, answer_by, limit = list[Run](), now + self._app.grace, self._health.limit
         try:
             while len(claimed) < room:
                 run = await self._app.store.claims.claim_submission(limit, now, answer_by)

@@ -87,14 +87,13 @@ def is_watched(runs: Sequence[Run]) -> bool:
     This is the case if each run was refused less than two minutes after the request, or if the requester
     cancelled it and it has no result.
     """
-
-    def is_expected(run: Run) -> bool:
-        if run.state is RunState.REFUSED:
-            return run.ended_at is not None and run.ended_at - run.created_at < _WATCHED
-        by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
-        return by_requester and not run.partial
-
-    return all(map(is_expected, runs))
+    for run in runs:
+        took = run.ended_at - run.created_at if run.ended_at is not None else _WATCHED
+        was_refused = run.state is RunState.REFUSED and took < _WATCHED
+        was_cancelled = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
+        if not was_refused and not (was_cancelled and not run.partial):
+            return False
+    return True
 
 
 def pause_after(failures: int, random: Random) -> timedelta:

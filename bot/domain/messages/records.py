@@ -144,6 +144,11 @@ class Message:
     def refs(self) -> list[MessageRef]:
         return [part.ref for part in self.posted]
 
+    @property
+    def files(self) -> list[str]:
+        """Return the names of the files that are posted."""
+        return [name for part in self.posted for name in part.files]
+
     def with_part(self, part: Part) -> Message:
         """Return the message after a part was posted. The first part makes the earlier messages stale."""
         stale, posted = self.stale, self.posted
@@ -211,16 +216,16 @@ class Claim:
         refs = [ref for each in self.messages.values() for ref in (*each.refs, *each.stale)]
         return frozenset({*(ref.message_id for ref in refs), self.first.status_message_id or 0})
 
-    def with_message(self, message: Message) -> Claim:
-        others = {**self.messages, (message.kind, message.number): message}
-        return replace(self, message=message, messages=others)
-
-    def changed(self, **values: Any) -> Claim:
-        return self.with_message(replace(self.message, **values))
+    def changed(self, message: Message | None = None, **values: Any) -> Claim:
+        """Return the claim with other values of its message, or of what its message becomes."""
+        message = replace(message or self.message, **values)
+        return replace(
+            self, message=message, messages={**self.messages, (message.kind, message.number): message}
+        )
 
     def with_part(self, part: Part) -> Claim:
         """Return the claim after a part of its message was posted or found."""
-        return replace(self.with_message(self.message.with_part(part)), unstored=(*self.unstored, part))
+        return replace(self.changed(self.message.with_part(part)), unstored=(*self.unstored, part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
