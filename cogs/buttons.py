@@ -14,7 +14,7 @@ from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
 from bot.domain.errors import RefusedError
 from bot.domain.forms import YES
-from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.messages import Kind, MessageRef
 from bot.domain.picture_check import Verdict
 from bot.domain.requests import Actor
 from bot.domain.results import offers_copy

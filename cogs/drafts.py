@@ -20,7 +20,7 @@ from bot.deployments.schema.field_types import COUNT, PRESET
 from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, PressedTwice, RefusedError, RequestUnknown, StoreUnavailable
 from bot.domain.forms import Option
-from bot.domain.messages.records import result_refs
+from bot.domain.messages import result_refs
 from bot.domain.requests import Actor, Checked
 from bot.domain.text.file_names import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell, tell_refused

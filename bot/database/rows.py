@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import is_any, messages, queues, requests, runs
-from bot.domain.messages.records import COPIES, Form, Kind, Message, Messages, Place
+from bot.domain.messages import COPIES, Form, Kind, Message, Messages, Place
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import FINAL, Output, Run, RunState
 

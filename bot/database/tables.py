@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-from bot.domain.messages.records import Attempt, MessageRef, Part
+from bot.domain.messages import Attempt, MessageRef, Part
 from bot.domain.runs import IN_FLIGHT
 
 
@@ -244,7 +244,7 @@ runs = Table(
         where="state = 'succeeded'",
     ),
 )
-# What Discord should show about a request. Columns are explained at `domain.messages.records.Message`.
+# What Discord should show about a request. Columns are explained at `domain.messages.Message`.
 messages = Table(
     "messages",
     metadata,

@@ -16,8 +16,7 @@ from bot.context import App
 from bot.delivery.step import Step, Superseded
 from bot.discord_api.calls import Unreachable
 from bot.domain.errors import RefusedError
-from bot.domain.messages.decide import MAX_FAILURES
-from bot.domain.messages.records import OUTCOMES, Claim, Place
+from bot.domain.messages import MAX_FAILURES, OUTCOMES, Claim, Place
 from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
 from bot.domain.policy import check_of
 from bot.domain.runs import Output, Run

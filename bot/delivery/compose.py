@@ -15,8 +15,19 @@ from bot.context import App
 from bot.delivery.checking import applies, hides
 from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import MediaGone, RefusedError
-from bot.domain.messages.decide import MAX_FAILURES, Act
-from bot.domain.messages.records import CARDS, COPIES, Claim, Form, Kind, Part, Place, Shows, result_ref
+from bot.domain.messages import (
+    CARDS,
+    COPIES,
+    MAX_FAILURES,
+    Act,
+    Claim,
+    Form,
+    Kind,
+    Part,
+    Place,
+    Shows,
+    result_ref,
+)
 from bot.domain.moderation import AuditAction
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_hidden, is_turned_away

@@ -22,8 +22,25 @@ from bot.delivery.status import Estimator
 from bot.delivery.step import LEASE, Step, Superseded
 from bot.discord_api.calls import Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
-from bot.domain.messages.decide import FAILURE, MAX_FAILURES, Act, climb, decide, pause_after, start, wants
-from bot.domain.messages.records import COPIES, OUTCOMES, Claim, Form, Kind, Message, Place, Release, Shows
+from bot.domain.messages import (
+    COPIES,
+    FAILURE,
+    MAX_FAILURES,
+    OUTCOMES,
+    Act,
+    Claim,
+    Form,
+    Kind,
+    Message,
+    Place,
+    Release,
+    Shows,
+    climb,
+    decide,
+    pause_after,
+    start,
+    wants,
+)
 from bot.domain.picture_check import UNREACHABLE
 from bot.domain.runs import RunState
 from bot.media.download import temporary_folder

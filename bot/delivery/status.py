@@ -16,7 +16,7 @@ from pathlib import Path
 from bot.context import App
 from bot.discord_api.calls import PostError, Refused, Unanswered, Unreachable
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError, StoreUnavailable
-from bot.domain.messages.records import Claim, Kind, MessageRef, Place, component_id
+from bot.domain.messages import Claim, Kind, MessageRef, Place, component_id
 from bot.domain.requests import Origin
 from bot.domain.run_timing import (
     PLACES,

@@ -9,8 +9,18 @@ from datetime import timedelta
 
 from bot.context import App
 from bot.discord_api.calls import Gone, Unreachable
-from bot.domain.messages.decide import is_watched
-from bot.domain.messages.records import COPIES, Attempt, Claim, MessageRef, Part, Place, Shows, marker, nonce
+from bot.domain.messages import (
+    COPIES,
+    Attempt,
+    Claim,
+    MessageRef,
+    Part,
+    Place,
+    Shows,
+    is_watched,
+    marker,
+    nonce,
+)
 from bot.ui.message_parts import OutgoingMessage
 
 # If a messenger doesn't extend its lease for this long, another takes the request over.

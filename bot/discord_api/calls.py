@@ -17,7 +17,7 @@ import aiohttp
 import discord
 
 from bot.domain.errors import DiscordAway
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages import MessageRef
 from bot.ui.message_parts import OutgoingMessage, component_ids
 
 log = logging.getLogger(__name__)

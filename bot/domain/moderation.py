@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages import MessageRef
 from bot.domain.requests import Actor
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import COPIES, Kind, Message, MessageRef, Messages
+from bot.domain.messages import COPIES, Kind, Message, MessageRef, Messages
 from bot.domain.requests import Actor
 from bot.domain.runs import Deletions, Run
 from bot.domain.text import message_url

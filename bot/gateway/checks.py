@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.services.runs import message_kinds
 from bot.ui.custom_ids import Action, CustomId, RunId
 from bot.ui.message_parts import component_ids

@@ -22,8 +22,7 @@ from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set
 from bot.database.schema import NEWEST, create_tables, explained, is_damaged, make_file, schema_of
 from bot.database.tables import alembic_version, is_any, key_values, messages, metadata, requests, runs
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.domain.messages.decide import Act, decide, wants
-from bot.domain.messages.records import OUTCOMES, Claim, Kind, Shows
+from bot.domain.messages import OUTCOMES, Act, Claim, Kind, Shows, decide, wants
 from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.ops.dump import back_up, load, verify

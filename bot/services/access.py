@@ -13,7 +13,7 @@ from bot.context import App
 from bot.deployments.model import Deployment, deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.moderation import may_delete
 from bot.domain.policy import check_moderator, check_posting
 from bot.domain.requests import Actor

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.context import App
 from bot.discord_api.channels import ANSWER_SECONDS, channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import COPIES, Kind, MessageRef
+from bot.domain.messages import COPIES, Kind, MessageRef
 from bot.domain.moderation import (
     NOTE_LENGTH,
     REPORT_REASONS,

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from bot.context import App
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.messages.records import Kind, Messages, marker
+from bot.domain.messages import Kind, Messages, marker
 from bot.domain.policy import Usage
 from bot.domain.requests import Actor, Member, Preset
 from bot.domain.runs import Run

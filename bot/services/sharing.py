@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.context import App
 from bot.domain.errors import RefusedError
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Actor
 from bot.domain.results import CopyRequest, check_copyable, check_first_copy, offers_copy

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, or_, s
 from bot.database.engine import Repository, reads
 from bot.database.rows import earlier, read_messages, select_listed_runs, to_run
 from bot.database.tables import audit, is_any, runs
-from bot.domain.messages.records import Kind, MessageRef, Messages, Place
+from bot.domain.messages import Kind, MessageRef, Messages, Place
 from bot.domain.moderation import PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 

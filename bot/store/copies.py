@@ -10,7 +10,7 @@ from bot.database.engine import Repository, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import requests
-from bot.domain.messages.records import Kind, MessageRef
+from bot.domain.messages import Kind, MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.results import CopyRequest, check_available, check_first_copy, copy_to_delete

@@ -6,6 +6,7 @@ locked in the order request, runs, messages.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,14 +18,15 @@ from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.row_locks import lock_requests
 from bot.database.rows import FRESH, bump, is_pending, message_key, messages_of, runs_of, set_columns, want
 from bot.database.tables import UtcDateTime, is_any, messages, requests, runs
-from bot.domain.messages.decide import FAILURE
-from bot.domain.messages.records import COPIES, Claim, Kind, Message, Messages, Release, full_channels
+from bot.domain.messages import COPIES, FAILURE, Claim, Kind, Message, Messages, Release
 from bot.domain.moderation import AuditAction
 from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
 
 # How soon to look again for a message that is due, but whose request is under a lease.
 _LOOK_AGAIN = timedelta(seconds=1)
+# Discord lets a bot post five messages in five seconds in a channel: two at a time are enough for that.
+PER_CHANNEL = 2
 # The lease of the process that accepts a request, until it has shown the status message.
 ACCEPTING = "accept"
 _NO_ANSWER = {"status_message_id": None, "interaction_token": None, "interaction_expires_at": None}
@@ -202,6 +204,12 @@ def _release(connection: Connection, release: Release) -> None:
         # Without the lease, what was posted is to be deleted, unless somebody else has found it.
         stale = (*message.stale, *(part.ref for part in lost))
         set_columns(connection, messages, key, {"stale": stale}, {"wanted_rev": 1})
+
+
+def full_channels(in_progress: Collection[Message]) -> list[int]:
+    """Return the channels that take no more messages beside those in progress."""
+    counts = Counter(message.channel_id for message in in_progress)
+    return [channel for channel, count in counts.items() if channel and count >= PER_CHANNEL]
 
 
 def _due(

@@ -28,7 +28,7 @@ from bot.domain.errors import (
     RunGone,
     StoreUnavailable,
 )
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.policy import Facts, Offer, OperatorRules, Usage, budget_day, decide, judge
 from bot.domain.requests import Actor, ChannelState, Member

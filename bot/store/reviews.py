@@ -15,7 +15,7 @@ from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
 from bot.database.tables import audit, messages, runs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import COPIES, Kind
+from bot.domain.messages import COPIES, Kind
 from bot.domain.moderation import AuditAction, AuditEntry, Report, check_shown, check_undecided
 from bot.domain.picture_check import NOBODY_DECIDED, PictureDecision, decided, labels_of
 from bot.domain.policy import Offer, OperatorRules, budget_day

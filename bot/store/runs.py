@@ -28,7 +28,7 @@ from bot.database.rows import (
 )
 from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.errors import BotError, RefusedForNow
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.run_timing import NO_TURN, SETTLE_AFTER, next_settling, poll_after_report, reported_seconds

@@ -11,7 +11,7 @@ from discord.ui import Button, File, Item
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.model import ShownInputs
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.moderation import NOTE_LENGTH, AuditEntry, Report
 from bot.domain.picture_check import labels_of
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState

@@ -9,7 +9,7 @@ from datetime import datetime
 from discord import Colour
 from discord.utils import format_dt
 
-from bot.domain.messages.records import Kind, component_id
+from bot.domain.messages import Kind, component_id
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case, shorten
 from bot.strings import say

@@ -32,7 +32,7 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState

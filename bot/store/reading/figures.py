@@ -15,7 +15,7 @@ from bot.database.engine import Repository, reads
 from bot.database.key_values import VALUE
 from bot.database.rows import is_pending
 from bot.database.tables import is_any, messages, runs
-from bot.domain.messages.records import OUTCOMES
+from bot.domain.messages import OUTCOMES
 from bot.domain.policy import EXPECTED_SECONDS, Usage
 from bot.domain.run_timing import NEEDED, SAMPLE, WINDOW, Medians, StartedRun, Success, medians_of
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, RunState

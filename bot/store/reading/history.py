@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, case, exists, func, or_, select
 from bot.database.engine import Repository, reads
 from bot.database.rows import earlier, messages_of, read_messages, select_listed_runs, select_runs, to_run
 from bot.database.tables import is_any, messages, requests, runs
-from bot.domain.messages.records import COPIES, Kind, Messages, result_ref, result_refs
+from bot.domain.messages import COPIES, Kind, Messages, result_ref, result_refs
 from bot.domain.results import RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, insert, select
 
 from bot.database.tables import metadata
-from bot.domain.messages.records import Attempt, MessageRef, Part
+from bot.domain.messages import Attempt, MessageRef, Part
 from tests.contract.store.rows import BOB, GUILD, MOD
 from tests.contract.store.runs import NOW, PERSON, request
 

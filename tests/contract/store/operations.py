@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from bot.database.tables import audit, requests
 from bot.domain.errors import RefusedForNow
-from bot.domain.messages.records import Attempt, Claim, Kind, MessageRef
+from bot.domain.messages import Attempt, Claim, Kind, MessageRef
 from bot.domain.moderation import Report
 from bot.domain.picture_check import NOBODY_DECIDED, Verdict, decision_by
 from bot.domain.requests import Actor, ChannelState, Holder, Preset, Press

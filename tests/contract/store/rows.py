@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
 from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, runs, server_rules
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.moderation import Block
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import ServerRules

@@ -13,22 +13,12 @@ from sqlalchemy import Connection, select
 
 from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
-from bot.domain.messages.records import (
-    PER_CHANNEL,
-    Claim,
-    Form,
-    Kind,
-    Message,
-    MessageRef,
-    Part,
-    Place,
-    Release,
-    Shows,
-)
+from bot.domain.messages import Claim, Form, Kind, Message, MessageRef, Part, Place, Release, Shows
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import Actor, ChannelState, Member, Origin, batch_of, new_key
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.store import Store
+from bot.store.messages import PER_CHANNEL
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=30)

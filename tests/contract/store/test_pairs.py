@@ -20,7 +20,7 @@ from sqlalchemy.util import await_only
 
 from bot.database.tables import metadata
 from bot.domain.errors import BotError, StoreUnavailable
-from bot.domain.messages.records import Claim
+from bot.domain.messages import Claim
 from bot.domain.runs import FINAL, Run
 from bot.domain.transitions import Change
 from bot.outside import Outside

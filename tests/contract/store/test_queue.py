@@ -14,7 +14,7 @@ from sqlalchemy.util import await_only
 
 from bot.database.rows import insert_rows
 from bot.domain.errors import RefusedForNow
-from bot.domain.messages.records import Kind
+from bot.domain.messages import Kind
 from bot.domain.policy import OperatorRules, day_end
 from bot.domain.run_timing import PLACES
 from bot.domain.runs import Run, RunState

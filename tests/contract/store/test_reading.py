@@ -12,7 +12,7 @@ from sqlalchemy import update
 from bot.database.tables import messages
 from bot.delivery.status import MEDIANS_AGE, Estimator
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages.records import Form, MessageRef, Part, Place, Shows
+from bot.domain.messages import Form, MessageRef, Part, Place, Shows
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
 from bot.domain.policy import EXPECTED_SECONDS
 from bot.domain.requests import Holder, Preset

@@ -11,11 +11,12 @@ import pytest
 
 from bot.comfydeploy.reports import parse_webhook
 from bot.delivery.step import Step, Superseded
-from bot.domain.messages.records import PER_CHANNEL, Attempt, Kind, Message, MessageRef, Place, Shows
+from bot.domain.messages import Attempt, Kind, Message, MessageRef, Place, Shows
 from bot.domain.runs import RunReport, RunState
 from bot.domain.transitions import REPORTED_ENDS
 from bot.outside import Outside
 from bot.store import Store
+from bot.store.messages import PER_CHANNEL
 from bot.ui.message_parts import OutgoingMessage
 from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import (

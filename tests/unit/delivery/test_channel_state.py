@@ -12,7 +12,7 @@ import pytest
 from bot.discord_api.calls import Gone, PostError, Refused, Unanswered, Unreachable, answering, mapped
 from bot.discord_api.channels import channel_state, invite_permissions, invite_url, lacks, requester_now
 from bot.domain.errors import DiscordAway
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages import MessageRef
 from bot.domain.requests import ChannelState
 from bot.gateway.automod import read_automod
 from bot.gateway.client import RestClient

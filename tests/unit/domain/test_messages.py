@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.messages.decide import Act, climb, decide, pause_after, start, wants
-from bot.domain.messages.records import (
+from bot.domain.messages import (
+    Act,
     Attempt,
     Claim,
     Form,
@@ -20,13 +20,18 @@ from bot.domain.messages.records import (
     Part,
     Place,
     Shows,
+    climb,
     component_id,
-    full_channels,
+    decide,
     marker,
     nonce,
+    pause_after,
     result_ref,
+    start,
+    wants,
 )
 from bot.domain.runs import Output, Run, RunState
+from bot.store.messages import full_channels
 from tests.unit.domain.policy_cases import NOW
 from tests.unit.factories import made_run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.messages.records import Form, Kind, Message, MessageRef, Part, Place, Shows
+from bot.domain.messages import Form, Kind, Message, MessageRef, Part, Place, Shows
 from bot.domain.results import (
     PAGE_SIZE,
     CopyRequest,

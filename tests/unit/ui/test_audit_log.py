@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.messages.records import MessageRef
+from bot.domain.messages import MessageRef
 from bot.domain.moderation import AuditAction
 from bot.domain.text import escape_line
 from bot.ui.audit import audit_cells, audit_line
