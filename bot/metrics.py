@@ -28,10 +28,8 @@ WEBHOOK_RESULTS: Final = {
     400: "unreadable",
     403: "wrong_secret",
     404: "unknown_run",
-    408: "too_slow",
     409: "another_run",
     413: "too_large",
-    499: "cut_off",
     500: "internal",
     503: "database_away",
 }

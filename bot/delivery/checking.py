@@ -21,7 +21,7 @@ from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, n
 from bot.domain.policy import check_of
 from bot.domain.runs import Output, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text.file_names import file_stem
+from bot.domain.text.file_names import is_file
 from bot.media.download import is_visual
 from bot.ui.message_parts import PreparedOutputs
 
@@ -120,13 +120,13 @@ async def _labels(
     app: App, run: Run, rules: ServerRules, outputs: PreparedOutputs, deadline: float
 ) -> dict[int, Labels]:
     """Return the labels of each output by its number. What isn't a picture, a video or a text has none."""
-    files = [number for number, output in enumerate(run.outputs, 1) if output.url is not None]
-    names = {number: file_stem(run.deployment, run.key, place) for place, number in enumerate(files, 1)}
+    linked = [output for output in run.outputs if output.url is not None]
 
-    async def label(number: int, output: Output) -> Labels:
+    async def label(output: Output) -> Labels:
         if output.url is None:
             return await _label_text(app, run, rules, output.text or "")
-        file = next((each for each in outputs.files if f"{names[number]}." in each.filename), None)
+        place = linked.index(output) + 1
+        file = next((each for each in outputs.files if is_file(each.filename, run.key, place)), None)
         if file is None or not file.content_type:
             return None  # too large, or it couldn't be fetched
         if not is_visual(file.content_type):
@@ -135,8 +135,7 @@ async def _labels(
             return None  # switched off since the request
         return await app.pictures.check(file.path, file.content_type, server=run.server, deadline=deadline)
 
-    found = await asyncio.gather(*(label(number, each) for number, each in enumerate(run.outputs, 1)))
-    return dict(enumerate(found, 1))
+    return dict(enumerate(await asyncio.gather(*map(label, run.outputs)), 1))
 
 
 async def _label_text(app: App, run: Run, rules: ServerRules, text: str) -> Labels:

@@ -32,7 +32,7 @@ from bot.domain.moderation import AuditAction
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_hidden, is_turned_away
 from bot.domain.text import message_url
-from bot.domain.text.file_names import belongs_to, file_stem
+from bot.domain.text.file_names import belongs_to
 from bot.media.outputs import inline_texts
 from bot.strings import say
 from bot.ui.message_parts import (
@@ -55,14 +55,7 @@ from bot.ui.moderation import (
 )
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome, share_messages
-from bot.ui.status import (
-    MayLink,
-    link_remark,
-    linked_outputs,
-    origin_message,
-    plain_messages,
-    withheld_message,
-)
+from bot.ui.status import MayLink, linked_outputs, origin_message, plain_messages, withheld_message
 
 
 class Edit(NamedTuple):
@@ -176,10 +169,8 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
         return task.prepared[run.key]
     names = message.files if task.act is Act.CONTINUE else []
     if message.form >= Form.LINKS:
-        if names:
-            missing = _as_posted(run, names, app.fetcher.may_link, "media_linked")
-            return replace(missing, files=(), texts=())
-        return linked_outputs(run, app.fetcher.may_link)
+        linked = linked_outputs(run, app.fetcher.may_link, posted=names)
+        return replace(linked, texts=()) if names else linked
     return await app.outputs.prepare(
         run,
         DIRECT_UPLOAD_LIMIT if task.place is Place.DIRECT else run.upload_limit,
@@ -229,28 +220,28 @@ async def _review(app: App, task: Task) -> list[OutgoingMessage]:
     if inputs.files and await hides(app, run, task.claim.message.channel_id):
         prepared = linked_outputs(attached, app.fetcher.may_link, "card_file_restricted")
     else:
-        prepared = await _on_card(app, task, attached)
+        prepared = await _on_card(app, task, [attached])
     return [review_card(run, app.catalogue.title(run.deployment), inputs, prepared)]
 
 
 async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
     """Compose the card about what waits for a moderator, the only place that shows it."""
-    claim, found = task.claim, list[PreparedOutputs]()
+    claim, shown = task.claim, list[Run]()
     withheld = await hides(app, claim.first, claim.message.channel_id)
     for run in (each for each in claim.runs if each.held and not withheld):
         held = tuple(run.outputs[number - 1] for number in run.held)
-        found.append(await _on_card(app, task, replace(run, outputs=held, to_check=False, spoiler=False)))
-    return pictures_card(
-        claim.runs, app.catalogue.title(claim.first.deployment), _together(found), withheld=withheld
-    )
+        shown.append(replace(run, outputs=held, to_check=False, spoiler=False))
+    title, prepared = app.catalogue.title(claim.first.deployment), await _on_card(app, task, shown)
+    return pictures_card(claim.runs, title, prepared, withheld=withheld)
 
 
-async def _on_card(app: App, task: Task, run: Run) -> PreparedOutputs:
-    """Return a run's outputs for a card, with a sentence for each file that can't be fetched or is linked."""
+async def _on_card(app: App, task: Task, shown: Sequence[Run]) -> PreparedOutputs:
+    """Return runs' outputs for a card, with a sentence for each file that can't be fetched or is linked."""
     if task.claim.message.form is not Form.FILES:
-        return linked_outputs(run, app.fetcher.may_link)
-    return await app.outputs.prepare(
-        run, run.upload_limit, task.folder, last_try=True, deadline=task.deadline
+        return _together([linked_outputs(run, app.fetcher.may_link) for run in shown])
+    prepare, deadline = app.outputs.prepare, task.deadline
+    return _together(
+        [await prepare(run, run.upload_limit, task.folder, last_try=True, deadline=deadline) for run in shown]
     )
 
 
@@ -263,21 +254,17 @@ def _together(found: Sequence[PreparedOutputs]) -> PreparedOutputs:
 
 
 async def _report(app: App, task: Task) -> list[OutgoingMessage]:
-    claim, found = task.claim, list[PreparedOutputs]()
-    withheld = await hides(app, claim.run, claim.message.channel_id)
-    if not withheld:
-        shown = [replace(run, spoiler=False) for run in claim.about if run.is_shown]
-        found = [await _on_card(app, task, run) for run in shown]
-    return [await _report_card(app, claim, found, withheld=withheld)]
+    withheld = await hides(app, task.claim.run, task.claim.message.channel_id)
+    shown = [replace(run, spoiler=False) for run in task.claim.about if run.is_shown and not withheld]
+    prepared = await _on_card(app, task, shown)
+    return [await _report_card(app, task.claim, prepared, withheld=withheld)]
 
 
 async def _report_card(
-    app: App, claim: Claim, found: Sequence[PreparedOutputs], *, withheld: bool
+    app: App, claim: Claim, prepared: PreparedOutputs, *, withheld: bool
 ) -> OutgoingMessage:
-    run = claim.run
-    reports, link = await app.store.reviews.reports(run), _open_link(claim)
-    title = app.catalogue.title(run.deployment)
-    return report_card(run, title, reports, link, _together(found), withheld=withheld)
+    title, reports = app.catalogue.title(claim.run.deployment), await app.store.reviews.reports(claim.run)
+    return report_card(claim.run, title, reports, _open_link(claim), prepared, withheld=withheld)
 
 
 async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
@@ -305,20 +292,17 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         closed = closed_card(run, app.catalogue.title(run.deployment), "Reported", verdict)
         return Edit(card, closed, ())
     keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
-
-    names, found = [name.removeprefix(REPORTED) for name in keep], list[PreparedOutputs]()
+    names = [name.removeprefix(REPORTED) for name in keep]
     withheld = await hides(app, run, claim.message.channel_id)
-    if not withheld:
-        shown = [each for each in claim.about if each not in deleted]
-        found = [_as_posted(each, names, app.fetcher.may_link, "media_linked") for each in shown]
-    content = await _report_card(app, claim, found, withheld=withheld)
+    shown = [each for each in claim.about if each not in deleted and not withheld]
+    found = [_as_posted(each, names, app.fetcher.may_link, "media_linked") for each in shown]
+    content = await _report_card(app, claim, _together(found), withheld=withheld)
     return Edit(card, replace(content, files=()), keep if len(keep) < len(card.files) else None)
 
 
 def _redrawn(app: App, claim: Claim, origin: str | None) -> Iterator[Edit]:
     """Yield the changes that make the messages of an outcome what it is now, without deleted results."""
-    posted = claim.message.posted
-    names = claim.message.files
+    posted, names = claim.message.posted, claim.message.files
     prepared = {run.key: _as_posted(run, names, app.fetcher.may_link) for run in claim.shown}
     batch = Batch(claim.runs, prepared, claim.late, origin, [*map(_posted_file, names)])
     title = app.catalogue.title(claim.run.deployment)
@@ -345,15 +329,10 @@ def _as_posted(
 
     `names` are the files of the messages. Outputs that aren't among them are linked by the sentence `code`.
     """
-    own = [_posted_file(name) for name in names if belongs_to(name, run.key)]
-    links = [output for output in run.visible if output.url]
-    remarks = tuple(
-        link_remark(code, output, number, may_link)
-        for number, output in enumerate(links, 1)
-        if not any(f"{file_stem(run.deployment, run.key, number)}." in file.filename for file in own)
-    )
+    own = tuple(_posted_file(name) for name in names if belongs_to(name, run.key))
     texts = [output.text for output in run.visible if output.text is not None]
-    return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)
+    linked = linked_outputs(run, may_link, code, posted=names)
+    return replace(linked, files=own, texts=inline_texts(run, texts) or ())
 
 
 def _posted_file(name: str) -> PreparedFile:

@@ -26,7 +26,7 @@ from bot.domain.errors import (
 )
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
-from bot.domain.text.file_names import file_stem
+from bot.domain.text.file_names import file_stem, is_file
 from bot.media.download import Media, MediaFetcher, retryable
 from bot.media.shrink import SECONDS, shrink
 from bot.strings import say
@@ -60,10 +60,6 @@ class _Target:
     folder: Path
     deadline: float
     posted: Collection[str]
-
-    def has(self, stem: str) -> bool:
-        """Return whether a message shows the file with this name, whatever its suffix is."""
-        return any(f"{stem}." in name for name in self.posted)
 
 
 class OutputPreparer:
@@ -169,7 +165,7 @@ class OutputPreparer:
         return {n: fetch.result() for n, fetch in fetches.items()}
 
     async def _file(self, target: _Target, number: int, output: Output) -> Prepared | MediaError:
-        if target.has(file_stem(target.run.deployment, target.run.key, number)):
+        if any(is_file(name, target.run.key, number) for name in target.posted):
             return []
         try:
             with retryable(_DISK):
@@ -255,7 +251,7 @@ def _assembled(target: _Target, found: Sequence[Prepared], *, is_gone: bool) -> 
     texts = [output.text for output in run.visible if output.text is not None]
     inline, stem = inline_texts(run, texts), file_stem(run.deployment, run.key)
     has_text = bool(inline)
-    if inline is None and not target.has(stem):
+    if inline is None and not any(f"{stem}." in name for name in target.posted):
         path = target.folder / f"{run.key}-text"
         path.write_text("\n\n".join(texts), encoding="utf-8")
         files.append(PreparedFile(path, f"{stem}.txt", FileKind.OTHER, size=path.stat().st_size))

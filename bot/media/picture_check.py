@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -31,7 +30,6 @@ MAX_BYTES: Final = 100 * 1024 * 1024  # the largest file that Discord accepts fr
 _MAX_ANSWER: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
 _AT_ONCE: Final = 4
-_MOST: Final = _AT_ONCE + 64  # with those that wait
 
 
 class _Answer(BaseModel):
@@ -49,7 +47,7 @@ class CheckFailed(Exception):
 
 
 class PictureChecker:
-    """Sends pictures to a checker, in a queue of its own, of which one server gets half at most.
+    """Sends pictures to a checker, four at a time, of which one server has two at most.
 
     `names` maps the checker's own names to labels, beside the names of the labels themselves. `files` are
     threads that read files.
@@ -81,7 +79,6 @@ class PictureChecker:
         )
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
-        self._pictures_of: Counter[int] = Counter()
 
     async def close(self) -> None:
         await self._session.close()
@@ -91,16 +88,9 @@ class PictureChecker:
     ) -> frozenset[Label] | None:
         """Return the labels of a picture, or None if they are unknown, whatever the reason is.
 
-        `deadline` is a time of the event loop, until which the picture waits for its turn and its answer. A
-        picture beyond the queue's limits is unknown at once.
+        `deadline` is a time of the event loop, until which the picture waits for its turn and its answer.
         """
-        pictures_of, began = self._pictures_of, self._outside.monotonic()
-        labels: frozenset[Label] | None = None
-        if pictures_of[server] >= _MOST // 2 or pictures_of.total() >= _MOST:
-            log.warning("did not check a picture: too many wait for the checker")
-            self._metrics.picture_checked("unknown", 0)
-            return None
-        pictures_of[server] += 1
+        began, labels = self._outside.monotonic(), None
         of_server = self._slots_of.setdefault(server, asyncio.Semaphore(_AT_ONCE // 2))
         try:
             # In this order, a server with many pictures doesn't block the others.
@@ -110,8 +100,6 @@ class PictureChecker:
             labels = frozenset(label for label in found if label is not None)
         except Exception as error:
             log.warning("the picture checker gave no verdict: %s", str(error) or type(error).__name__)
-        finally:
-            pictures_of -= Counter((server,))  # also forgets a server without pictures
         result = "unknown" if labels is None else "flagged" if labels else "clean"
         self._metrics.picture_checked(result, self._outside.monotonic() - began)
         return labels

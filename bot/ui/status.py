@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from discord.utils import format_dt
 from bot.domain.messages import Kind, component_id
 from bot.domain.runs import Output, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case, shorten
+from bot.domain.text.file_names import is_file
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
@@ -175,15 +176,21 @@ def origin_message(run: Run, *, hidden: bool = False) -> OutgoingMessage:
     return OutgoingMessage(content=say(code, url=channel_url(run.guild_id, run.channel_id)))
 
 
-def linked_outputs(run: Run, may_link: MayLink, code: str = "media_linked", file: int = 0) -> PreparedOutputs:
-    """Return a run's outputs with a link, in the sentence `code`, in place of each file.
+def linked_outputs(
+    run: Run, may_link: MayLink, code: str = "media_linked", *, file: int = 0, posted: Collection[str] = ()
+) -> PreparedOutputs:
+    """Return a run's outputs with a link, in the sentence `code`, in place of each file that isn't `posted`.
 
     Texts are shortened. With the number of a `file`, the others are left out.
     """
     found = [output.text for output in run.visible if output.text and output.text.strip()]
     space = _TEXT_LENGTH // run.count // max(1, len(found))
     links = enumerate((output for output in run.visible if output.url), 1)
-    remarks = [link_remark(code, each, n, may_link) for n, each in links if file in (0, n)]
+    remarks = [
+        link_remark(code, output, number, may_link)
+        for number, output in links
+        if file in (0, number) and not any(is_file(name, run.key, number) for name in posted)
+    ]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
 
 

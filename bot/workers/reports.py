@@ -28,8 +28,6 @@ _KNOWN_RUNS = 10_000
 # A backend waits longer than this for its answer. A caller that needs this long to send 1 MiB isn't the
 # backend.
 BODY_SECONDS = 10.0
-# nginx's status for a caller that has disconnected; nobody receives it.
-HUNG_UP = 499
 
 
 class ReportRecorder:
@@ -96,23 +94,6 @@ class ReportRecorder:
         self._app.wakeups.check_within(quiet)
 
 
-async def read_body(request: web.Request) -> bytes | int:
-    """Return a request's body, or the status code if the body is too slow, too large or can't be read."""
-    try:
-        if request.content.is_eof():  # most bodies arrive together with their headers
-            return await request.read()
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
-    except TimeoutError:
-        return 408
-    except web.HTTPRequestEntityTooLarge:
-        return 413
-    except OSError:
-        return HUNG_UP
-    except (web.RequestPayloadError, HttpProcessingError):  # broken chunks
-        return 400
-
-
 def add_webhooks(server: web.Application, app: App, recorder: ReportRecorder) -> None:
     """Handle the backend's webhooks over HTTP."""
 
@@ -133,11 +114,14 @@ async def _take(app: App, recorder: ReportRecorder, request: web.Request) -> int
     key = request.match_info["key"]
     if not app.backend.is_webhook_authentic(key, request.match_info["mac"]):
         return 403
-    body = await read_body(request)
-    if isinstance(body, int):
-        return body
     try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.read()
         report = app.backend.read_webhook(body)
+    except web.HTTPRequestEntityTooLarge:
+        return 413
+    except (OSError, web.RequestPayloadError, HttpProcessingError):  # too slow, cut off, or broken chunks
+        return 400
     except BackendBadReply as error:
         log.warning("can't read a webhook: %s", error, extra={"run": key})
         return 400

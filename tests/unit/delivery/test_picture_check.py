@@ -151,22 +151,18 @@ class Gate:
             await self.changed.wait_for(lambda: self.inside >= count)
 
 
-async def test_one_server_takes_half_of_the_queue_at_most(tmp_path: Path) -> None:
+async def test_one_server_takes_half_of_the_checker_at_most(tmp_path: Path) -> None:
     gate = Gate()
     async with checked_by(gate.answer, tmp_path, seconds=30) as client:
         first = [asyncio.create_task(client.check(server=1)) for _ in range(34)]
         await gate.reached(2)
-        assert await client.check(server=1) is None
         # The pictures of another server don't wait for those of the first.
         second = [asyncio.create_task(client.check(server=2)) for _ in range(34)]
         await gate.reached(4)
-        assert await client.check(server=3) is None
-        assert client.counted("unknown") == 2
         gate.opened.set()
         assert set(await asyncio.gather(*first, *second)) == {frozenset()}
         assert gate.most == 4
-        assert await client.check(server=3) == frozenset()
-        assert client.counted("clean") == 69
+        assert client.counted("clean") == 68
 
 
 async def test_no_file_and_one_that_discord_would_not_take_are_not_sent(tmp_path: Path) -> None:
