@@ -22,7 +22,6 @@ from bot.domain.policy import check_of
 from bot.domain.runs import Output, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text.file_names import is_file
-from bot.media.download import is_visual
 from bot.ui.message_parts import PreparedOutputs
 
 log = logging.getLogger(__name__)
@@ -127,12 +126,8 @@ async def _labels(
             return await _label_text(app, run, rules, output.text or "")
         place = linked.index(output) + 1
         file = next((each for each in outputs.files if is_file(each.filename, run.key, place)), None)
-        if file is None or not file.content_type:
-            return None  # too large, or it couldn't be fetched
-        if not is_visual(file.content_type):
-            return frozenset()
-        if app.pictures is None:
-            return None  # switched off since the request
+        if file is None or not file.content_type or app.pictures is None:
+            return None  # too large, not fetched, or the check was switched off since the request
         return await app.pictures.check(file.path, file.content_type, server=run.server, deadline=deadline)
 
     return dict(enumerate(await asyncio.gather(*map(label, run.outputs)), 1))

@@ -162,8 +162,8 @@ class Messenger:
             await step.find_lost()
             act = await self._climb(step)
             if act is Act.EDIT:
-                for part, content, keep in await compose.edits(self._app, step.claim):
-                    await step.edit(part, content, keep)
+                for edit in await compose.edits(self._app, step.claim):
+                    await step.edit(*edit)
         except (RefusedError, MediaError, BackendError) as error:
             if message.kind not in COPIES:
                 raise

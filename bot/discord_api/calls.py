@@ -180,13 +180,10 @@ class DiscordCalls:
         Without a gateway connection nothing is cached, so this asks Discord.
         """
         with mapped():
-            channel = await self._channel(channel_id)
-            if isinstance(channel, discord.Thread):
-                channel = channel.parent or await self._channel(channel.parent_id)
-        return bool(getattr(channel, "nsfw", False))
-
-    async def _channel(self, channel_id: int) -> object:
-        return self.client.get_channel(channel_id) or await self.client.fetch_channel(channel_id)
+            found = self.client.get_channel(channel_id) or await self.client.fetch_channel(channel_id)
+            if isinstance(found, discord.Thread):
+                found = found.parent or await self.client.fetch_channel(found.parent_id)
+        return bool(getattr(found, "nsfw", False))
 
     async def direct_channel(self, user_id: int) -> int:
         with mapped():

@@ -272,11 +272,6 @@ def sniff(head: bytes) -> tuple[str, str]:
     return TEXT
 
 
-def is_visual(content_type: str) -> bool:
-    """Return whether a file of this type is a picture, an animation or a video."""
-    return content_type.startswith(("image/", "video/"))
-
-
 def is_wrong_type(extension: str, expected_name: str) -> bool:
     """Return whether a file is a program, or is text although its name promises a picture, video or sound.
 

@@ -86,10 +86,13 @@ class PictureChecker:
     async def check(
         self, path: Path, content_type: str, *, server: int, deadline: float
     ) -> frozenset[Label] | None:
-        """Return the labels of a picture, or None if they are unknown, whatever the reason is.
+        """Return the labels of a file, or None if they are unknown, whatever the reason is.
 
+        A file that is neither a picture nor a video has none, and isn't sent.
         `deadline` is a time of the event loop, until which the picture waits for its turn and its answer.
         """
+        if not content_type.startswith(("image/", "video/")):
+            return frozenset()
         began, labels = self._outside.monotonic(), None
         of_server = self._slots_of.setdefault(server, asyncio.Semaphore(_AT_ONCE // 2))
         try:

@@ -36,7 +36,7 @@ from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.file_names import keys_in_links, links_in
-from bot.media.download import is_visual, sniff, temporary_folder
+from bot.media.download import sniff, temporary_folder
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
 
@@ -249,8 +249,6 @@ async def _labels(app: App, attached: AttachedFile, server: int, deadline: float
         except (MediaError, OSError) as error:  # OSError is also a TimeoutError
             log.info("can't fetch a picture to check it: %s", str(error) or type(error).__name__)
             return None
-        if not is_visual(media.content_type):
-            return frozenset()
         if app.pictures is None:
             return None
         return await app.pictures.check(path, media.content_type, server=server, deadline=deadline)

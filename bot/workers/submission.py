@@ -80,9 +80,8 @@ class Submitter:
         While the backend is away, there is none. If a machine is broken, there is none for its deployment.
         """
         now, claims = self._app.now(), self._app.store.claims
-        user_installs = self._app.settings.allow_user_installs
         waiting = await claims.waiting(now, now + START_MARGIN)
-        if user_installs and waiting.ends and await claims.refuse_too_late(now + START_MARGIN, now):
+        if waiting.ends and await claims.refuse_too_late(now + START_MARGIN, now):
             self._app.wakeups.wake("show")
         is_away = self._health.service.is_open
         if waiting.due and not is_away and (claimed := await self._claim(now, min(room, waiting.due))):
@@ -93,7 +92,7 @@ class Submitter:
             and await claims.update_queue_positions(now, broken=frozenset(self._health.broken))
         ):
             self._app.wakeups.wake("show")
-        ends = waiting.next_end - START_MARGIN if user_installs and waiting.next_end else None
+        ends = waiting.next_end - START_MARGIN if waiting.next_end else None
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
     async def _claim(self, now: datetime, room: int) -> Sequence[Run]:

@@ -165,7 +165,7 @@ async def test_one_server_takes_half_of_the_checker_at_most(tmp_path: Path) -> N
         assert client.counted("clean") == 68
 
 
-async def test_no_file_and_one_that_discord_would_not_take_are_not_sent(tmp_path: Path) -> None:
+async def test_sounds_no_file_and_one_that_discord_would_not_take_are_not_sent(tmp_path: Path) -> None:
     asked: list[web.Request] = []
 
     async def note(request: web.Request) -> web.StreamResponse:
@@ -173,6 +173,7 @@ async def test_no_file_and_one_that_discord_would_not_take_are_not_sent(tmp_path
         return web.Response(body=CLEAN)
 
     async with checked_by(note, tmp_path) as client:
+        assert {await client.check(each) for each in ("audio/mpeg", "text/plain")} == {frozenset()}
         with client.picture.open("wb") as file:
             file.truncate(MAX_BYTES + 1)
         assert await client.check() is None
