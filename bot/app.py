@@ -39,10 +39,9 @@ from bot.store import Store
 from bot.store.erasure import ExpiredRows
 from bot.web import MetricsPage, application, listening
 from bot.words.cache import AutomodCache
+from bot.workers.following import Reconciler, ReportRecorder, add_webhooks
 from bot.workers.health import BackendHealth
 from bot.workers.notices import Notices
-from bot.workers.reconciler import Reconciler
-from bot.workers.reports import ReportRecorder, add_webhooks
 from bot.workers.submission import Submitter
 from bot.workers.worker import Worker
 

@@ -38,8 +38,8 @@ from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.domain.text.file_names import file_stem
 from bot.store.runs import ForeignRunReport
+from bot.workers.following import ReportRecorder
 from bot.workers.health import AWAY, BUSY, BackendHealth
-from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from bot.domain.policy import Offer
 from bot.domain.runs import Run
 from bot.outside import Outside
 from bot.store import Store
+from bot.workers.following import ReportRecorder
 from bot.workers.health import AWAY, BackendHealth
-from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter
 from tests.contract.store.runs import GRACE, RUN_ID, accepted, at, columns
 from tests.harness import Clock

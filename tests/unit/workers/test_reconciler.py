@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from bot.outside import Outside
-from bot.workers.reconciler import Reconciler
+from bot.workers.following import Reconciler
 from tests.unit.factories import app_with, made_run
 
 
@@ -22,7 +22,7 @@ async def test_many_runs_in_flight_at_a_restart_are_asked_about_at_a_pace(
         waits.append(seconds)
 
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 5.0)
-    monkeypatch.setattr("bot.workers.reconciler.asyncio.sleep", sleep)
+    monkeypatch.setattr("bot.workers.following.asyncio.sleep", sleep)
     outside, health = Outside(), AsyncMock()
     health.service.is_open = False
     claims = AsyncMock()
