@@ -76,7 +76,7 @@ class Step:
         self, place: Place, shows: Shows, parts: Sequence[OutgoingMessage], *, continues: bool
     ) -> None:
         """Post the parts of a message, each under an attempt. With `continues`, earlier ones are posted."""
-        run, message = self.claim.first, self.claim.message
+        run, message, store = self.claim.first, self.claim.message, self._app.store.messages
         if place is Place.ANSWER and not run.needs_interaction and (len(parts) > 1 or not parts[0].layout):
             raise Unreachable("the answer is one layout, and can't become several or a classic message")
         channel_id = run.channel_id
@@ -97,24 +97,21 @@ class Step:
                 files=tuple(file.filename for file in outgoing.files),
                 classic=outgoing.layout is None,
             )
-            await self._post_part(part, outgoing)
+            now = self._app.now()
+            claim = self.claim.changed(attempt=Attempt(now, part), place=place)
+            if not await store.begin(claim, now + LEASE):
+                raise Superseded
+            self.claim = replace(claim, unstored=())
+            message_id = await self._send(part, outgoing)
+            # What is stored next contains it. If the process dies before, its marker is found.
+            self.claim = self.claim.with_part(replace(part, message_id=message_id))
+            # A post that takes long may outlive its lease, and what follows deletes the answer.
+            is_held = self._app.now() < now + LEASE / 3
+            if not is_held and not await store.extend(self.claim, self._app.now() + LEASE):
+                raise Superseded
         if not parts:
             *others, last = message.posted
             self.claim = self.claim.changed(posted=(*others, replace(last, of=first)))
-
-    async def _post_part(self, part: Part, outgoing: OutgoingMessage) -> None:
-        store, now = self._app.store.messages, self._app.now()
-        claim = self.claim.changed(attempt=Attempt(now, part), place=part.place)
-        if not await store.begin(claim, now + LEASE):
-            raise Superseded
-        self.claim = replace(claim, unstored=())
-        message_id = await self._send(part, outgoing)
-        # What is stored next contains it. If the process dies before, its marker is found.
-        self.claim = self.claim.with_part(replace(part, message_id=message_id))
-        # A post that takes long may outlive its lease, and what follows deletes the answer.
-        is_held = self._app.now() < now + LEASE / 3
-        if not is_held and not await store.extend(self.claim, self._app.now() + LEASE):
-            raise Superseded
 
     async def _send(self, part: Part, outgoing: OutgoingMessage) -> int:
         run, message, discord = self.claim.first, self.claim.message, self._app.discord
