@@ -1,10 +1,12 @@
 """Compose the parts of a message: what to post, and what to change in what is posted.
 
-Functions raise Unanswered, StoreUnavailable, and MediaError or BackendError.
+Age marks of deployments and channels decide where a result may be shown. Functions raise Unanswered,
+StoreUnavailable, and MediaError or BackendError.
 """
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bot.context import App
-from bot.delivery.checking import applies, hides
 from bot.deployments.model import ShownInputs, displayed_inputs
+from bot.discord_api.calls import Unreachable
 from bot.domain.errors import MediaGone, RefusedError
 from bot.domain.messages import (
     CARDS,
     COPIES,
     MAX_FAILURES,
+    OUTCOMES,
     Act,
     Claim,
     Form,
@@ -56,6 +59,8 @@ from bot.ui.moderation import (
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome, share_messages
 from bot.ui.status import MayLink, linked_outputs, origin_message, plain_messages, withheld_message
+
+log = logging.getLogger(__name__)
 
 
 class Edit(NamedTuple):
@@ -338,3 +343,49 @@ def _as_posted(
 def _posted_file(name: str) -> PreparedFile:
     """Describe a posted file by its name; only Discord has its content."""
     return PreparedFile(Path(name), name, FileKind.of(mimetypes.guess_type(name)[0] or ""))
+
+
+async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
+    """Return the places that may not show the result of an outcome, decided once for all of them.
+
+    A channel shows an age-restricted result only if the channel is age-restricted now.
+    """
+    if claim.message.kind not in OUTCOMES or not claim.shown:
+        return ()
+    run = claim.run
+    marked = app.catalogue.is_marked(run)
+    if not run.is_restricted(marked):
+        return ()
+    is_open = await is_age_restricted(app, run, otherwise=not marked)
+    return [place for place in Place if (marked if place is Place.DIRECT else not is_open)]
+
+
+async def hides(app: App, run: Run, channel_id: int | None) -> bool:
+    """Return whether a channel, by default that of the request, may not show a result.
+
+    If the channel is gone or closed to the bot, what was stored with the run decides.
+    """
+    is_open = await is_age_restricted(app, run, channel_id, otherwise=False)
+    return not is_open and await applies(app, run)
+
+
+async def applies(app: App, run: Run) -> bool:
+    """Return whether a result may be shown only in age-restricted channels."""
+    if run.is_restricted(app.catalogue.is_marked(run)):
+        return True
+    return await is_age_restricted(app, run, otherwise=False)
+
+
+async def is_age_restricted(app: App, run: Run, channel_id: int | None = None, *, otherwise: bool) -> bool:
+    """Return whether a channel, by default that of the request, is age-restricted now.
+
+    A user install's channel can't be read, so its mark at the time of the request has to suffice. If the bot
+    can't read any other channel, this returns `otherwise`.
+    """
+    if run.user_install:
+        return run.channel_age_restricted
+    try:
+        return await app.discord.is_age_restricted(channel_id or run.channel_id)
+    except Unreachable as error:
+        log.info("can't read a channel's age restriction: %s", error)
+        return otherwise

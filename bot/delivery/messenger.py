@@ -17,7 +17,6 @@ from typing import Any
 
 from bot.context import App
 from bot.delivery import compose, status
-from bot.delivery.checking import look, withheld_at
 from bot.delivery.status import Estimator
 from bot.delivery.step import LEASE, Step, Superseded
 from bot.discord_api.calls import Refused, Unanswered, Unreachable
@@ -231,7 +230,7 @@ class Messenger:
 
     async def _climb(self, step: Step) -> Act | None:
         """Post a message if that is needed. Return what had to be done, or None if no place is left."""
-        withheld = await withheld_at(self._app, step.claim)
+        withheld = await compose.withheld_at(self._app, step.claim)
         while True:
             place = start(step.claim.message, step.claim.runs)
             shows = wants(step.claim, withheld=place in withheld)
@@ -259,7 +258,7 @@ class Messenger:
         """Post a message; return False if a check of its outputs has changed what it should show."""
         deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with temporary_folder() as folder:
-            checked = await look(self._app, step, Path(folder), deadline)
+            checked = await step.check(Path(folder), deadline)
             if checked is None:
                 return False
             task = compose.Task(step.claim, place, shows, act, Path(folder), deadline, checked)

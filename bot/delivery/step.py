@@ -1,16 +1,22 @@
-"""Execute what was decided about a message: post, edit and delete, each post under a stored attempt."""
+"""Execute what was decided about a message: check, post, edit and delete. Each post has a stored attempt."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from bot.context import App
+from bot.delivery.compose import is_age_restricted
 from bot.discord_api.calls import Gone, Unreachable
+from bot.domain.errors import RefusedError
 from bot.domain.messages import (
     COPIES,
+    MAX_FAILURES,
     Attempt,
     Claim,
     MessageRef,
@@ -21,7 +27,14 @@ from bot.domain.messages import (
     marker,
     nonce,
 )
-from bot.ui.message_parts import OutgoingMessage
+from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
+from bot.domain.policy import check_of
+from bot.domain.runs import Output, Run
+from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.text.file_names import is_file
+from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
+
+log = logging.getLogger(__name__)
 
 # If a messenger doesn't extend its lease for this long, another takes the request over.
 LEASE = timedelta(seconds=60)
@@ -59,6 +72,47 @@ class Step:
             found = await self._app.discord.search(part.channel_id, at, mark, part.files, but=known)
             if found is not None:
                 self.claim = self.claim.with_part(replace(part, message_id=found))
+
+    async def check(self, folder: Path, deadline: float) -> Mapping[str, PreparedOutputs] | None:
+        """Check the outputs of the message that nobody has seen, and store the verdicts.
+
+        Returns the prepared outputs of the runs that may be shown as they are, or None if something is held
+        or hidden, so that what the message shows has to be decided again.
+        """
+        unchecked = [run for run in self.claim.shown if run.to_check and run.verdicts is None]
+        if not unchecked:
+            return {}
+        rules = await self._app.store.rules.get(self.claim.first.guild_id)
+        prepared, checked, message = dict[str, PreparedOutputs](), list[Run](), self.claim.message
+        last_try = message.failures >= MAX_FAILURES  # the present attempt counts
+        for run in unchecked:
+            restricted = await is_age_restricted(self._app, run, otherwise=run.channel_age_restricted)
+            check = check_of(run, rules, self._app.store.operator, age_restricted=restricted)
+            if check.flagged is Flagged.OFF:
+                checked.append(replace(run, verdicts={}))
+                continue
+            outputs = await self._app.outputs.prepare(
+                replace(run, to_check=False), run.upload_limit, folder, last_try=last_try, deadline=deadline
+            )
+            labels = await _labels(self._app, run, rules, outputs, deadline)
+            verdicts = verdicts_on(labels, check)
+            if not verdicts:
+                prepared[run.key] = outputs
+            spoiler = run.spoiler or bool(numbers_with(verdicts, Verdict.SPOILER))
+            checked.append(replace(run, verdicts=verdicts, spoiler=spoiler))
+        until = self._app.now() + timedelta(hours=rules.approval.hours)
+        if not await self._app.store.messages.checked(
+            self.claim, checked, self._app.now(), until, rules.approval.review_channel_id
+        ):
+            raise Superseded
+        newest = {run.key: run for run in checked}
+        self.claim = replace(self.claim, runs=[newest.get(run.key, run) for run in self.claim.runs])
+        held = sum(len(numbers_with(run.verdicts, Verdict.HELD)) for run in checked)
+        self._app.metrics.held.inc(held)
+        if held:
+            log.info("%s outputs wait for a moderator", held)
+            self._app.wakeups.wake("show")
+        return None if any(run.verdicts for run in checked) else prepared
 
     async def edit(self, part: Part, content: OutgoingMessage | None, keep: Collection[str] | None) -> None:
         """Edit a posted part, or delete it if there is no content. It keeps its marker.
@@ -143,3 +197,33 @@ class Step:
             except Unreachable:
                 left.append(ref)
         return left
+
+
+async def _labels(
+    app: App, run: Run, rules: ServerRules, outputs: PreparedOutputs, deadline: float
+) -> dict[int, Labels]:
+    """Return the labels of each output by its number. What isn't a picture, a video or a text has none."""
+    linked = [output for output in run.outputs if output.url is not None]
+
+    async def label(output: Output) -> Labels:
+        if output.url is None:
+            return await _label_text(app, run, rules, output.text or "")
+        place = linked.index(output) + 1
+        file = next((each for each in outputs.files if is_file(each.filename, run.key, place)), None)
+        if file is None or not file.content_type or app.pictures is None:
+            return None  # too large, not fetched, or the check was switched off since the request
+        return await app.pictures.check(file.path, file.content_type, server=run.server, deadline=deadline)
+
+    return dict(enumerate(await asyncio.gather(*map(label, run.outputs)), 1))
+
+
+async def _label_text(app: App, run: Run, rules: ServerRules, text: str) -> Labels:
+    if run.guild_id is None:
+        return frozenset()
+    try:
+        roles, channels = frozenset(run.requester_roles or ()), frozenset({run.channel_id})
+        hit = await app.words.find_hit(run.guild_id, rules.words, {"text": text}, roles, channels)
+    except RefusedError as error:
+        log.warning("can't check a text that was made: %s", error)
+        return None
+    return frozenset({FORBIDDEN_WORD}) if hit is not None else frozenset()
