@@ -16,7 +16,7 @@ from typing import NamedTuple
 from bot.context import App
 from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.discord_api.calls import Unreachable
-from bot.domain.errors import MediaGone, RefusedError
+from bot.domain.errors import RefusedError
 from bot.domain.messages import (
     CARDS,
     COPIES,
@@ -197,12 +197,10 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         rules, prompt = await app.store.rules.get(run.guild_id), run.prompt if message.with_prompt else None
         veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
         run = replace(run, prompt=prompt, spoiler=veiled or rules.is_spoiler(age_restricted=restricted))
-    prepared = linked_outputs(run, app.fetcher.may_link)
     if form is Form.FILES:
-        try:
-            prepared = await app.outputs.prepare_copy(run, run.upload_limit, task.folder, task.deadline)
-        except MediaGone as error:
-            raise RefusedError("copy_file_gone", str(error)) from error
+        prepared = await app.outputs.prepare_copy(run, task.folder, task.deadline)
+    else:
+        prepared = linked_outputs(run, app.fetcher.may_link)
     title, offered = app.catalogue.title(run.deployment), offered_actions(claim.run, app.catalogue.all())
     if form is Form.WORDS:
         parts = plain_messages([run], [run], app.fetcher.may_link)

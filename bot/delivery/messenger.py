@@ -81,23 +81,20 @@ class Messenger:
         if self._health.is_away and (self._health.pause() or not await self._health.returns()):
             await self._store_releases()
             return Later(self._health.pause())
-        now = self._app.now()
-        due_at = now if self._released else await self._messages.next_due(now, self._busy())
+        now, busy = self._app.now(), [step.claim.message for step in self._active.values()]
+        due_at = now if self._released else await self._messages.next_due(now, busy)
         if due_at is not None and due_at <= now:
-            steps, due_at = await self._turn(min(room, _AT_ONCE))
+            steps, due_at = await self._turn(min(room, _AT_ONCE), busy)
             if steps:
                 return steps
         return Later.at(due_at, now)
 
-    def _busy(self) -> list[Message]:
-        return [step.claim.message for step in self._active.values()]
-
-    async def _turn(self, room: int) -> tuple[list[Step], datetime | None]:
+    async def _turn(self, room: int, busy: Sequence[Message] = ()) -> tuple[list[Step], datetime | None]:
         now = self._app.now()
         leases = [self._app.outside.random.randbytes(8).hex() for _ in range(room)]
         released, self._released = self._released, []
         try:
-            claims, due_at = await self._messages.turn(released, leases, self._busy(), now, now + LEASE)
+            claims, due_at = await self._messages.turn(released, leases, busy, now, now + LEASE)
         except (StoreUnavailable, asyncio.CancelledError):
             # Releasing a claim twice does no harm.
             self._released = [*released, *self._released]

@@ -144,10 +144,6 @@ class MediaExpired(MediaError):
     """The signed link has expired; getting the run again returns a new one."""
 
 
-class MediaGone(MediaError):
-    """A run's files are gone, since even new links to them don't work."""
-
-
 class MediaUnavailable(MediaError):
     """Any other failure, such as a slow download, a lost connection or a wrong type. A retry may help."""
 

@@ -20,9 +20,9 @@ from bot.domain.errors import (
     MediaError,
     MediaExpired,
     MediaForbidden,
-    MediaGone,
     MediaTooLarge,
     MediaUnavailable,
+    RefusedError,
 )
 from bot.domain.runs import Output, Run
 from bot.domain.text import escape_line, shorten, strip_invisible
@@ -118,17 +118,19 @@ class OutputPreparer:
                 items[n] = self._linked(target, n, outputs[n], "media_unavailable")
             return _assembled(target, [items[n] for n in outputs], is_gone=bool(failed) and not has_file)
 
-    async def prepare_copy(self, run: Run, limit: int, folder: Path, deadline: float) -> PreparedOutputs:
+    async def prepare_copy(self, run: Run, folder: Path, deadline: float) -> PreparedOutputs:
         """Return the outputs for a copy of a result, with a sentence for each file that no longer exists.
 
-        Raises MediaGone if no file or text is left, and MediaUnavailable or BackendError if a retry may help.
+        Raises RefusedError if no file or text is left, and MediaError or BackendError if a retry may help.
         """
+        limit = run.upload_limit
         try:
             prepared = await self.prepare(run, limit, folder, last_try=False, deadline=deadline)
         except (MediaExpired, BackendNotFound) as error:
+            # Even new links to the files don't work.
             prepared = await self.prepare(run, limit, folder, last_try=True, deadline=deadline)
             if prepared.is_gone:
-                raise MediaGone(str(error)) from error
+                raise RefusedError("copy_file_gone", str(error)) from error
         if prepared.is_gone:
             raise MediaUnavailable("the files could not be fetched in time")
         return prepared

@@ -78,7 +78,8 @@ async def preparer(folder: Path, renewed: Sequence[Output] | BackendError = ()) 
 
         async def prepare(run: Run, *, copy: bool = False, **options: Any) -> PreparedOutputs:
             if copy:
-                return await outputs.prepare_copy(run, LIMIT, folder, options["deadline"])
+                copied = replace(run, upload_limit=LIMIT)
+                return await outputs.prepare_copy(copied, folder, options["deadline"])
             return await outputs.prepare(run, **{"deadline": later(60), **usual, **options})
 
         yield prepare
