@@ -84,17 +84,15 @@ class ReportRecorder:
         self._app.wakeups.receive(["progress"])
         return True
 
-    async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
-        """Record a report and return the run's state.
+    async def record(self, key: str, report: RunReport, *, asked: bool = False) -> None:
+        """Record a report, once or several times. Raises RunGone, ForeignRunReport or StoreUnavailable.
 
-        Returns None if the report changed nothing, or only completed the data of an ended run.
-        `asked` means that the report is a reply to GET /run, and therefore complete. Raises RunGone,
-        ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
+        `asked` means that it is a reply to GET /run, and therefore complete.
         """
         now, quiet = self._app.now(), self._app.quiet_period
         change = await self._app.store.runs.record_report(key, report, now, now + quiet, asked=asked)
         if change is None:
-            return None
+            return
         # Remember the state for `buffer`, and drop the run's buffered progress.
         self._progress.pop(key, None)
         self._known.pop(key, None)
@@ -109,7 +107,6 @@ class ReportRecorder:
             self._app.wakeups.wake("show")
         if isinstance(due_at := change.values.get("due_at"), datetime):
             self._app.wakeups.check_within(due_at - now)
-        return change.state
 
     async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
         """Return the reports buffered since the last call, by run key."""

@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,11 +19,9 @@ from pathlib import Path
 
 from bot.context import App, Trouble
 from bot.domain.errors import StoreUnavailable
-from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
 _STORED_AS = "trouble"
-_PAUSE = 120.0
 # Trouble is over if no process has seen it for this long, so one that comes and goes isn't told each time.
 _OVER = timedelta(minutes=30)
 _LATE = timedelta(hours=1)
@@ -87,27 +85,21 @@ class Notices:
         self._app = app
         self._gauge = app.metrics.gauge("trouble", "Whether this process sees it", "kind")
 
-    async def claim(self, _room: int) -> Sequence[tuple[Trouble, bool]] | Later | None:
+    async def claim(self, _room: int) -> Sequence[tuple[Trouble, bool]]:
         now, values = self._app.now(), self._app.store.key_values
-        seen = {trouble async for trouble in self._seen(now)}
+        seen = set(self._app.troubles.present(self._app.outside.monotonic()))
+        if await asyncio.get_running_loop().run_in_executor(self._app.files, self._is_disk_full):
+            seen.add(Trouble.DISK)
+        with suppress(StoreUnavailable):
+            oldest = (await self._app.store.figures.gauges(now)).oldest_pending_at
+            if oldest is not None and now >= oldest + _LATE:
+                seen.add(Trouble.UNDELIVERED)
         for trouble in Trouble:
             self._gauge.labels(trouble).set(trouble in seen)
         change = partial(look, seen=seen, now=now)
         stored = await values.get(_STORED_AS)
         # Without trouble this only reads.
-        if change(stored)[0] == stored:
-            return Later(_PAUSE)
-        return await values.change(_STORED_AS, change) or Later(_PAUSE)
-
-    async def _seen(self, now: datetime) -> AsyncIterator[Trouble]:
-        for trouble in self._app.troubles.present(self._app.outside.monotonic()):
-            yield trouble
-        if await asyncio.get_running_loop().run_in_executor(self._app.files, self._is_disk_full):
-            yield Trouble.DISK
-        with suppress(StoreUnavailable):
-            oldest = (await self._app.store.figures.gauges(now)).oldest_pending_at
-            if oldest is not None and now >= oldest + _LATE:
-                yield Trouble.UNDELIVERED
+        return await values.change(_STORED_AS, change) if change(stored)[0] != stored else []
 
     def _is_disk_full(self) -> bool:
         file = self._app.store.database.file
