@@ -78,9 +78,9 @@ class Messenger:
         There are none if Discord is away. A request that this process is working on is left out: if the
         machine slept, its lease may be over.
         """
-        if self._health.is_away and (self._health.pause() or not await self._health.returns()):
+        if seconds := await self._health.pause():
             await self._store_releases()
-            return Later(self._health.pause())
+            return Later(seconds)
         now, busy = self._app.now(), [step.claim.message for step in self._active.values()]
         due_at = now if self._released else await self._messages.next_due(now, busy)
         if due_at is not None and due_at <= now:

@@ -230,19 +230,19 @@ class DiscordHealth:
     def is_away(self) -> bool:
         return self._breaker.is_open
 
-    def pause(self) -> float:
-        """Return the seconds until the next probe during an outage."""
-        return self._breaker.probe_in(self._app.outside.monotonic())
+    async def pause(self) -> float:
+        """Return for how many seconds to leave Discord alone. Once they are over, ask whether it is back.
 
-    async def returns(self) -> bool:
-        """Ask Discord whether it is back. If it is, make the messages due that wait for it."""
-        if await self._app.discord.answers():
-            log.info("Discord answers again")
-            self.heard()
-            await self._app.store.messages.make_due(self._app.now())
-            return True
-        self._breaker.fail(self._app.outside.monotonic(), "discord")
-        return False
+        If it is, the messages become due that wait for it.
+        """
+        if self.is_away and not self._breaker.probe_in(self._app.outside.monotonic()):
+            if await self._app.discord.answers():
+                log.info("Discord answers again")
+                self.heard()
+                await self._app.store.messages.make_due(self._app.now())
+            else:
+                self._breaker.fail(self._app.outside.monotonic(), "discord")
+        return self._breaker.probe_in(self._app.outside.monotonic()) if self.is_away else 0.0
 
     def heard(self, *, posted: bool = False) -> None:
         """Note that Discord answered a call, perhaps a post."""
