@@ -49,7 +49,6 @@ class Estimator:
     def __init__(self, app: App) -> None:
         self._app = app
         self._medians: dict[tuple[str, str | None], tuple[datetime, Medians | None]] = {}
-        self._reading = asyncio.Lock()
 
     async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
         """Return when the last runs of batches are expected to end, by request, as far as that is known."""
@@ -100,11 +99,9 @@ class Estimator:
 
     async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
         key = (deployment, gpu)
-        async with self._reading:
-            known = self._medians.get(key)
-            if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
-                known = (now, await self._app.store.figures.usual(deployment, gpu, now))
-                self._medians[key] = known
+        known = self._medians.get(key)
+        if known is None or now - known[0] >= (MEDIANS_AGE if known[1] else TOO_FEW_AGE):
+            self._medians[key] = known = (now, await self._app.store.figures.usual(deployment, gpu, now))
         return known[1]
 
 
