@@ -134,12 +134,14 @@ class Gate:
         self.opened = asyncio.Event()
         self.changed = asyncio.Condition()
         self.inside = self.most = 0
+        self.types: list[str] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         assert await request.read() == PNG
         assert request.content_length == len(PNG)
         async with self.changed:
             self.inside += 1
+            self.types.append(request.content_type)
             self.most = max(self.most, self.inside)
             self.changed.notify_all()
         await self.opened.wait()
@@ -157,8 +159,9 @@ async def test_one_server_takes_half_of_the_checker_at_most(tmp_path: Path) -> N
         first = [asyncio.create_task(client.check(server=1)) for _ in range(34)]
         await gate.reached(2)
         # The pictures of another server don't wait for those of the first.
-        second = [asyncio.create_task(client.check(server=2)) for _ in range(34)]
+        second = [asyncio.create_task(client.check("image/gif", server=2)) for _ in range(34)]
         await gate.reached(4)
+        assert sorted(gate.types) == ["image/gif", "image/gif", "image/png", "image/png"]
         gate.opened.set()
         assert set(await asyncio.gather(*first, *second)) == {frozenset()}
         assert gate.most == 4
