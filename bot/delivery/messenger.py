@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -120,32 +120,49 @@ class Messenger:
         self._released.append(Release(claim=step.claim, due_at=due_at, shown=shown, **more))
 
     async def handle(self, step: Step) -> None:
-        """Try once to show a claimed message, and store the result. Raises StoreUnavailable."""
-        posts, result = self._health.posts, "again"
-        async with self._working(step):
-            try:
-                if step.claim.message.kind is Kind.ANSWER:
-                    result = await self._show_answer(step)
-                else:
-                    result = await self._show(step)
-            except Superseded:
-                self._retry(step, "it has changed", pause=timedelta())
-                result = "superseded"
-            except Unanswered as error:
-                weight = 0
-                if await self._health.not_heard():
-                    weight = FAILURE if self._health.posts > posts else 1
-                self._retry(step, str(error), weight)
-            except StoreUnavailable:
-                raise
-            except (MediaError, BackendError) as error:
-                self._retry(step, str(error), FAILURE)
-            except Exception as error:
-                # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
-                kind = step.claim.message.kind
-                log.exception("message %s of %s failed with an unforeseen error", kind, step.key)
-                self._retry(step, str(error), FAILURE)
+        """Try once to show a claimed message, and store the result. Raises StoreUnavailable.
+
+        If the database is away, or the process stops, the claim is released with what was posted.
+        """
+        extending = asyncio.create_task(self._extend(step))
+        try:
+            result = await self._attempt(step)
+        except (StoreUnavailable, asyncio.CancelledError) as error:
+            self._retry(step, str(error) or "the process was stopped", pause=timedelta())
+            raise
+        finally:
+            extending.cancel()
+            self._active.pop(step.claim.lease, None)
         self._app.metrics.attempts.labels(step.claim.message.kind, result).inc()
+
+    async def _extend(self, step: Step) -> None:
+        """Keep extending the lease of a claim."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            with suppress(StoreUnavailable):
+                await self._messages.extend(step.claim, self._app.now() + LEASE)
+
+    async def _attempt(self, step: Step) -> str:
+        posts, kind = self._health.posts, step.claim.message.kind
+        try:
+            return await (self._show_answer(step) if kind is Kind.ANSWER else self._show(step))
+        except Superseded:
+            self._retry(step, "it has changed", pause=timedelta())
+            return "superseded"
+        except Unanswered as error:
+            weight = 0
+            if await self._health.not_heard():
+                weight = FAILURE if self._health.posts > posts else 1
+            self._retry(step, str(error), weight)
+        except StoreUnavailable:
+            raise
+        except (MediaError, BackendError) as error:
+            self._retry(step, str(error), FAILURE)
+        except Exception as error:
+            # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
+            log.exception("message %s of %s failed with an unforeseen error", kind, step.key)
+            self._retry(step, str(error), FAILURE)
+        return "again"
 
     async def _show(self, step: Step) -> str:
         """Post, edit or withdraw a message, unless no place is left."""
@@ -169,29 +186,6 @@ class Messenger:
         if act is Act.DELETE:
             step.withdraw()
         return await self._finish(step, act, failed) if act is not None else "kept"
-
-    @asynccontextmanager
-    async def _working(self, step: Step) -> AsyncIterator[None]:
-        """Keep extending the lease of a claim while the block works on it.
-
-        If the database is away, or the process stops, the claim is released with what was posted.
-        """
-
-        async def extend() -> None:
-            while True:
-                await asyncio.sleep(LEASE.total_seconds() / 3)
-                with suppress(StoreUnavailable):
-                    await self._messages.extend(step.claim, self._app.now() + LEASE)
-
-        extending = asyncio.create_task(extend())
-        try:
-            yield
-        except (StoreUnavailable, asyncio.CancelledError) as error:
-            self._retry(step, str(error) or "the process was stopped", pause=timedelta())
-            raise
-        finally:
-            extending.cancel()
-            self._active.pop(step.claim.lease, None)
 
     def _retry(self, step: Step, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
         """Release a claim after a failure of this weight. Several failures count as a refusal."""

@@ -224,7 +224,7 @@ class Reconciler:
         given up during an outage.
         """
         is_early = run.submitted_at is not None and self._app.now() < run.submitted_at + self._app.grace
-        if is_early or self._health.is_calling(run) or self._health.service.is_open:
+        if is_early or run.key in self._health.calls or self._health.service.is_open:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 

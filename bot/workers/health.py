@@ -104,8 +104,9 @@ class BackendHealth:
         self.service = Breaker(self._app.outside.random)
         # By the names of the deployments whose machines have failed their last queue call.
         self.broken: dict[str, Breaker] = {}
-        # The deployment of each call that is under way, and when it began, by run key.
-        self._calls: dict[str, tuple[str, float]] = {}
+        # For each run that was claimed for its queue call, whose result isn't stored yet: its deployment, and
+        # when it was claimed.
+        self.calls: dict[str, tuple[str, float]] = {}
 
     def _guards(self, deployment: str) -> list[Breaker]:
         own = self.broken.get(deployment)
@@ -118,26 +119,14 @@ class BackendHealth:
         """
         for guard in self._guards(deployment):
             since = guard.half_open_at
-            tried = (at for name, at in self._calls.values() if name == deployment)
+            tried = (at for name, at in self.calls.values() if name == deployment)
             if guard.is_open or (since is not None and any(at >= since for at in tried)):
                 return 0
         return self._app.limit(deployment)
 
-    def begin(self, run: Run) -> None:
-        """Note that a run was claimed for its queue call."""
-        self._calls[run.key] = (run.deployment, self._app.outside.monotonic())
-
-    def finish(self, run: Run) -> None:
-        """Note that a claimed run's queue call has ended, or that none was made."""
-        self._calls.pop(run.key, None)
-
-    def is_calling(self, run: Run) -> bool:
-        """Return whether a run was claimed for its queue call, whose result isn't stored yet."""
-        return run.key in self._calls
-
     def succeeded(self, run: Run) -> None:
         """Note that the backend and the machine answered the queue call of a run."""
-        _, began = self._calls.get(run.key, ("", 0.0))
+        _, began = self.calls.get(run.key, ("", 0.0))
         for guard in self._guards(run.deployment):
             guard.close(began)
             if guard.is_closed:

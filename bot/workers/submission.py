@@ -103,7 +103,7 @@ class Submitter:
                 if run is None:
                     break
                 claimed.append(run)
-                self._health.begin(run)
+                self._health.calls[run.key] = (run.deployment, self._app.outside.monotonic())
         except StoreUnavailable:
             if not claimed:
                 raise
@@ -122,7 +122,7 @@ class Submitter:
         try:
             await self._submit(run)
         finally:
-            self._health.finish(run)
+            self._health.calls.pop(run.key, None)
             if is_tried:  # the others have waited for this run
                 self._app.wakeups.receive(["submit"])
 

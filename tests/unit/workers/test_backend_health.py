@@ -63,6 +63,10 @@ class World:
             for guard in guards:
                 await self.health.probe(guard)
 
+    def begin(self, run: Run) -> None:
+        """Claim a run for its queue call."""
+        self.health.calls[run.key] = (run.deployment, self.seconds)
+
     def admitted(self) -> tuple[bool, bool]:
         """Return whether runs of the deployments `mine` and `other` may start."""
         return self.health.limit("mine") != 0, self.health.limit("other") != 0
@@ -102,7 +106,7 @@ async def test_one_failed_queue_call_opens_a_breaker(
     blamed: type[BackendError],
 ) -> None:
     world.fault = fault
-    world.health.begin(run())
+    world.begin(run())
     assert type(await world.health.failed(run(), error)) is blamed
     assert world.admitted() == held
     assert world.health.service.is_open is (held == EVERYTHING)
@@ -136,9 +140,9 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
     await world.later(3600)
     world.fault = None
     await world.later(10)
-    world.health.begin(run("a"))
+    world.begin(run("a"))
     assert world.admitted() == MINE
-    world.health.begin(run("b", "other"))
+    world.begin(run("b", "other"))
     assert world.admitted() == EVERYTHING
     await world.health.failed(run("a"), BackendForbidden())
     assert world.admitted() == NOTHING
@@ -147,13 +151,13 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
 async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_runs_are_told(
     world: World,
 ) -> None:
-    world.health.begin(run("old"))
+    world.begin(run("old"))
     world.seconds += 1
     for number in range(5):
-        world.health.begin(run())
+        world.begin(run())
         assert world.admitted() == (number == 0, True)
         await world.health.failed(run(), BackendServerError(status=500))
-        world.health.finish(run())
+        world.health.calls.pop(run().key)
         assert world.admitted() == MINE
         await world.later(10)
         assert world.admitted() == NOTHING
@@ -161,7 +165,7 @@ async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_run
     assert world.rechecked == 0
     world.health.succeeded(run("old"))
     assert set(world.health.broken) == {"mine"}
-    world.health.begin(run())
+    world.begin(run())
     world.health.succeeded(run())
     assert not world.health.broken
 
