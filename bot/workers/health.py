@@ -108,16 +108,12 @@ class BackendHealth:
         # when it was claimed.
         self.calls: dict[str, tuple[str, float]] = {}
 
-    def _guards(self, deployment: str) -> list[Breaker]:
-        own = self.broken.get(deployment)
-        return [self.service, own] if own is not None else [self.service]
-
     def limit(self, deployment: str) -> int | None:
         """Return how many runs of a deployment may be in flight, or None without a limit.
 
         It is 0 if none may be started now: if a breaker is half open, one is tried at a time.
         """
-        for guard in self._guards(deployment):
+        for guard in filter(None, (self.service, self.broken.get(deployment))):
             since = guard.half_open_at
             tried = (at for name, at in self.calls.values() if name == deployment)
             if guard.is_open or (since is not None and any(at >= since for at in tried)):
@@ -127,10 +123,11 @@ class BackendHealth:
     def succeeded(self, run: Run) -> None:
         """Note that the backend and the machine answered the queue call of a run."""
         _, began = self.calls.get(run.key, ("", 0.0))
-        for guard in self._guards(run.deployment):
-            guard.close(began)
-            if guard.is_closed:
-                self.broken.pop(guard.name or "", None)
+        self.service.close(began)
+        if (own := self.broken.get(run.deployment)) is not None:
+            own.close(began)
+            if own.is_closed:
+                del self.broken[run.deployment]
 
     async def failed(self, run: Run, error: BackendError) -> BackendError:
         """Open a breaker after a run's queue call, and return the error with the party to blame.
