@@ -15,6 +15,13 @@ from zlib import crc32
 
 from bot.domain.runs import Run, RunState, is_hidden, is_told_elsewhere, is_turned_away
 
+# A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
+FAILURE = 10
+# Three failures of a message count as a refusal.
+MAX_FAILURES = 3 * FAILURE
+_LONGEST_PAUSE = 600.0
+_WATCHED = timedelta(minutes=2)
+
 
 class MessageRef(NamedTuple):
     channel_id: int
@@ -72,14 +79,6 @@ class Place(IntEnum):
     ANSWER = 2
     DIRECT = 3
     RUNS = 4
-
-
-# A failure counts as ten if it is certainly the message's own, and as one if Discord may not take any posts.
-FAILURE = 10
-# Three failures of a message count as a refusal.
-MAX_FAILURES = 3 * FAILURE
-_LONGEST_PAUSE = 600.0
-_WATCHED = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,13 +286,15 @@ def nonce(key: str, message: Message, part: Part) -> str:
 def start(message: Message, runs: Sequence[Run]) -> Place:
     """Return the place that is in use or, if there is none, the first possible one."""
     order, begun, attempt = _order(message, runs), None, message.attempt
-    if message.kind in OUTCOMES and attempt is not None and attempt.part.rev == message.wanted_rev:
+    if message.kind not in OUTCOMES:
+        return message.place or order[0]
+    if attempt is not None and attempt.part.rev == message.wanted_rev:
         begun = attempt.part.place
-    elif message.kind in OUTCOMES and message.posted and not message.is_complete:
+    elif message.posted and not message.is_complete:
         begun = message.posted[-1].place
     tried = [order.index(place) for place in (message.place, begun) if place is not None]
     left = order[max(tried, default=0) :]
-    if begun is not None or message.kind not in OUTCOMES:
+    if begun is not None:
         return left[0]
     return next(place for place in left if _is_possible(place, message, runs[0]))
 
