@@ -53,7 +53,7 @@ class Estimator:
     async def expected_ends(self, batches: Sequence[Sequence[Run]]) -> Mapping[str, datetime]:
         """Return when the last runs of batches are expected to end, by request, as far as that is known."""
         now, ends = self._app.now(), dict[str, datetime]()
-        waiting = any(self._place(run) for batch in batches for run in batch)
+        waiting = any(run.state is RunState.WAITING for batch in batches for run in batch)
         try:
             busy = await self._app.store.figures.in_flight() if waiting else {}
             for batch in batches:
@@ -74,12 +74,12 @@ class Estimator:
         a limit of its user or server keeps it.
         """
         usual = await self._usual(run.deployment, run.expected_gpu, now)
-        slots, place = self._app.limit(run.deployment), self._place(run)
+        slots, place = self._app.limit(run.deployment), run.queue_position
         if usual is None:
             return None
         if run.state is not RunState.WAITING:
             return expected_end(run, usual, now, slots)
-        if place is None or slots is None:
+        if place is None or place > PLACES or slots is None:
             return None
         others, free_at = busy.get(run.deployment, ()), list[datetime]()
         for each in others if len(others) >= slots else ():
@@ -90,12 +90,6 @@ class Estimator:
         free_at = sorted(free_at)[max(0, len(others) - slots) :]
         start = expected_start(place, free_at, usual)
         return start + usual.total if start is not None else None
-
-    def _place(self, run: Run) -> int | None:
-        """Return a waiting run's place in the queue, or None if it is far back or its slots are unknown."""
-        if run.state is not RunState.WAITING or self._app.limit(run.deployment) is None:
-            return None
-        return run.queue_position if (run.queue_position or 0) <= PLACES else None
 
     async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
         key = (deployment, gpu)

@@ -208,43 +208,39 @@ class DiscordHealth:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._breaker = Breaker(app.outside.random)
+        self.breaker = Breaker(app.outside.random)
         self.posts = 0
         self._silent = 0
-
-    @property
-    def is_away(self) -> bool:
-        return self._breaker.is_open
 
     async def pause(self) -> float:
         """Return for how many seconds to leave Discord alone. Once they are over, ask whether it is back.
 
         If it is, the messages become due that wait for it.
         """
-        if self.is_away and not self._breaker.probe_in(self._app.outside.monotonic()):
+        if not self.breaker.probe_in(self._app.outside.monotonic()):
             if await self._app.discord.answers():
                 log.info("Discord answers again")
                 self.heard()
                 await self._app.store.messages.make_due(self._app.now())
             else:
-                self._breaker.fail(self._app.outside.monotonic(), "discord")
-        return self._breaker.probe_in(self._app.outside.monotonic()) if self.is_away else 0.0
+                self.breaker.fail(self._app.outside.monotonic(), "discord")
+        return self.breaker.probe_in(self._app.outside.monotonic()) if self.breaker.is_open else 0.0
 
     def heard(self, *, posted: bool = False) -> None:
         """Note that Discord answered a call, perhaps a post."""
         self._silent = 0
         self.posts += posted
-        self._breaker.close()
+        self.breaker.close()
 
     async def not_heard(self) -> bool:
         """Note that Discord didn't answer a call, and return whether it answers a cheap question.
 
         Then the failure is that of the message, and not an outage.
         """
-        if not self.is_away and await self._app.discord.answers():
+        if not self.breaker.is_open and await self._app.discord.answers():
             self.heard()
             return True
         self._silent += 1
         if self._silent >= _SILENT_CALLS:
-            self._breaker.fail(self._app.outside.monotonic(), "discord")
+            self.breaker.fail(self._app.outside.monotonic(), "discord")
         return False

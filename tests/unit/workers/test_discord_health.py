@@ -31,7 +31,7 @@ async def test_a_call_without_an_answer_is_the_messages_failure_if_discord_answe
     discord = Discord(is_there=True)
     for _ in range(9):
         assert await discord.health.not_heard()
-    assert not discord.health.is_away
+    assert not discord.health.breaker.is_open
     assert discord.asked == 9
 
 
@@ -41,13 +41,13 @@ async def test_two_messages_without_an_answer_are_an_outage_until_a_cheap_questi
     assert not await health.not_heard()
     health.heard()
     for _ in range(2):
-        assert not health.is_away
+        assert not health.breaker.is_open
         assert not await health.not_heard()
-    assert health.is_away
+    assert health.breaker.is_open
     for _ in range(20):
         assert 0 < await health.pause() <= 10
         discord.now += 1
     discord.is_there = True
     while await health.pause():
         discord.now += 1
-    assert (health.is_away, discord.made_due) == (False, 1)
+    assert (health.breaker.is_open, discord.made_due) == (False, 1)
