@@ -289,7 +289,7 @@ class Messenger:
 
     async def _finish(self, step: Step, act: Act, failed: str | None = None) -> str:
         message, now = step.claim.message, self._app.now()
-        left = await step.delete([ref for ref in message.stale if ref not in message.refs])
+        await step.delete()
         is_outcome, posts = message.kind in OUTCOMES, act in (Act.POST, Act.CONTINUE)
         ends_answer = message.kind is Kind.OUTCOME
         if ends_answer and (message.posted or act is Act.DELETE):
@@ -300,7 +300,7 @@ class Messenger:
         changes = {
             kind for (kind, _), each in step.claim.messages.items() if each.posted and kind in followers
         }
-        step.claim = step.claim.changed(stale=tuple(left), offered=withheld)
+        step.claim = step.claim.changed(offered=withheld)
         self._release(step, now, shown=True, ends_answer=ends_answer, changes=changes, failed=failed)
         if posts and is_outcome:
             log.info("shown")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -183,12 +183,12 @@ class Step:
         # Discord takes no nonce here, so a repetition may post it twice, which is better than not at all.
         return await discord.send_in_interaction(token, outgoing, ephemeral=run.private)
 
-    async def delete(self, refs: Iterable[MessageRef]) -> list[MessageRef]:
-        """Delete messages, and return those that Discord doesn't let the bot delete now."""
+    async def delete(self) -> None:
+        """Delete what is obsolete, apart from what Discord doesn't let the bot delete now."""
+        first, message, left = self.claim.first, self.claim.message, list[MessageRef]()
         # Only an interaction can delete messages in this channel; a Delete button deletes its own message.
-        first, left = self.claim.first, list[MessageRef]()
-        is_private = first.needs_interaction and self.claim.message.kind not in COPIES
-        for ref in refs:
+        is_private = first.needs_interaction and message.kind not in COPIES
+        for ref in [each for each in message.stale if each not in message.refs]:
             try:
                 if not (is_private and ref.channel_id == first.channel_id):
                     await self._app.discord.delete(ref)
@@ -196,7 +196,7 @@ class Step:
                 pass
             except Unreachable:
                 left.append(ref)
-        return left
+        self.claim = self.claim.changed(stale=tuple(left))
 
 
 async def _labels(
