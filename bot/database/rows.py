@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -74,7 +74,9 @@ def select_runs() -> Select[Any]:
 
 
 _BY_KEYS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True)))
-_OF_REQUEST = select_runs().where(runs.c.request_key == bindparam("request")).order_by(runs.c.index)
+_OF_REQUESTS = (
+    select_runs().where(runs.c.request_key.in_(bindparam("keys", expanding=True))).order_by(runs.c.index)
+)
 _INSERTS = {table: insert(table) for table in (requests, runs)}
 
 
@@ -107,7 +109,16 @@ def read_runs(connection: Connection, keys: Collection[str]) -> list[Run]:
 
 def runs_of(connection: Connection, request_key: str) -> list[Run]:
     """Return the runs of a request in their order. There are none if it doesn't exist."""
-    return [to_run(row) for row in connection.execute(_OF_REQUEST, {"request": request_key})]
+    return list(read_batches(connection, [request_key])[request_key])
+
+
+def read_batches(connection: Connection, keys: Collection[str]) -> Mapping[str, Sequence[Run]]:
+    """Return the runs of each of these requests in their order. There are none of one that doesn't exist."""
+    found = {key: list[Run]() for key in keys}
+    for row in connection.execute(_OF_REQUESTS, {"keys": list(keys)}):
+        run = to_run(row)
+        found[run.request_key].append(run)
+    return found
 
 
 def new_row(run: Run) -> dict[str, object]:
@@ -132,6 +143,10 @@ def _create(table: Table, dialect: str) -> Any:
     return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
 
 
+Change = tuple[Mapping[str, object], Mapping[str, object]]
+"""Which rows to change, by their columns, and the new values of others."""
+
+
 def set_columns(
     connection: Connection,
     table: Table,
@@ -144,10 +159,27 @@ def set_columns(
     `values` are set, and the numbers in `add` added. None in `which` matches nothing.
     """
     statement = _update(table, tuple(which), tuple(values), tuple(add))
+    return connection.execute(statement, _parameters(which, values, add)).rowcount
+
+
+def set_each(
+    connection: Connection, table: Table, changes: Iterable[Change], add: Mapping[str, float] = {}
+) -> None:
+    """Make several changes, each as `set_columns` would, with one statement for all with the same columns."""
+    alike = defaultdict[tuple[tuple[str, ...], tuple[str, ...]], list[Change]](list)
+    for which, values in changes:
+        alike[tuple(which), tuple(values)].append((which, values))
+    for (of, names), found in alike.items():
+        statement = _update(table, of, names, tuple(add))
+        connection.execute(statement, [_parameters(which, values, add) for which, values in found])
+
+
+def _parameters(
+    which: Mapping[str, object], values: Mapping[str, object], add: Mapping[str, float]
+) -> dict[str, object]:
     of = {f"of_{name}": value for name, value in which.items()}
     new = {f"new_{name}": value for name, value in values.items()}
-    more = {f"more_{name}": value for name, value in add.items()}
-    return connection.execute(statement, {**of, **new, **more}).rowcount
+    return {**of, **new, **{f"more_{name}": value for name, value in add.items()}}
 
 
 # Cached, because building a statement takes longer than executing it.
@@ -163,7 +195,7 @@ def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple
 is_pending = messages.c.wanted_rev > messages.c.shown_rev
 # A message that starts again: with all its files, at the first place.
 FRESH: Mapping[str, object] = {"form": 0, "place": None, "failures": 0, "offered": False, "deleted_by": None}
-_OF_REQUESTS = (
+_MESSAGES_OF = (
     select(messages)
     .where(messages.c.request_key.in_(bindparam("keys", expanding=True)))
     .order_by(messages.c.kind, messages.c.number)
@@ -234,7 +266,7 @@ def nothing_pending() -> ColumnElement[bool]:
 def read_messages(connection: Connection, keys: Collection[str]) -> Mapping[str, Messages]:
     """Return the messages of these requests. A request without messages has an empty mapping."""
     found: dict[str, dict[tuple[Kind, int], Message]] = defaultdict(dict)
-    for row in connection.execute(_OF_REQUESTS, {"keys": list(keys)}):
+    for row in connection.execute(_MESSAGES_OF, {"keys": list(keys)}):
         values = {name: row._mapping[name] for name in Message.__slots__}
         place = Place(row.place) if row.place is not None else None
         values |= {"kind": Kind(row.kind), "form": Form(row.form), "place": place}

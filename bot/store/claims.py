@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Integer, Select, and_, bindparam, func, or_, 
 from bot.database.engine import Database, Repository, reads, writes, writes_unsynced
 from bot.database.key_values import read_value
 from bot.database.row_locks import lock, lock_requests, lock_requests_of, lock_rows, lock_run
-from bot.database.rows import WITH_REQUEST, revise, runs_of, select_runs, set_columns, to_run
+from bot.database.rows import WITH_REQUEST, read_batches, revise, select_runs, set_columns, set_each, to_run
 from bot.database.tables import UtcDateTime, is_any, queues, requests, runs
 from bot.domain.errors import CommitUnknown, RefusedError, RefusedForNow
 from bot.domain.policy import OperatorRules, budget_day
@@ -141,7 +141,8 @@ def _refuse(connection: Connection, keys: Sequence[str], reason: RefusedError, n
     queues are numbered, one after the other.
     """
     lock(connection, "submit")
-    found = [run for owner in lock_requests_of(connection, keys) for run in runs_of(connection, owner)]
+    batches = read_batches(connection, lock_requests_of(connection, keys))
+    found = [run for batch in batches.values() for run in batch]
     waiting = [run for run in by_day(found) if run.key in keys and run.state is RunState.WAITING]
     for run in waiting:
         refuse(connection, run, reason, now)
@@ -335,9 +336,8 @@ class ClaimStore(Repository):
         """
         due = connection.execute(_EXPIRED if away else _DUE, {"now": now, "most": limit})
         claimed = [to_run(row) for row in due]
-        for run in claimed:
-            later = next_poll(run, now, interval)
-            set_columns(connection, runs, {"key": run.key}, {"due_at": later}, {"checks": 1})
+        later = [({"key": run.key}, {"due_at": next_poll(run, now, interval)}) for run in claimed]
+        set_each(connection, runs, later, {"checks": 1})
         return claimed
 
     @writes

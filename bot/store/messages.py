@@ -7,7 +7,7 @@ locked in the order request, runs, messages.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +15,19 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, select, update
 
 from bot.database.engine import Repository, reads, writes, writes_unsynced
-from bot.database.row_locks import lock_requests
-from bot.database.rows import FRESH, bump, is_pending, message_key, messages_of, runs_of, set_columns, want
+from bot.database.rows import (
+    FRESH,
+    Change,
+    bump,
+    is_pending,
+    message_key,
+    messages_of,
+    read_batches,
+    read_messages,
+    set_columns,
+    set_each,
+    want,
+)
 from bot.database.tables import UtcDateTime, is_any, messages, requests, runs
 from bot.domain.messages import COPIES, FAILURE, Claim, Kind, Message, Messages, Release
 from bot.domain.moderation import AuditAction
@@ -58,24 +69,29 @@ class MessageStore(Repository):
         `busy`, which this process is showing. Status messages come last. If there is none, return also when
         the next one is due.
         """
-        for release in sorted(released, key=lambda each: each.claim.message.request_key):
-            _release(connection, release)
+        if released:
+            _release(connection, released)
         if not leases:
             return (), None
         rows, due_at = _due(connection, _DUE_LOCKED, now, busy, room=len(leases))
-        claims, taken = list[Claim](), [*busy]
+        taken, found = [each.channel_id for each in busy], dict[str, Row[Any]]()
         for row in rows:
-            key, kind, number = row.request_key, Kind(row.kind), row.number
-            if row.channel_id in full_channels(taken) or key in {each.request_key for each in taken}:
-                continue
-            owner = leases[len(claims)]
-            held = {"lease_owner": owner, "lease_until": until}
-            set_columns(connection, requests, {"key": key}, held)
-            set_columns(connection, messages, message_key(key, kind, number), {}, {"failures": FAILURE})
-            found, batch = messages_of(connection, key), runs_of(connection, key)
-            message = found[kind, number]
-            claims.append(Claim(lease=owner, message=message, runs=batch, messages=found))
-            taken.append(message)
+            if row.request_key not in found and row.channel_id not in full_channels(taken):
+                found[row.request_key] = row
+                taken.append(row.channel_id)
+        owners = dict(zip(found, leases, strict=False))
+        held = [({"key": key}, {"lease_owner": owner, "lease_until": until}) for key, owner in owners.items()]
+        set_each(connection, requests, held)
+        claimed = [message_key(key, row.kind, row.number) for key, row in found.items()]
+        set_each(connection, messages, [(which, {}) for which in claimed], {"failures": FAILURE})
+        all_messages, all_runs = read_messages(connection, found), read_batches(connection, found)
+        claims = [
+            Claim(
+                lease=owners[key], message=own[Kind(row.kind), row.number], runs=all_runs[key], messages=own
+            )
+            for key, row in found.items()
+            if (own := all_messages[key])
+        ]
         return claims, due_at
 
     @writes_unsynced
@@ -165,51 +181,81 @@ def ask_about_pictures(connection: Connection, key: str, now: datetime, **channe
 _OF_CLAIM = ("posted", "stale", "attempt", "form", "place", "failures", "offered")
 
 
-def _store(connection: Connection, message: Message, **more: object) -> bool:
-    """Store a claimed message with more values; return False if it has changed since the claim."""
+def _of_claim(message: Message) -> dict[str, object]:
+    return {name: getattr(message, name) for name in _OF_CLAIM}
+
+
+def _store(connection: Connection, message: Message) -> bool:
+    """Store a claimed message; return False if it has changed since the claim."""
     key = message_key(message.request_key, message.kind, message.number)
-    unchanged = {**key, "wanted_rev": message.wanted_rev}
-    values = {name: getattr(message, name) for name in _OF_CLAIM}
-    return set_columns(connection, messages, unchanged, values | more) == 1
+    return (
+        set_columns(connection, messages, {**key, "wanted_rev": message.wanted_rev}, _of_claim(message)) == 1
+    )
 
 
-def _release(connection: Connection, release: Release) -> None:
-    """Release a claim, and store its message or, if that has changed, only what was posted."""
-    claim, message, more = release.claim, release.claim.message, dict[str, object](due_at=release.due_at)
+def _release(connection: Connection, released: Collection[Release]) -> None:
+    """Release claims, and store their messages or, of one that has changed, only what was posted."""
+    keys = [release.claim.message.request_key for release in released]
+    owners = {row.key: row.lease_owner for row in connection.execute(_OWNERS, {"keys": keys})}
+    stored = read_messages(connection, keys)
+    of_requests, of_messages, settled = list[Change](), list[Change](), list[Release]()
+    for release in sorted(released, key=lambda each: each.claim.message.request_key):
+        message = release.claim.message
+        before = stored[message.request_key].get((message.kind, message.number))
+        held = owners.get(message.request_key) == release.claim.lease
+        is_settled = held and before is not None and before.wanted_rev == message.wanted_rev
+        if held:
+            of_requests.append(({"key": message.request_key}, _freed(release, is_settled=is_settled)))
+        if before is not None and (values := _after(release, before, held=held)):
+            of_messages.append((message_key(message.request_key, message.kind, message.number), values))
+        settled += [release] if is_settled else []
+    set_each(connection, requests, of_requests)
+    set_each(connection, messages, of_messages)
+    for release in settled:
+        _follow(connection, release)
+
+
+def _freed(release: Release, *, is_settled: bool) -> dict[str, object]:
+    """Return the columns of a request whose claim is released."""
     answer = {"status_message_id": release.answer_id} if release.answer_id is not None else {}
-    held = _hold(connection, claim, lease_owner=None, lease_until=None, **answer)
-    if release.shown:
-        message, more["shown_rev"] = replace(message, attempt=None, failures=0), message.wanted_rev
-    if held and _store(connection, message, **more):
-        if release.ends_answer:
-            set_columns(connection, requests, {"key": message.request_key}, _NO_ANSWER)
-        if release.changes:
-            bump(connection, message.request_key, release.due_at, is_any(messages.c.kind, release.changes))
-        if release.shown and message.kind in COPIES and (message.posted or release.failed):
-            run, channel = claim.run, f"<#{message.channel_id}>"
-            about = (AuditAction(message.kind), run.requester_id, release.due_at)
-            add_entries(connection, run_entry(run, *about, outcome=release.failed, channel=channel))
-        return
-    if not held:
-        lock_requests(connection, [message.request_key])
-    key = message_key(message.request_key, message.kind, message.number)
-    message = messages_of(connection, message.request_key).get((message.kind, message.number), message)
-    lost = [part for part in claim.unstored if part.ref not in message.refs]
+    ended = _NO_ANSWER if is_settled and release.ends_answer else {}
+    return {"lease_owner": None, "lease_until": None, **answer, **ended}
+
+
+def _after(release: Release, before: Message, *, held: bool) -> dict[str, object]:
+    """Return the columns of a message after the release of its claim. It is stored as `before`."""
+    message, due_at = release.claim.message, release.due_at
+    if held and before.wanted_rev == message.wanted_rev:
+        if not release.shown:
+            return {**_of_claim(message), "due_at": due_at}
+        shown = _of_claim(replace(message, attempt=None, failures=0))
+        return {**shown, "due_at": due_at, "shown_rev": message.wanted_rev}
+    lost = [part for part in release.claim.unstored if part.ref not in before.refs]
     if held:
         for part in lost:
-            message = message.with_part(part)
-        found = {name: getattr(message, name) for name in ("posted", "stale", "attempt")}
-        set_columns(connection, messages, key, {**found, "due_at": release.due_at})
-    elif lost:
-        # Without the lease, what was posted is to be deleted, unless somebody else has found it.
-        stale = (*message.stale, *(part.ref for part in lost))
-        set_columns(connection, messages, key, {"stale": stale}, {"wanted_rev": 1})
+            before = before.with_part(part)
+        return {"posted": before.posted, "stale": before.stale, "attempt": before.attempt, "due_at": due_at}
+    if not lost:
+        return {}
+    # Without the lease, what was posted is to be deleted, unless somebody else has found it.
+    stale = (*before.stale, *(part.ref for part in lost))
+    return {"stale": stale, "wanted_rev": before.wanted_rev + 1}
 
 
-def full_channels(in_progress: Collection[Message]) -> list[int]:
-    """Return the channels that take no more messages beside those in progress."""
-    counts = Counter(message.channel_id for message in in_progress)
-    return [channel for channel, count in counts.items() if channel and count >= PER_CHANNEL]
+def _follow(connection: Connection, release: Release) -> None:
+    """Have the messages changed that depend on a released one, and record what became of a copy."""
+    claim, message = release.claim, release.claim.message
+    if release.changes:
+        bump(connection, message.request_key, release.due_at, is_any(messages.c.kind, release.changes))
+    if release.shown and message.kind in COPIES and (message.posted or release.failed):
+        run, channel = claim.run, f"<#{message.channel_id}>"
+        about = (AuditAction(message.kind), run.requester_id, release.due_at)
+        add_entries(connection, run_entry(run, *about, outcome=release.failed, channel=channel))
+
+
+def full_channels(in_use: Iterable[int | None]) -> list[int]:
+    """Return those of the channels of the messages in progress that take no more messages."""
+    return [channel for channel, count in Counter(in_use).items() if channel and count >= PER_CHANNEL]
 
 
 def _due(
@@ -217,12 +263,19 @@ def _due(
 ) -> tuple[Sequence[Row[Any]], datetime | None]:
     """Return the keys of the messages that are due, and when the first one is."""
     keys = [each.request_key for each in busy]
-    values = {"now": now, "full": full_channels(busy), "busy": keys, "room": room}
+    full = full_channels(each.channel_id for each in busy)
+    values = {"now": now, "full": full, "busy": keys, "room": room}
     rows = connection.execute(query, values).all()
     first = now if rows else connection.scalar(_NEXT_DUE)
     return rows, first if rows or first is None else max(first, now + _LOOK_AGAIN)
 
 
+_OWNERS = (
+    select(requests.c.key, requests.c.lease_owner)
+    .where(requests.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(requests.c.key)
+    .with_for_update()
+)
 _is_free = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
 _is_full = messages.c.channel_id.in_(bindparam("full", expanding=True))
 _DUE = (

@@ -24,8 +24,10 @@ from bot.database.rows import (
     revise,
     runs_of,
     set_columns,
+    set_each,
     want,
 )
+from bot.database.rows import Change as RowChange
 from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.errors import BotError, RefusedForNow
 from bot.domain.messages import Kind
@@ -182,7 +184,7 @@ class RunStore(Repository):
         next_check: datetime,
     ) -> None:
         """Record those of these reports that only tell the progress of their run."""
-        visible = set[str]()
+        changes, visible = list[RowChange](), set[str]()
         lock_requests_of(connection, reports.keys())
         for run in read_runs(connection, reports.keys()):
             report = reports[run.key]
@@ -191,8 +193,9 @@ class RunStore(Repository):
             change = apply_report(run, report, now, asked=False)
             if change is not None:
                 values = _with_next_poll(run, change, now, next_check)
-                set_columns(connection, runs, {"key": run.key}, {"state": change.state, **values})
+                changes.append(({"key": run.key}, {"state": change.state, **values}))
                 visible |= {run.request_key} if change.visible else set()
+        set_each(connection, runs, changes)
         if visible:
             revise(connection, visible)
 

@@ -248,7 +248,7 @@ def test_a_claim_has_each_change_of_its_message() -> None:
     changed, expected = claim(message()).changed(failures=3), message(Kind.OUTCOME, part(), failures=3)
     assert changed.with_part(part()) == replace(claim(expected), unstored=(part(),))
     # Two messages at a time fill a channel.
-    assert full_channels([message(channel_id=each) for each in (HERE, HERE, 3, None, None)]) == [HERE]
+    assert full_channels([HERE, HERE, 3, None, None]) == [HERE]
 
 
 def test_a_result_is_linked_alone_before_its_batch() -> None:
