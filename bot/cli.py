@@ -11,9 +11,8 @@ from bot import __version__
 from bot.config.logs import setup_logging
 from bot.config.settings import DATABASE_NAMES, NAMES, load_settings, read_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
-from bot.ops.backups import backup
+from bot.ops.backups import backup, export
 from bot.ops.check import check
-from bot.ops.export import export
 from bot.ops.restore import restore
 from bot.ops.setup import setup
 from bot.outside import Outside
@@ -75,12 +74,7 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         level = settings.log_level if parsed.command is None else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
         if parsed.command == "export":
-            try:
-                code = await export(settings, outside, sys.stdout)
-                sys.stdout.flush()
-            except OSError as error:
-                raise StartLater(f"The export can't be written ({error.strerror}).") from error
-            return code
+            return await export(settings, outside, sys.stdout)
         if parsed.command == "backup":
             return await backup(settings, outside, parsed.file, sys.stdout)
         if parsed.command == "restore":

@@ -19,14 +19,13 @@ from bot.config.settings import Settings
 from bot.database.coordination import Coordinator
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
-from bot.database.schema import NEWEST, create_tables, explained, is_damaged, make_file, schema_of
+from bot.database.schema import NEWEST, create_tables, is_damaged, make_file, schema_of
 from bot.database.tables import alembic_version, is_any, key_values, messages, metadata, requests, runs
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.messages import OUTCOMES, Act, Claim, Kind, Shows, decide, wants
 from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.ops.dump import back_up, load, verify
-from bot.ops.findings import counted
+from bot.ops.backups import back_up, counted, is_stopped, load, opened, verify
 from bot.outside import Outside
 from bot.store.erasure import erase_chunk
 from bot.store.runs import apply_change
@@ -35,22 +34,8 @@ ERASED = "erased"
 # An erasure is written down before it is made.
 _ERASURE_SECONDS = timedelta(minutes=5)
 _CHUNK = 200
-_OTHERS = text(
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND application_name = 'bot line'"
-)
 # The failure codes of runs that waited when the backup was made, and of those that were in flight.
 NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
-
-
-async def is_stopped(database: Database, coordinator: Coordinator) -> bool:
-    """Return whether no process of the bot works on a database, to which the coordinator is connected.
-
-    On SQLite, none can start until the coordinator is closed. Raises StoreUnavailable.
-    """
-    # Every process on PostgreSQL has such a connection, and this one, too.
-    others = 0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
-    return others <= 1 and await coordinator.try_acquire("shard 0")
 
 
 async def _require_stopped(database: Database, coordinator: Coordinator) -> None:
@@ -66,13 +51,6 @@ async def restore(
     With `is_moved`, the bot hasn't run since the backup, so its requests continue. Raises StartupError before
     anything changes.
     """
-    try:
-        return await _restore(settings, outside, file, out, is_moved=is_moved)
-    except OSError as error:
-        raise StartupError(f"{error.filename or 'A file'}: {error.strerror}. Fix that first.") from error
-
-
-async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO, *, is_moved: bool) -> int:
     manifest, rows = verify(file)
     if manifest.schema != NEWEST:
         raise StartupError(
@@ -84,29 +62,22 @@ async def _restore(settings: Settings, outside: Outside, file: Path, out: TextIO
             f"{file} was made while the bot ran, so its runs may have started since. Stop the bot and make "
             "another backup, or restore this one without --moved."
         )
-    persons = erased_since(datetime.fromisoformat(manifest.made_at), settings.backup_dir, file.parent)
     ended: Counter[RunState] = Counter()
+    async with opened(settings, outside) as (database, coordinator):
+        persons = erased_since(datetime.fromisoformat(manifest.made_at), settings.backup_dir, file.parent)
 
-    def replace(connection: Connection) -> None:
-        _drop_tables(connection)
-        create_tables(connection)
-        load(connection, file, rows)
-        if not is_moved:
-            ended.update(settle(connection, outside.now(), persons))
+        def replace(connection: Connection) -> None:
+            _drop_tables(connection)
+            create_tables(connection)
+            load(connection, file, rows)
+            if not is_moved:
+                ended.update(settle(connection, outside.now(), persons))
 
-    database = Database(settings.database_url.get_secret_value(), outside)
-    coordinator = database.coordinator()
-    try:
-        with explained(database):
-            make_file(database)
-            await coordinator.open(lambda _: None)
-            await _require_stopped(database, coordinator)
-            before = await _keep_old(database, file, outside.now())
-            await _require_stopped(database, coordinator)  # on PostgreSQL, one may have started meanwhile
-            await database.migrate(replace)
-    finally:
-        await coordinator.close()
-        await database.close()
+        make_file(database)
+        await _require_stopped(database, coordinator)
+        before = await _keep_old(database, file, outside.now())
+        await _require_stopped(database, coordinator)  # on PostgreSQL, one may have started meanwhile
+        await database.migrate(replace)
     made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
     out.write(f"Restored {counted(rows, 'row')} of {made_at} from {file}.\n")
     if not is_moved:

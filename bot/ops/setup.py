@@ -22,9 +22,18 @@ from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
 from bot.domain.errors import InputError, StartupError, reason_of
 from bot.ops.check import key_fault, token_fault
-from bot.ops.check_comfydeploy import KEY_REFUSED, UNKNOWN_ID, check_deployments, check_key
-from bot.ops.check_discord import CLOCK, SERVERS, TOKEN_REFUSED, check_discord
-from bot.ops.findings import Finding, Level
+from bot.ops.check_services import (
+    CLOCK,
+    KEY_REFUSED,
+    SERVERS,
+    TOKEN_REFUSED,
+    UNKNOWN_ID,
+    Finding,
+    Level,
+    check_deployments,
+    check_discord,
+    check_key,
+)
 from bot.outside import Outside
 
 TOKEN, KEY, ID = "DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"

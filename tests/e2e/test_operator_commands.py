@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bot import __version__
-from bot.ops.export import FIELDS
+from bot.ops.backups import FIELDS
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import PROJECT, BotProcess
 

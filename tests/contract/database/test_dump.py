@@ -24,8 +24,7 @@ from bot.database.tables import runs
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.metrics import Metrics
-from bot.ops.backups import DailyBackup, backup
-from bot.ops.dump import back_up, rows_of
+from bot.ops.backups import DailyBackup, back_up, backup, rows_of
 from bot.ops.restore import restore
 from bot.outside import Outside
 from bot.services import privacy
@@ -156,7 +155,7 @@ async def test_a_backup_sees_one_moment_while_the_bot_writes(
             await_only(accepted(other))
         return rows_of(connection, table)
 
-    monkeypatch.setattr("bot.ops.dump.rows_of", rows)
+    monkeypatch.setattr("bot.ops.backups.rows_of", rows)
     file = await backed_up(store, tmp_path)
     assert tables_in(file).keys().isdisjoint({"runs", "requests", "messages", "audit"})
     assert len(await run_keys(store)) > 1

@@ -10,8 +10,8 @@ from aiohttp import web
 from PIL import Image
 from pydantic import SecretStr
 
-from bot.ops.check_machine import check_pictures
-from bot.ops.findings import Finding, Level
+from bot.ops.check import check_pictures
+from bot.ops.check_services import Finding, Level
 from bot.outside import Outside
 from tests.ports import free_port
 from tests.serving import serving
