@@ -19,7 +19,7 @@ from bot.domain.picture_check import Verdict
 from bot.domain.requests import Actor
 from bot.domain.results import offers_copy
 from bot.domain.runs import Run
-from bot.domain.text.file_names import is_file
+from bot.domain.text import is_file
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, check_overrides, typed_values
 from bot.gateway.message_files import run_files, shown_pictures

@@ -22,7 +22,7 @@ from bot.domain.errors import BotError, PressedTwice, RefusedError, RequestUnkno
 from bot.domain.forms import Option
 from bot.domain.messages import result_refs
 from bot.domain.requests import Actor, Checked
-from bot.domain.text.file_names import belongs_to, file_behind, key_in
+from bot.domain.text import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell, tell_refused
 from bot.gateway.interactions import Interaction, actor_of, selected_values, typed_values
 from bot.gateway.message_files import (

@@ -17,8 +17,17 @@ from pydantic import SecretStr
 
 from bot import __version__
 from bot.comfydeploy.deployments import GPUS, parse_deployment
-from bot.comfydeploy.reports import parse_log, parse_run, parse_webhook
-from bot.comfydeploy.wire import WEBHOOKS, WebhookSigner, error_from_http, load, scrub, uuid_of
+from bot.comfydeploy.wire import (
+    WEBHOOKS,
+    WebhookSigner,
+    error_from_http,
+    load,
+    parse_log,
+    parse_run,
+    parse_webhook,
+    scrub,
+    uuid_of,
+)
 from bot.domain.backend import DeploymentDescription
 from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable, reason_of
 from bot.domain.run_timing import QUEUE_CALL_SECONDS

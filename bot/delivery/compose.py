@@ -34,8 +34,7 @@ from bot.domain.messages import (
 from bot.domain.moderation import AuditAction
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_hidden, is_turned_away
-from bot.domain.text import message_url
-from bot.domain.text.file_names import belongs_to
+from bot.domain.text import belongs_to, message_url
 from bot.media.outputs import inline_texts
 from bot.strings import say
 from bot.ui.message_parts import (

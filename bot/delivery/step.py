@@ -31,7 +31,7 @@ from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, n
 from bot.domain.policy import check_of
 from bot.domain.runs import Output, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text.file_names import is_file
+from bot.domain.text import is_file
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 
 log = logging.getLogger(__name__)

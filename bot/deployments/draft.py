@@ -18,7 +18,7 @@ from bot.domain.errors import BotError, InputErrors, RefusedError
 from bot.domain.forms import FORM_LIMIT, FormField, Shape
 from bot.domain.policy import Facts
 from bot.domain.requests import press_id
-from bot.domain.text.file_names import file_behind
+from bot.domain.text import file_behind
 from bot.strings import say
 
 # Refusals that another GPU may avoid.

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bot.domain.picture_check import Verdict, Verdicts, numbers_with
-from bot.domain.text.file_names import keys_in_links
+from bot.domain.text import keys_in_links
 
 # An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)

@@ -14,7 +14,7 @@ from bot.deployments.inputs import AttachedFile
 from bot.discord_api.calls import answering, is_outage
 from bot.domain.backend import InputKind
 from bot.domain.messages import MessageRef
-from bot.domain.text.file_names import key_in
+from bot.domain.text import key_in
 from bot.ui.message_parts import walk
 
 _LIMIT = 10

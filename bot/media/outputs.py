@@ -25,8 +25,7 @@ from bot.domain.errors import (
     RefusedError,
 )
 from bot.domain.runs import Output, Run
-from bot.domain.text import escape_line, shorten, strip_invisible
-from bot.domain.text.file_names import file_stem, is_file
+from bot.domain.text import escape_line, file_stem, is_file, shorten, strip_invisible
 from bot.media.download import Media, MediaFetcher, retryable
 from bot.media.shrink import SECONDS, shrink
 from bot.strings import say

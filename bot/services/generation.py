@@ -34,8 +34,7 @@ from bot.domain.policy import Facts, check_of, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.domain.text import escape_line, shorten
-from bot.domain.text.file_names import keys_in_links, links_in
+from bot.domain.text import escape_line, keys_in_links, links_in, shorten
 from bot.media.download import sniff, temporary_folder
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts

@@ -13,8 +13,7 @@ from typing import Any
 from discord.ui import Button
 
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState, is_turned_away
-from bot.domain.text import escape_line, shorten, strip_invisible
-from bot.domain.text.file_names import belongs_to, number_in
+from bot.domain.text import belongs_to, escape_line, number_in, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import Action, PickId
 from bot.ui.message_parts import (

@@ -11,8 +11,7 @@ from discord.utils import format_dt
 
 from bot.domain.messages import Kind, component_id
 from bot.domain.runs import Output, Run, RunState
-from bot.domain.text import channel_url, escape_line, sentence_case, shorten
-from bot.domain.text.file_names import is_file
+from bot.domain.text import channel_url, escape_line, is_file, sentence_case, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (

@@ -36,7 +36,7 @@ from bot.domain.messages import Kind
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState
-from bot.domain.text.file_names import file_stem
+from bot.domain.text import file_stem
 from bot.store.runs import ForeignRunReport
 from bot.workers.following import ReportRecorder
 from bot.workers.health import AWAY, BUSY, BackendHealth

@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from bot.comfydeploy.reports import parse_webhook
+from bot.comfydeploy.wire import parse_webhook
 from bot.delivery.step import Step, Superseded
 from bot.domain.messages import Attempt, Kind, Message, MessageRef, Place, Shows
 from bot.domain.runs import RunReport, RunState

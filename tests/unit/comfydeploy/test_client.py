@@ -15,8 +15,7 @@ from pydantic import SecretStr
 
 from bot import __version__
 from bot.comfydeploy.client import MAX_REPLY, TIMEOUTS, ComfyDeploy, open_session
-from bot.comfydeploy.reports import parse_log
-from bot.comfydeploy.wire import WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner, parse_log
 from bot.domain import errors
 from tests.ports import free_port
 from tests.serving import serving

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfydeploy import reports
-from bot.comfydeploy.reports import STATES, clean_filename, parse_outputs, parse_run, parse_webhook
-from bot.comfydeploy.wire import load, uuid_of
+from bot.comfydeploy import wire
+from bot.comfydeploy.wire import STATES, clean_filename, parse_outputs, parse_run, parse_webhook
 from bot.domain.errors import BackendBadReply
 from bot.domain.runs import FINAL, Output, RunReport, RunState
 from tests.unit.comfydeploy.samples import encode, names, sample
@@ -136,7 +135,10 @@ def webhooks(name: str, *kinds: str) -> list[RunReport]:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_answers_and_webhooks_of_a_recorded_run_name_it_and_its_state(name: str) -> None:
     recorded = sample(name)
-    assert uuid_of(load(encode(recorded["queue"]["response"]["body"]), dict), "run_id") == recorded["run_id"]
+    assert (
+        wire.uuid_of(wire.load(encode(recorded["queue"]["response"]["body"]), dict), "run_id")
+        == recorded["run_id"]
+    )
     events = webhooks(name)
     assert {event.run_id for event in events} == {recorded["run_id"]}
     assert None not in {event.state for event in events}
@@ -211,7 +213,7 @@ def file(name: str, **more: Any) -> dict[str, Any]:
     return {"url": f"https://cdn.example/{name}", "type": "output", "filename": name, **more}
 
 
-LONGEST = "https://x/".ljust(reports.MAX_URL, "y")
+LONGEST = "https://x/".ljust(wire.MAX_URL, "y")
 INVALID = ("", "https://x/ y", "https://x/\n", LONGEST + "y", 5, None)
 
 
@@ -236,11 +238,11 @@ def test_outputs_are_kept_once_up_to_their_limits() -> None:
     twice = parse_outputs([entry(images=[file("a.png")], files=[file("a.png")], text=["x", "x"])])
     assert [output.kind for output in twice] == ["images", "text"]
     assert len(parse_outputs([entry(text=[*["x"] * 5000, "too late"])])) == 1
-    assert len(parse_outputs([entry(images=[file(f"{n}.png") for n in range(5000)])])) == reports.MAX_OUTPUTS
-    texts = [letter * (reports.MAX_TEXT + 1) for letter in "abcdef"]
+    assert len(parse_outputs([entry(images=[file(f"{n}.png") for n in range(5000)])])) == wire.MAX_OUTPUTS
+    texts = [letter * (wire.MAX_TEXT + 1) for letter in "abcdef"]
     found = parse_outputs([entry(text=[*texts, "short"], images=[{"url": "https://x/a"}])])
-    assert max(len(output.text or "") for output in found) == reports.MAX_TEXT
-    assert sum(len(output.text or "") for output in found) == reports.MAX_ALL_TEXT
+    assert max(len(output.text or "") for output in found) == wire.MAX_TEXT
+    assert sum(len(output.text or "") for output in found) == wire.MAX_ALL_TEXT
     assert found[-1] == Output("images", url="https://x/a")
 
 

@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.text import escape_line, shorten, shown_number, strip_invisible, typed_integer, typed_number
-from bot.domain.text.file_names import belongs_to, file_behind, file_stem, key_in, keys_in_links
+from bot.domain.text import (
+    belongs_to,
+    escape_line,
+    file_behind,
+    file_stem,
+    key_in,
+    keys_in_links,
+    shorten,
+    shown_number,
+    strip_invisible,
+    typed_integer,
+    typed_number,
+)
 
 # What starts something in Discord's markdown when no backslash stands before it.
 _LIVE = re.compile(r"(?<!\\)(?:\\\\)*(?:[*_~|`\[\]<@]|://|discord\.gg/)")
