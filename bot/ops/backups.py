@@ -17,7 +17,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -33,7 +33,7 @@ from bot.database.coordination import Coordinator
 from bot.database.engine import Database
 from bot.database.key_values import lock_value, write_value
 from bot.database.schema import NEWEST, explained, schema_of
-from bot.database.tables import alembic_version
+from bot.database.tables import alembic_version, time_text
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable, reason_of
 from bot.outside import Outside
 from bot.services.exports import json_line
@@ -139,12 +139,17 @@ def _write(connection: Connection, path: Path, manifest: Manifest) -> int:
             print(json.dumps(asdict(manifest)), file=lines)
             for table in tables_in(connection):
                 for row in rows_of(connection, table):
-                    print(json.dumps([table.name, row], default=str), file=lines)
+                    print(json.dumps([table.name, row], default=_text), file=lines)
                     rows += 1
             print(rows, file=lines)
         file.flush()
         os.fsync(file.fileno())
     return rows
+
+
+def _text(value: date) -> str:
+    """Return a date or a time as both databases' backups have it."""
+    return time_text(value) if isinstance(value, datetime) else value.isoformat()
 
 
 def rows_of(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
