@@ -25,8 +25,7 @@ from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.picture_check import Flagged
 from bot.domain.policy import OperatorRules
-from bot.gateway.automod import read_automod
-from bot.gateway.client import GenerateBot, RestClient, ShardedBot
+from bot.gateway.client import GenerateBot, RestClient, ShardedBot, read_automod
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.media.picture_check import PictureChecker

@@ -12,12 +12,15 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.moderation import OUTCOMES, AuditFilter
+from bot.domain.errors import RefusedError
+from bot.domain.moderation import OUTCOMES, AuditAction, AuditFilter
+from bot.domain.results import PAGE_SIZE
+from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, paged, suggestions
 from bot.gateway.replies import show_private
-from bot.services import audit
-from bot.services.audit import SERVER_ACTIONS
+from bot.services.access import moderator
+from bot.services.exports import export_audit
 from bot.services.moderation import open_private
 from bot.strings import say
 from bot.ui.audit import (
@@ -32,14 +35,24 @@ from bot.ui.audit import (
 from bot.ui.custom_ids import OpenId
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome) for outcome in OUTCOMES]
-_ACTIONS = [Choice(name=action_name(action), value=action.value) for action in SERVER_ACTIONS]
+# These events belong to no server.
+_WITHOUT_SERVER = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
+_ACTIONS = [
+    Choice(name=action_name(action), value=action.value)
+    for action in AuditAction
+    if action not in _WITHOUT_SERVER
+]
+# The longest name of a deployment, which the custom_ids of the page buttons contain.
+_NAME_LENGTH = 32
 _Days = Range[int, 1, 3650]
 
 
 @paged
 async def _page(interaction: Interaction, id: AuditId) -> LayoutView:
     app = interaction.client.app
-    return audit_layout(await audit.page(app, actor_of(interaction), id, id.page), id, app.catalogue.title)
+    server, offset = await moderator(app, actor_of(interaction)), id.page * PAGE_SIZE
+    found = await app.store.audit.page(server, id, app.now(), limit=PAGE_SIZE + 1, offset=offset)
+    return audit_layout(found, id, app.catalogue.title)
 
 
 async def _open(interaction: Interaction, id: OpenId) -> None:
@@ -53,9 +66,24 @@ async def _send_file(interaction: Interaction, id: AuditFileId) -> None:
     guild = cast("discord.Guild", interaction.guild)
     await interaction.response.defer(ephemeral=True, thinking=True)
     cells = partial(audit_cells, title=app.catalogue.title, guild=guild)
-    csv = await audit.export(app, actor, id, AUDIT_COLUMNS, cells)
+    csv = await export_audit(app, actor, id, AUDIT_COLUMNS, cells)
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.lines)
     await tell(interaction, sentence, file=("audit.csv", csv.data))
+
+
+def _deployment_name(interaction: Interaction, typed: str) -> str:
+    """Return the name of the deployment that was typed as a name or title, in any case.
+
+    Another name is kept as it was typed, since the log may have entries of a deployment that isn't offered
+    any more. Raises RefusedError if no deployment can have that name.
+    """
+    offered = interaction.client.app.catalogue.all()
+    names = {each.title.casefold(): each.name for each in reversed(offered)}
+    names |= {each.name.casefold(): each.name for each in offered}
+    found = names.get(typed.casefold(), typed)
+    if len(found) > _NAME_LENGTH:
+        raise RefusedError("record_no_deployment", name=escape_line(found, 60))
+    return found
 
 
 class Audit(commands.Cog):
@@ -87,16 +115,17 @@ class Audit(commands.Cog):
         since_days: _Days = 0,
         until_days: _Days = 0,
     ) -> None:
-        asked = AuditFilter(
+        if since_days and since_days <= until_days:
+            raise RefusedError("record_range", since=since_days, until=until_days)
+        wanted = AuditFilter(
             subject=person.id if person else 0,
             actor=by.id if by else 0,
-            deployment=deployment,
+            deployment=_deployment_name(interaction, deployment.strip()),
             outcome=outcome,
             action=action,
             since=since_days,
             until=until_days,
         )
-        wanted = audit.checked(interaction.client.app, asked)
         await _page(interaction, AuditId(page=0, **asdict(wanted)))
 
     @audit.autocomplete("deployment")

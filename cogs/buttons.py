@@ -24,7 +24,7 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, check_overrides, typed_values
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
-from bot.services import moderation, runs, sharing
+from bot.services import moderation, runs
 from bot.services.access import cancellable, is_deletable, is_moderated, visible
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, SaveId
@@ -177,7 +177,7 @@ async def _offered(interaction: Interaction, run: Run) -> OfferedActions:
     reportable = reportable and await moderation.report_channel(app, actor) is not None
     allowed = OfferedActions(
         reportable=reportable,
-        shareable=not in_gallery and await sharing.is_offered(app, actor, run),
+        shareable=not in_gallery and await runs.is_shareable(app, actor, run),
         postable=offers_copy(run, actor) and not run.needs_interaction,
         startable=own or run.deleted_at is None,
         deletable=await is_deletable(app, actor, run, actor.origin.channel_id if in_gallery else None),
@@ -218,7 +218,7 @@ async def _open_share(interaction: Interaction, key: str) -> None:
     """Ask whether to show the prompt. A result without a prompt is shared immediately."""
     await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
-    run, _ = await sharing.request_copy(app, actor, key, Kind.SHARE)
+    run, _ = await runs.request_copy(app, actor, key, Kind.SHARE)
     if run.prompt:
         await interaction.response.send_modal(run_modal(key, Action.SHARE))
     else:
@@ -233,9 +233,9 @@ async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: boo
     interaction.client.check_rate(interaction.user.id)
     await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
-    run, copy = await sharing.request_copy(app, actor, key, kind, with_prompt=with_prompt)
+    run, copy = await runs.request_copy(app, actor, key, kind, with_prompt=with_prompt)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    url = await sharing.make_copy(app, run, copy)
+    url = await runs.make_copy(app, run, copy)
     await tell(interaction, f"{'Shared' if kind is Kind.SHARE else 'Posted'}: [open it]({url})")
 
 

@@ -13,11 +13,10 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.policy import check_availability
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, actor_of, paged
-from bot.services.runs import limits_here
-from bot.services.server_settings import is_to_be_greeted
 from bot.ui.custom_ids import HelpId, HelpPage
 from bot.ui.help import commands_text, examples_text, greeting_layout, help_layout, rules_of, start_texts
 
@@ -32,7 +31,9 @@ async def _page(interaction: Interaction, id: HelpId) -> LayoutView:
         case HelpPage.EXAMPLES:
             text = examples_text(catalogue.all())
         case HelpPage.LIMITS:
-            text = "\n".join(rules_of(actor, catalogue.all(), *await limits_here(bot.app, actor)))
+            facts = await bot.app.store.requests.facts(actor, "", (), bot.app.now(), preset="")
+            presets = [each for each in facts.defaults if catalogue.get(each.deployment) is not None]
+            text = "\n".join(rules_of(actor, catalogue.all(), facts.usage, facts.rules, presets))
         case HelpPage.COMMANDS:
             text = commands_text(await bot.registered.mention(), in_server=actor.origin.guild_id is not None)
         case HelpPage.START:
@@ -49,7 +50,7 @@ class Help(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """Introduce the bot in the server's channel for system messages, if it may post there.
+        """Introduce the bot in the channel for system messages of a server that the operator allows.
 
         That the server was greeted is stored first, so it is never greeted twice.
         """
@@ -58,9 +59,12 @@ class Help(commands.Cog):
         if channel is None or not (allowed.view_channel and allowed.send_messages):
             return
         try:
-            if await is_to_be_greeted(app, guild.id):
+            check_availability(guild.id, app.store.operator, user_install=False)
+            if await app.store.key_values.change(f"greeted {guild.id}", lambda before: ("", before is None)):
                 mention = await self._bot.registered.mention()
                 await channel.send(view=greeting_layout(mention, app.catalogue.all(), app.catalogue.plan))
+        except RefusedError:
+            return
         except (StoreUnavailable, discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("can't greet server %s: %s: %s", guild.id, type(error).__name__, error)
 

@@ -19,7 +19,7 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, paged
 from bot.gateway.message_files import thumbnails
 from bot.gateway.replies import check_start, redeliver_here, show_private
-from bot.services import privacy, runs
+from bot.services import exports, runs
 from bot.services.access import is_hidden_here
 from bot.strings import say
 from bot.ui.custom_ids import EraseId, QueueId, RunListAction, RunsId
@@ -122,7 +122,7 @@ def _erased_text(erased: Erased, title: Callable[[str], str]) -> str:
 async def _erase(interaction: Interaction, _id: EraseId) -> None:
     await interaction.response.defer()
     app = interaction.client.app
-    erased = await privacy.erase(app, interaction.user.id)
+    erased = await exports.erase(app, interaction.user.id)
     await interaction.edit_original_response(content=_erased_text(erased, app.catalogue.title), view=None)
 
 
@@ -136,7 +136,7 @@ class Privacy(
     @app_commands.command(name="export", description="Get what the bot keeps about you, as a file")
     async def export(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        export = await privacy.export(interaction.client.app, interaction.user.id)
+        export = await exports.export(interaction.client.app, interaction.user.id)
         told = say("export_cut" if export.cut else "export_done")
         await tell(interaction, told, file=("my-data.jsonl", export.data))
 

@@ -33,16 +33,8 @@ class CopyRequest:
         return Kind.POST if self.shared_to is None else Kind.SHARE
 
 
-def check_copyable(run: Run, actor: Actor) -> None:
-    """Raise RefusedError unless this user may copy the run's result.
-
-    The user must have requested the run, in the server of this interaction. The result must be available, and
-    neither private nor hidden from the channel.
-    """
-    if run.requester_id != actor.id:
-        raise RefusedError("copy_not_yours")
-    if run.guild_id != actor.origin.guild_id:
-        raise RefusedError("copy_elsewhere")
+def check_copyable(run: Run) -> None:
+    """Raise RefusedError unless a result is available, and neither private nor hidden from the channel."""
     check_available(run)
     if run.private:
         raise RefusedError("copy_private")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import discord
-from discord import app_commands
+from discord import AutoModRuleEventType, AutoModRuleTriggerType, app_commands
 from discord.ext import commands
 from discord.ui import LayoutView
 
@@ -21,13 +21,17 @@ from bot.context import App
 from bot.delivery.status import Estimator
 from bot.discord_api.calls import is_outage
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
-from bot.gateway.checks import check_message
+from bot.domain.messages import Kind
 from bot.gateway.commands import RegisteredCommands
 from bot.services.reloading import Reloader
+from bot.services.runs import message_kinds
 from bot.strings import explain, say
-from bot.ui.custom_ids import CustomId, DraftId, SaveId
+from bot.ui.custom_ids import Action, CustomId, DraftId, RunId, SaveId
 from bot.ui.forms import refused_layout
-from bot.ui.message_parts import layout_of
+from bot.ui.message_parts import component_ids, layout_of
+from bot.ui.moderation import DECISIONS
+from bot.words.cache import WordThread
+from bot.words.rules import WordRule, WordRules
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,6 +63,12 @@ _ANSWER_REFUSED = frozenset({10062, ANSWERED_TWICE, 10008, 50027})
 # refuses the session of a second one. Processes that start at the same time therefore reserve slots through
 # the store. Half a second is added because latency varies.
 IDENTIFY_INTERVAL = timedelta(seconds=5.5)
+# AutoMod rules that apply to prompts, or don't matter. Of the others, only Discord knows the words.
+_KNOWN_RULES = (
+    AutoModRuleTriggerType.keyword,
+    AutoModRuleTriggerType.mention_spam,
+    AutoModRuleTriggerType.member_profile,
+)
 # The bot has no voice features, so discord.py shouldn't warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
@@ -168,6 +178,69 @@ class GenerateBot(commands.Bot):
         self.app.words.invalidate(rule.guild.id)
 
     on_automod_rule_update = on_automod_rule_delete = on_automod_rule_create
+
+
+async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> None:
+    """Raise RefusedError unless the message may hold the pressed component, or the button behind the form.
+
+    A custom_id can be forged, but the message can't. Handlers edit, delete and read the message, so a press
+    elsewhere would change someone else's. A message that only this user sees may hold anything. Any other has
+    to be the bot's, and about the run that the custom_id names. The handlers answer if that run is gone.
+    """
+    message, run_key = interaction.message, getattr(id, "key", "")
+    if message is None:
+        return  # a form that a command opened
+    answered = message.interaction_metadata
+    if message.flags.ephemeral:
+        # As far as Discord says whom the message answers.
+        is_valid = answered is None or answered.user.id == interaction.user.id
+    elif message.author != interaction.client.user or not run_key:
+        is_valid = False
+    else:
+        answered_id, shown = answered.id if answered else None, component_ids(message)
+        kinds = await message_kinds(interaction.client.app, run_key, message.id, answered_id, shown)
+        is_valid = kinds is None or any(may_be_on(id, kind) for kind in kinds)
+    if not is_valid:
+        raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")
+
+
+def may_be_on(id: CustomId, kind: Kind) -> bool:
+    """Return whether a run's message of this kind may hold the component, or the button of the form."""
+    action = id.action if isinstance(id, RunId) else None
+    if kind in DECISIONS:
+        return action in DECISIONS[kind] or (kind is Kind.REVIEW and action is Action.DETAILS)
+    return all(action not in decisions for decisions in DECISIONS.values())
+
+
+async def read_automod(client: discord.Client, guild_id: int, thread: WordThread) -> WordRules:
+    """Fetch a server's AutoMod rules, and compile the enabled message rules in the thread.
+
+    The result's `not_applied` names the rules that can't be applied. A rule that only alerts in Discord
+    refuses a request here, since there is no message to show to moderators. Raises RefusedError without the
+    permission Manage Server, and discord.HTTPException.
+    """
+    guild = client.get_guild(guild_id) or await client.fetch_guild(guild_id)
+    try:
+        rules = await guild.fetch_automod_rules()
+    except discord.Forbidden as error:
+        if is_outage(error):
+            raise
+        raise RefusedError("words_forbidden") from None
+    active = [rule for rule in rules if rule.enabled and rule.event_type is AutoModRuleEventType.message_send]
+    word_rules = [
+        WordRule(
+            name=rule.name,
+            keywords=tuple(rule.trigger.keyword_filter),
+            patterns=tuple(rule.trigger.regex_patterns),
+            allowed=tuple(rule.trigger.allow_list),
+            exempt_roles=frozenset(rule.exempt_role_ids),
+            exempt_channels=frozenset(rule.exempt_channel_ids),
+        )
+        for rule in active
+        if rule.trigger.type is AutoModRuleTriggerType.keyword
+    ]
+    not_applied = [rule.name for rule in active if rule.trigger.type not in _KNOWN_RULES]
+    return await thread.run(guild_id, WordRules.compile(word_rules, not_applied=not_applied))
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:

@@ -12,14 +12,14 @@ import discord
 
 from bot.config.logs import run_context
 from bot.delivery.status import show_again
-from bot.domain.errors import AlreadyTaken
+from bot.domain.errors import AlreadyTaken, RefusedError
 from bot.domain.requests import Actor, Checked
 from bot.domain.runs import Run
 from bot.domain.text import in_code, listed
 from bot.gateway.client import ANSWERED_TWICE, THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
 from bot.services import runs
-from bot.services.access import own_here
+from bot.services.access import is_hidden_here, own_here
 from bot.services.generation import accept, answered
 from bot.strings import say
 from bot.ui.message_parts import layout_of
@@ -141,6 +141,8 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     await check_start(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
     run = await own_here(app, actor, key)
+    if is_hidden_here(app, actor, run):
+        raise RefusedError("result_age")
     if run.private or actor.origin.user_install:
         if await _defer(interaction, private=run.private) is None:
             return True

@@ -111,7 +111,7 @@ async def cancellable(app: App, actor: Actor, key: str) -> Run:
 
 
 async def own_here(app: App, actor: Actor, key: str) -> Run:
-    """Return the user's own run if its result may be shown in the channel of this interaction."""
+    """Return the user's own run, if it is of this server and an existing result may be posted here."""
     run, origin = await stored(app, key), actor.origin
     if run.requester_id != actor.id:
         is_here = run.guild_id is not None and run.guild_id == origin.guild_id
@@ -121,16 +121,9 @@ async def own_here(app: App, actor: Actor, key: str) -> Run:
         if run.guild_id is None:
             raise RefusedError("post_outside")
         raise RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
-    await check_may_post(app, actor)
-    if is_hidden_here(app, actor, run):
-        raise RefusedError("result_age")
+    usage = await app.store.figures.today(origin.guild_id, actor.id, app.now())
+    check_posting(origin, usage, app.store.operator)
     return run
-
-
-async def check_may_post(app: App, actor: Actor) -> None:
-    """Raise RefusedError if an existing result must not be posted where the user is."""
-    usage = await app.store.figures.today(actor.origin.guild_id, actor.id, app.now())
-    check_posting(actor.origin, usage, app.store.operator)
 
 
 async def moderator(app: App, actor: Actor) -> int:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from bot.context import App
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.forms import FormField
-from bot.domain.policy import check_availability
 from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
 from bot.domain.settings.kinds import Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -99,15 +98,3 @@ def with_offered(app: App, context: SettingsContext) -> SettingsContext:
         gpu_unknown=tuple(deployment.title for deployment in unknown if deployment.gpus),
         gpu_not_offered=tuple(deployment.title for deployment in unknown if not deployment.gpus),
     )
-
-
-async def is_to_be_greeted(app: App, guild_id: int) -> bool:
-    """Return whether the bot should introduce itself on a server. This is True once, so the caller does it.
-
-    A server that the operator doesn't allow gets no greeting.
-    """
-    try:
-        check_availability(guild_id, app.store.operator, user_install=False)
-    except RefusedError:
-        return False
-    return await app.store.key_values.change(f"greeted {guild_id}", lambda before: ("", before is None))

@@ -68,7 +68,7 @@ RUNS = {
     "age_restricted": "Please use this in an age-restricted channel.",
     "result_age": "This result is age-restricted. Please use an age-restricted channel.",
     "not_yours": "Only the requester can use this.",
-    "post_not_yours": "Only <@{person}> can post this.",
+    "post_not_yours": "Only <@{person}> can post or share this.",
     "cancel_not_yours": "Only the requester, moderators and people with Manage Messages here can cancel this.",
     "delete_not_yours": "Only the requester, moderators and people with Manage Messages here can delete this.",
     "delete_not_yours_report": "Only the requester, moderators and people with Manage Messages here can delete this. You can press Report instead. If you don't see it, press More first.",
@@ -128,9 +128,7 @@ RUNS = {
     "counted": "counts as {seconds} s of your daily GPU time",
     "gpu": "GPU {gpu}",
     # why a copy is refused, at the press or when posting
-    "copy_not_yours": "Only the requester can post or share this.",
     "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",
-    "copy_elsewhere": "This works only on the server of the request. Please press it there.",
     "copy_pending": "This is already on its way. Please wait a moment.",
     "copy_file_gone": "The file of this result is gone, so I can't post it. Please generate again.",
     "copy_result_deleted": "The result was deleted, so I can't post or share it.",

@@ -14,8 +14,7 @@ from bot.discord_api.channels import channel_state, invite_permissions, invite_u
 from bot.domain.errors import DiscordAway
 from bot.domain.messages import MessageRef
 from bot.domain.requests import ChannelState
-from bot.gateway.automod import read_automod
-from bot.gateway.client import RestClient
+from bot.gateway.client import RestClient, read_automod
 from bot.gateway.message_files import fetch_run_files
 from bot.outside import Outside
 from bot.words.cache import WordThread

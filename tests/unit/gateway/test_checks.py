@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.messages import CARDS, Kind
-from bot.gateway.checks import may_be_on
+from bot.gateway.client import may_be_on
 from bot.ui import custom_ids as ids
 from tests.unit.ui.test_custom_ids import KEY
 

@@ -12,11 +12,11 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import Words
-from bot.gateway.automod import compile_automod, read_automod
+from bot.gateway.client import read_automod
 from bot.outside import Outside
 from bot.words.cache import AutomodCache, WordThread
 from bot.words.rules import Hit, WordRules
-from tests.word_rules import finish, first_hit
+from tests.word_rules import first_hit
 
 GUILD = 7
 
@@ -180,13 +180,15 @@ async def test_only_so_many_servers_are_kept(world: Discord, monkeypatch: pytest
     assert world.reads == [1, 2, 3, 1]
 
 
-def automod_rules(*rules: discord.AutoModRule) -> WordRules:
-    return finish(compile_automod(rules))
+async def automod_rules(world: Discord, *rules: discord.AutoModRule) -> WordRules:
+    world.answer = rules
+    return await world.cache().automod_rules(GUILD)
 
 
-def test_rules_that_discord_does_not_show_are_reported() -> None:
+async def test_rules_that_discord_does_not_show_are_reported(world: Discord) -> None:
     presets = {"presets": [1, 2, 3], "allow_list": []}
-    rules = automod_rules(
+    rules = await automod_rules(
+        world,
         automod_rule("Flagged", trigger_type=4, trigger_metadata=presets),
         automod_rule("Spam", trigger_type=3, trigger_metadata={}),
         automod_rule("Mentions", trigger_type=5, trigger_metadata={"mention_total_limit": 5}),
@@ -196,6 +198,8 @@ def test_rules_that_discord_does_not_show_are_reported() -> None:
     assert rules.not_applied == ("Flagged", "Spam", "New", "Kept")
     assert first_hit(rules, "cat") == Hit("Kept", "prompt", "cat")
     # Only enabled rules for messages count.
-    rules = automod_rules(automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6))
+    rules = await automod_rules(
+        world, automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6)
+    )
     assert first_hit(rules, "cat") is None
     assert rules.not_applied == ()

@@ -10,7 +10,7 @@ from typing import Any
 from bot.domain.moderation import AuditAction, StoredEntry
 from bot.domain.runs import Output, Run
 from bot.outside import Outside
-from bot.services.privacy import export
+from bot.services.exports import export
 from tests.unit.factories import app_with, made_entry, made_run
 
 ME, MOD, OTHER = 11, 22, 33
