@@ -17,7 +17,6 @@ from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
-from bot.domain.run_timing import QUIET_INTERVALS
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.media.picture_check import PictureChecker
@@ -51,11 +50,6 @@ class Wakeups:
         self.receive(topics)
         for topic in topics:
             self._notify(topic)
-
-    def check_within(self, time: timedelta) -> None:
-        """Wake the reconciler if a run has to be checked before its sleep may end."""
-        if time < LONGEST_SLEEP:
-            self.wake("check")
 
     def reload(self) -> None:
         """Make other processes reread the deployments, as this one has."""
@@ -151,19 +145,6 @@ class App:
 
     def now(self) -> datetime:
         return self.outside.now()
-
-    @property
-    def interval(self) -> timedelta:
-        return timedelta(seconds=self.settings.poll_interval_seconds)
-
-    @property
-    def quiet_period(self) -> timedelta:
-        """Return how long a run may be silent before the reconciler asks about it."""
-        return self.interval * (QUIET_INTERVALS if self.settings.public_url is not None else 1)
-
-    @property
-    def grace(self) -> timedelta:
-        return timedelta(seconds=self.settings.submit_grace_seconds)
 
     def limit(self, name: str) -> int | None:
         """Return how many runs of a deployment may be in flight, or None without a limit."""

@@ -25,7 +25,7 @@ from bot.gateway.interactions import Interaction, actor_of, check_overrides, typ
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs
-from bot.services.access import cancellable, is_deletable, is_moderated, visible
+from bot.services.access import is_deletable, is_moderated, visible
 from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, SaveId
 from bot.ui.forms import PROMPT_FIELD, run_modal
@@ -83,14 +83,9 @@ async def _cancel(interaction: Interaction, key: str) -> None:
     Only an interaction can edit an ephemeral one, and its own may have ended. So it is edited through this
     one, which Discord has to know first.
     """
-    app, actor = interaction.client.app, actor_of(interaction)
     is_ephemeral = interaction.message is not None and interaction.message.flags.ephemeral
-    if is_ephemeral:
-        await cancellable(app, actor, key)
-        await interaction.response.defer()
-    await runs.cancel(app, actor, key, is_ephemeral=is_ephemeral)
-    if not is_ephemeral:
-        await interaction.response.defer()
+    await interaction.response.defer()
+    await runs.cancel(interaction.client.app, actor_of(interaction), key, is_ephemeral=is_ephemeral)
 
 
 async def _redeliver(interaction: Interaction, key: str) -> None:
@@ -216,8 +211,8 @@ def _more(*, whole: bool) -> Press:
 
 async def _open_share(interaction: Interaction, key: str) -> None:
     """Ask whether to show the prompt. A result without a prompt is shared immediately."""
-    await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
+    await check_overrides(interaction, actor)
     run, _ = await runs.request_copy(app, actor, key, Kind.SHARE)
     if run.prompt:
         await interaction.response.send_modal(run_modal(key, Action.SHARE))
@@ -231,8 +226,8 @@ async def _share_sent(interaction: Interaction, key: str) -> None:
 
 async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
     interaction.client.check_rate(interaction.user.id)
-    await check_overrides(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
+    await check_overrides(interaction, actor)
     run, copy = await runs.request_copy(app, actor, key, kind, with_prompt=with_prompt)
     await interaction.response.defer(ephemeral=True, thinking=True)
     url = await runs.make_copy(app, run, copy)

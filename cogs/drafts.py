@@ -24,7 +24,7 @@ from bot.domain.messages import result_refs
 from bot.domain.requests import Actor, Checked
 from bot.domain.text import belongs_to, file_behind, key_in
 from bot.gateway.client import GenerateBot, tell, tell_refused
-from bot.gateway.interactions import Interaction, actor_of, selected_values, typed_values
+from bot.gateway.interactions import Interaction, check_start, selected_values, typed_values
 from bot.gateway.message_files import (
     attached_pictures,
     fetch_run_files,
@@ -32,7 +32,7 @@ from bot.gateway.message_files import (
     run_files,
     shown_pictures,
 )
-from bot.gateway.replies import check_start, start
+from bot.gateway.replies import start
 from bot.services import drafts, generation, presets
 from bot.services.access import visible
 from bot.services.drafts import Kept
@@ -61,8 +61,7 @@ async def _pressed(interaction: Interaction, id: DraftId) -> None:
 
 async def open_draft(interaction: Interaction, id: DraftId) -> None:
     """Show the form of a draft, or start the draft if it asks for nothing."""
-    await check_start(interaction)
-    app, actor, kept = interaction.client.app, actor_of(interaction), _kept(interaction, id)
+    app, actor, kept = interaction.client.app, await check_start(interaction), _kept(interaction, id)
     draft = await _draft(interaction, id, kept, actor)
     typed = {**draft.typed, **kept.typed}
     fields = await drafts.form(app, draft, typed, kept.wrong)
@@ -94,15 +93,17 @@ async def begin(
     # Until there is a draft, nobody knows what the form showed.
     given: Typed = {**kept.typed, **{name: value for name, value in sent.items() if value}}
 
-    async def check(actor: Actor) -> Checked:
+    async def check() -> Checked:
         nonlocal draft, given
+        interaction.client.check_rate(interaction.user.id)
+        actor = await check_start(interaction, is_generate=is_generate)
         draft = await (make(actor) if make is not None else _draft(interaction, id, kept, actor))
         before = {**draft.typed, **kept.typed}
         given = {**before, **changed(draft.fields(before, kept.wrong), sent)} if sent else before
         return await generation.check(app, actor, draft, given)
 
     try:
-        await start(interaction, check, is_generate=is_generate)
+        await start(interaction, check)
     except (PressedTwice, RequestUnknown):
         raise
     except BotError as error:

@@ -16,9 +16,9 @@ from bot.domain.results import PAGE_SIZE, RunFilter
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, paged
+from bot.gateway.interactions import Interaction, actor_of, check_start, paged
 from bot.gateway.message_files import thumbnails
-from bot.gateway.replies import check_start, redeliver_here, show_private
+from bot.gateway.replies import redeliver_here, show_private
 from bot.services import exports, runs
 from bot.services.access import is_hidden_here
 from bot.strings import say
@@ -56,9 +56,9 @@ async def _pressed(interaction: Interaction, id: RunsId) -> None:
             await runs.cancel(interaction.client.app, actor_of(interaction), id.about)
             await _runs_page(interaction, page)
         case RunListAction.OPEN:
-            await check_start(interaction)
+            actor = await check_start(interaction)
             interaction.client.check_rate(interaction.user.id)
-            reopened = await runs.reopen(interaction.client.app, actor_of(interaction), id.about)
+            reopened = await runs.reopen(interaction.client.app, actor, id.about)
             await show_private(interaction, reopened)
         case RunListAction.REDELIVER:
             if not await redeliver_here(interaction, id.about):

@@ -35,7 +35,10 @@ def actor_of(interaction: Interaction) -> Actor:
     roles out, and a thread isn't age-restricted without its parent.
     """
     channel, guild, user = interaction.channel, interaction.guild, interaction.user
-    user_install = is_user_install_only(interaction)
+    # Only interactions can post in direct and group messages between users, and in a server without the bot.
+    guild_id = interaction.guild_id
+    is_absent = guild_id is not None and interaction.client.get_guild(guild_id) is None
+    user_install = interaction.context.private_channel or is_absent
     # In a server without the bot, a thread's parent isn't cached, so the category is left out.
     parent = channel.parent if isinstance(channel, discord.Thread) else channel
     is_loaded = guild is None or not (guild.unavailable or (channel is not None and parent is None))
@@ -50,7 +53,7 @@ def actor_of(interaction: Interaction) -> Actor:
     # interaction.
     limit = guild.filesize_limit if guild is not None else DIRECT_UPLOAD_LIMIT
     origin = Origin(
-        guild_id=None if user_install else interaction.guild_id,
+        guild_id=None if user_install else guild_id,
         channel_id=interaction.channel_id or 0,
         interaction_id=interaction.id,
         interaction_token=interaction.token,
@@ -65,35 +68,39 @@ def actor_of(interaction: Interaction) -> Actor:
         origin=origin,
         channel_ids=frozenset(filter(None, (getattr(source, name, None) for source, name in sources))),
         channel_state=partial(_state_of, guild),
-        guild_id=interaction.guild_id,
+        guild_id=guild_id,
         manages_messages=interaction.permissions.manage_messages and not user_install,
     )
 
 
-def check_here(interaction: Interaction) -> None:
-    """Raise RefusedError, which names the missing permissions, if a result couldn't be posted here.
+async def check_start(interaction: Interaction, *, is_generate: bool = False) -> Actor:
+    """Return the user. Raises RefusedError if no result can be posted here, or if they may not request one.
 
-    Discord computes the `app_permissions` for this channel. Posting reopens an archived thread. A locked
-    thread stays closed unless the bot can manage threads. In user installs Discord requires no permissions.
+    Discord itself checks who may use `/generate`, and computes the `app_permissions` for this channel.
+    Posting reopens an archived thread. A locked thread stays closed unless the bot can manage threads. In
+    user installs Discord requires no permissions.
     """
-    channel = interaction.channel
+    actor, channel = actor_of(interaction), interaction.channel
     is_direct = isinstance(channel, discord.DMChannel | discord.GroupChannel)
-    if not (is_direct or is_user_install_only(interaction)):
+    if not (is_direct or actor.origin.user_install):
         check_channel(state_of(channel, interaction.app_permissions))
+    if not is_generate:
+        await check_overrides(interaction, actor)
+    return actor
 
 
-async def check_overrides(interaction: Interaction) -> None:
+async def check_overrides(interaction: Interaction, actor: Actor) -> None:
     """Raise RefusedError if Discord's permissions for `/generate` exclude this user or channel.
 
     Discord checks these permissions only for `/generate` itself, so buttons and other commands that start
     runs or post results call this function. Administrators bypass the permissions, and direct messages have
     none. In a server without the bot, only Use External Apps applies, which Discord enforces.
     """
-    guild = interaction.guild
-    if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
+    guild_id, person = actor.origin.guild_id, actor.person
+    if guild_id is None or interaction.permissions.administrator:
         return
-    person, channel_id = actor_of(interaction).person, settings_channel_id(interaction)
-    await interaction.client.registered.check_overrides(guild.id, person.id, person.role_ids, channel_id)
+    channel_id = settings_channel_id(interaction)
+    await interaction.client.registered.check_overrides(guild_id, person.id, person.role_ids, channel_id)
 
 
 def settings_channel_id(interaction: Interaction) -> int:
@@ -108,17 +115,6 @@ def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
     if guild is None or channel is None or not isinstance(channel, discord.abc.Messageable):
         return ChannelState(exists=False)
     return state_of(channel, channel.permissions_for(guild.me))
-
-
-def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
-    """Return whether the bot itself is absent, so that only interactions can post in the channel.
-
-    This is so in direct and group messages between users, and in servers that use it as a user install.
-    """
-    if interaction.context.private_channel:
-        return True
-    guild_id = interaction.guild_id
-    return guild_id is not None and interaction.client.get_guild(guild_id) is None
 
 
 def suggestions(offered: Iterable[tuple[str, OptionValue]], typed: object) -> list[Choice[Any]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 import discord
@@ -13,11 +14,11 @@ import discord
 from bot.config.logs import run_context
 from bot.delivery.status import show_again
 from bot.domain.errors import AlreadyTaken, RefusedError
-from bot.domain.requests import Actor, Checked
+from bot.domain.requests import Checked
 from bot.domain.runs import Run
 from bot.domain.text import in_code, listed
 from bot.gateway.client import ANSWERED_TWICE, THINKING, GenerateBot, insist, tell
-from bot.gateway.interactions import Interaction, actor_of, check_here, check_overrides
+from bot.gateway.interactions import Interaction, actor_of, check_start
 from bot.services import runs
 from bot.services.access import is_hidden_here, own_here
 from bot.services.generation import accept, answered
@@ -40,24 +41,12 @@ _PATIENCE = 1.0
 _NAMED = 15
 
 
-async def start(
-    interaction: Interaction, check: Callable[[Actor], Awaitable[Checked]], *, is_generate: bool = False
-) -> None:
+async def start(interaction: Interaction, check: Callable[[], Coroutine[Any, Any, Checked]]) -> None:
     """Check a request, defer the answer, store the request, and show its status message.
 
-    Discord itself checks who may use `/generate`. Raises BotError if nothing was started, or RequestUnknown
-    if the bot can't know.
+    Raises BotError if nothing was started, or RequestUnknown if the bot can't know.
     """
-
-    async def checks() -> Checked:
-        interaction.client.check_rate(interaction.user.id)
-        if is_generate:
-            check_here(interaction)
-        else:
-            await check_start(interaction)
-        return await check(actor_of(interaction))
-
-    client, checking = interaction.client, asyncio.create_task(checks())
+    client, checking = interaction.client, asyncio.create_task(check())
     client.unanswered += 1
     client.all_answered.clear()
     try:
@@ -138,8 +127,7 @@ async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str
     messenger edits the deferred answer into the result.
     """
     interaction.client.check_rate(interaction.user.id)
-    await check_start(interaction)
-    app, actor = interaction.client.app, actor_of(interaction)
+    app, actor = interaction.client.app, await check_start(interaction)
     run = await own_here(app, actor, key)
     if is_hidden_here(app, actor, run):
         raise RefusedError("result_age")
@@ -158,9 +146,3 @@ async def show_private(interaction: Interaction, batch: Sequence[Run], *, to_mod
     await interaction.response.defer(ephemeral=True, thinking=True)
     origin = actor_of(interaction).origin
     await show_again(interaction.client.app, batch, origin, to_moderator=to_moderator)
-
-
-async def check_start(interaction: Interaction) -> None:
-    """Raise RefusedError if `/generate` can't be used in this channel, or not by this user."""
-    check_here(interaction)
-    await check_overrides(interaction)

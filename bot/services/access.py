@@ -114,9 +114,7 @@ async def own_here(app: App, actor: Actor, key: str) -> Run:
     """Return the user's own run, if it is of this server and an existing result may be posted here."""
     run, origin = await stored(app, key), actor.origin
     if run.requester_id != actor.id:
-        is_here = run.guild_id is not None and run.guild_id == origin.guild_id
-        is_seen = is_here and not (run.private or run.hidden_from_channel)
-        raise RefusedError("post_not_yours" if is_seen else "not_yours", person=run.requester_id)
+        raise RefusedError("not_yours")
     if run.guild_id != origin.guild_id:
         if run.guild_id is None:
             raise RefusedError("post_outside")

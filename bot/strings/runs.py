@@ -68,7 +68,6 @@ RUNS = {
     "age_restricted": "Please use this in an age-restricted channel.",
     "result_age": "This result is age-restricted. Please use an age-restricted channel.",
     "not_yours": "Only the requester can use this.",
-    "post_not_yours": "Only <@{person}> can post or share this.",
     "cancel_not_yours": "Only the requester, moderators and people with Manage Messages here can cancel this.",
     "delete_not_yours": "Only the requester, moderators and people with Manage Messages here can delete this.",
     "delete_not_yours_report": "Only the requester, moderators and people with Manage Messages here can delete this. You can press Report instead. If you don't see it, press More first.",

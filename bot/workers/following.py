@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -30,6 +30,7 @@ from bot.domain.run_timing import (
     CANCEL_DOUBT,
     CANCEL_TRIES,
     LATE_CHECKS,
+    QUIET_INTERVALS,
     SETTLE_CHECKS,
     deadline_of,
     is_silent_at_end,
@@ -61,10 +62,12 @@ _CHECK_PAUSE = 0.1
 
 
 class ReportRecorder:
-    """Records reports from webhooks and polling. A run without a report for `App.quiet_period` is polled."""
+    """Records reports from webhooks and polling. A run without a report for a quiet period is polled."""
 
     def __init__(self, app: App) -> None:
         self._app = app
+        intervals = QUIET_INTERVALS if app.settings.public_url is not None else 1
+        self._quiet_period = timedelta(seconds=app.settings.poll_interval_seconds) * intervals
         # The state of each run, as the store has recorded it, and buffered progress.
         self._known: OrderedDict[str, RunState] = OrderedDict()
         self._progress: dict[str, RunReport] = {}
@@ -89,8 +92,9 @@ class ReportRecorder:
 
         `asked` means that it is a reply to GET /run, and therefore complete.
         """
-        now, quiet = self._app.now(), self._app.quiet_period
-        change = await self._app.store.runs.record_report(key, report, now, now + quiet, asked=asked)
+        now = self._app.now()
+        poll_at = now + self._quiet_period
+        change = await self._app.store.runs.record_report(key, report, now, poll_at, asked=asked)
         if change is None:
             return
         # Remember the state for `buffer`, and drop the run's buffered progress.
@@ -105,8 +109,9 @@ class ReportRecorder:
             self._app.wakeups.wake("show", "submit")
         elif change.visible:
             self._app.wakeups.wake("show")
-        if isinstance(due_at := change.values.get("due_at"), datetime):
-            self._app.wakeups.check_within(due_at - now)
+        due_at = change.values.get("due_at")
+        if isinstance(due_at, datetime) and due_at - now < LONGEST_SLEEP:
+            self._app.wakeups.wake("check")
 
     async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
         """Return the reports buffered since the last call, by run key."""
@@ -115,10 +120,9 @@ class ReportRecorder:
 
     async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
         """Store the reports that `claim_progress` returned."""
-        now, quiet = self._app.now(), self._app.quiet_period
-        await self._app.store.runs.save_progress(reports, now, now + quiet)
+        now = self._app.now()
+        await self._app.store.runs.save_progress(reports, now, now + self._quiet_period)
         self._app.wakeups.wake("show")
-        self._app.wakeups.check_within(quiet)
 
 
 def add_webhooks(server: web.Application, app: App, recorder: ReportRecorder) -> None:
@@ -175,14 +179,16 @@ class Reconciler:
     """Polls silent runs, cancels runs, times them out, and ends requests that nobody approved in time.
 
     When the process starts, all runs in flight are due. While the backend is away, no run is checked.
-    The pause between checks of a run starts at `App.interval`, and doubles with each check that finds nothing
-    new, up to a limit.
+    The pause between checks of a run starts at the poll interval, and doubles with each check that finds
+    nothing new, up to a limit.
     """
 
     def __init__(self, app: App, health: BackendHealth, recorder: ReportRecorder) -> None:
         self._app = app
         self._health = health
         self._recorder = recorder
+        self._interval = timedelta(seconds=app.settings.poll_interval_seconds)
+        self._grace = timedelta(seconds=app.settings.submit_grace_seconds)
         self._paused_until = 0.0
         self._started_at: datetime | None = app.now()
 
@@ -198,7 +204,7 @@ class Reconciler:
         if due_at is None or due_at > now:
             return Later.at(due_at, now)
         most = min(room, _CHUNK_SIZE)
-        found = await claims.claim_checks(now, self._app.interval, most, away=away)
+        found = await claims.claim_checks(now, self._interval, most, away=away)
         if len(found) == most:
             self._paused_until = loop.time() + most * _CHECK_PAUSE
         return found or TAKEN
@@ -223,7 +229,7 @@ class Reconciler:
         A run whose submitter still waits for ComfyDeploy or for the database is left to it, and no run is
         given up during an outage.
         """
-        is_early = run.submitted_at is not None and self._app.now() < run.submitted_at + self._app.grace
+        is_early = run.submitted_at is not None and self._app.now() < run.submitted_at + self._grace
         if is_early or run.key in self._health.calls or self._health.service.is_open:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)

@@ -73,6 +73,7 @@ class Submitter:
         self._app = app
         self._health = health
         self._recorder = recorder
+        self._grace = timedelta(seconds=app.settings.submit_grace_seconds)
 
     async def claim(self, room: int) -> Sequence[Run] | Later | None:
         """Claim the next runs to start. If there is none, update the queue positions.
@@ -96,7 +97,7 @@ class Submitter:
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
     async def _claim(self, now: datetime, room: int) -> Sequence[Run]:
-        claimed, answer_by, limit = list[Run](), now + self._app.grace, self._health.limit
+        claimed, answer_by, limit = list[Run](), now + self._grace, self._health.limit
         try:
             while len(claimed) < room:
                 run = await self._app.store.claims.claim_submission(limit, now, answer_by)
@@ -107,8 +108,6 @@ class Submitter:
         except StoreUnavailable:
             if not claimed:
                 raise
-        if claimed:
-            self._app.wakeups.check_within(self._app.grace)
         self._app.wakeups.wake("show")  # runs that were turned away say why
         return claimed
 
@@ -140,7 +139,7 @@ class Submitter:
         now = self._app.now()
         is_fresh = run.submitted_at is not None and now - run.submitted_at < _CLAIM_TRUST
         confirm = self._app.store.claims.confirm
-        if not is_fresh and not await self._until_stored(confirm, run, now + self._app.grace):
+        if not is_fresh and not await self._until_stored(confirm, run, now + self._grace):
             log.info("made no queue call, because the run has changed since its claim")
             await self._requeue(run, now)
             return
