@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import mimetypes
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from bot.context import App
@@ -74,7 +74,7 @@ class Edit(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What to compose: a claimed message for a place, and the folder for its files.
+    """What to compose: a claimed message for a place, and what closes its files.
 
     `prepared` are the outputs, by run key, that are there already, because they were checked.
     """
@@ -83,7 +83,7 @@ class Task(NamedTuple):
     place: Place
     shows: Shows
     act: Act
-    folder: Path
+    files: ExitStack
     deadline: float
     prepared: Mapping[str, PreparedOutputs] = {}
 
@@ -178,7 +178,7 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     return await app.outputs.prepare(
         run,
         DIRECT_UPLOAD_LIMIT if task.place is Place.DIRECT else run.upload_limit,
-        task.folder,
+        task.files,
         last_try=message.failures >= MAX_FAILURES,  # the present attempt counts
         deadline=task.deadline,
         posted=names,
@@ -197,7 +197,7 @@ async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
         veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
         run = replace(run, prompt=prompt, spoiler=veiled or rules.is_spoiler(age_restricted=restricted))
     if form is Form.FILES:
-        prepared = await app.outputs.prepare_copy(run, task.folder, task.deadline)
+        prepared = await app.outputs.prepare_copy(run, task.files, task.deadline)
     else:
         prepared = linked_outputs(run, app.fetcher.may_link)
     title, offered = app.catalogue.title(run.deployment), offered_actions(claim.run, app.catalogue.all())
@@ -243,7 +243,7 @@ async def _on_card(app: App, task: Task, shown: Sequence[Run]) -> PreparedOutput
         return _together([linked_outputs(run, app.fetcher.may_link) for run in shown])
     prepare, deadline = app.outputs.prepare, task.deadline
     return _together(
-        [await prepare(run, run.upload_limit, task.folder, last_try=True, deadline=deadline) for run in shown]
+        [await prepare(run, run.upload_limit, task.files, last_try=True, deadline=deadline) for run in shown]
     )
 
 
@@ -339,7 +339,7 @@ def _as_posted(
 
 def _posted_file(name: str) -> PreparedFile:
     """Describe a posted file by its name; only Discord has its content."""
-    return PreparedFile(Path(name), name, FileKind.of(mimetypes.guess_type(name)[0] or ""))
+    return PreparedFile(name, FileKind.of(mimetypes.guess_type(name)[0] or ""))
 
 
 async def withheld_at(app: App, claim: Claim) -> Collection[Place]:

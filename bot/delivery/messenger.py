@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from bot.context import App
@@ -42,7 +41,6 @@ from bot.domain.messages import (
 )
 from bot.domain.picture_check import UNREACHABLE
 from bot.domain.runs import RunState
-from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.status import held_message, status_message
 from bot.workers.health import DiscordHealth
@@ -248,11 +246,11 @@ class Messenger:
     async def _post(self, step: Step, place: Place, shows: Shows, act: Act) -> bool:
         """Post a message; return False if a check of its outputs has changed what it should show."""
         deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
-        with temporary_folder() as folder:
-            checked = await step.check(Path(folder), deadline)
+        with ExitStack() as files:
+            checked = await step.check(files, deadline)
             if checked is None:
                 return False
-            task = compose.Task(step.claim, place, shows, act, Path(folder), deadline, checked)
+            task = compose.Task(step.claim, place, shows, act, files, deadline, checked)
             parts = await compose.parts(self._app, task)
             await step.post(place, shows, parts, continues=act is Act.CONTINUE)
         self._health.heard(posted=place is not Place.ANSWER)

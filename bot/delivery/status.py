@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from bot.context import App
 from bot.discord_api.calls import PostError, Refused, Unanswered, Unreachable
@@ -28,7 +27,6 @@ from bot.domain.run_timing import (
     may_be_estimated,
 )
 from bot.domain.runs import Run, RunState
-from bot.media.download import temporary_folder
 from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
@@ -176,11 +174,11 @@ async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moder
             await app.discord.send_in_interaction(origin.interaction_token, message, ephemeral=True)
 
     try:
-        with temporary_folder() as folder:
+        with ExitStack() as opened:
             for run in (run for run in batch if run.is_shown):
                 try:
                     files[run.key] = await app.outputs.prepare(
-                        run, limit, Path(folder), last_try=True, deadline=deadline
+                        run, limit, opened, last_try=True, deadline=deadline
                     )
                 except (MediaError, BackendError) as error:
                     log.warning("can't fetch the outputs of private run %s: %s", run.key, error)

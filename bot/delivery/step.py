@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 from bot.context import App
 from bot.delivery.compose import is_age_restricted
@@ -73,7 +72,7 @@ class Step:
             if found is not None:
                 self.claim = self.claim.with_part(replace(part, message_id=found))
 
-    async def check(self, folder: Path, deadline: float) -> Mapping[str, PreparedOutputs] | None:
+    async def check(self, files: ExitStack, deadline: float) -> Mapping[str, PreparedOutputs] | None:
         """Check the outputs of the message that nobody has seen, and store the verdicts.
 
         Returns the prepared outputs of the runs that may be shown as they are, or None if something is held
@@ -92,7 +91,7 @@ class Step:
                 checked.append(replace(run, verdicts={}))
                 continue
             outputs = await self._app.outputs.prepare(
-                replace(run, to_check=False), run.upload_limit, folder, last_try=last_try, deadline=deadline
+                replace(run, to_check=False), run.upload_limit, files, last_try=last_try, deadline=deadline
             )
             labels = await _labels(self._app, run, rules, outputs, deadline)
             verdicts = verdicts_on(labels, check)
@@ -212,7 +211,7 @@ async def _labels(
         file = next((each for each in outputs.files if is_file(each.filename, run.key, place)), None)
         if file is None or not file.content_type or app.pictures is None:
             return None  # too large, not fetched, or the check was switched off since the request
-        return await app.pictures.check(file.path, file.content_type, server=run.server, deadline=deadline)
+        return await app.pictures.check(file.content, file.content_type, server=run.server, deadline=deadline)
 
     return dict(enumerate(await asyncio.gather(*map(label, run.outputs)), 1))
 

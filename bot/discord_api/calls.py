@@ -256,7 +256,11 @@ def _payload(outgoing: OutgoingMessage, mark: int | None = None) -> dict[str, An
         replied_user=False,
         users=[discord.Object(outgoing.mention)] if outgoing.mention is not None else False,
     )
-    files = [discord.File(each.path, each.filename, description=each.description) for each in outgoing.files]
+    files = list[discord.File]()
+    for each in outgoing.files:
+        each.content.seek(0)  # discord.py sends what follows
+        file: Any = each.content  # discord.py takes any seekable file
+        files.append(discord.File(file, each.filename, description=each.description))
     payload: dict[str, Any] = {"view": outgoing.layout or outgoing.view, "content": outgoing.content}
     if mark is not None and (view := payload["view"]) is not None and view.children:
         view.children[0].id = mark

@@ -1,4 +1,4 @@
-"""Fetch an output within its limits into a temporary folder, and detect its type by its first bytes.
+"""Fetch an output within its limits into memory or a temporary file, and detect its type by its first bytes.
 
 The address, the server and the body are all treated as hostile.
 """
@@ -6,21 +6,15 @@ The address, the server and the body are all treated as hostile.
 from __future__ import annotations
 
 import asyncio
-import logging
+import io
 import mimetypes
-import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import (
-    AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import IO, Final, Self
+from weakref import WeakValueDictionary
 
 import aiohttp
 import filetype
@@ -30,11 +24,14 @@ from yarl import URL
 from bot.domain.errors import MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable, StartupError
 from bot.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 
-log = logging.getLogger(__name__)
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # How many files have their first bytes read at once. They don't wait for whole downloads.
 _HEADS: Final = 8
+_DOWNLOADS = 64
+_DOWNLOADS_PER_SERVER = 4
+# A file of at most this many bytes, like most pictures, is kept in memory; a larger one is on the disk.
+IN_MEMORY = 2 * 1024 * 1024
 _GONE: Final = frozenset({403, 404, 410})
 # The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
 _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hm"})
@@ -63,8 +60,12 @@ _RUNNABLE: Final = frozenset({"exe", "elf", "swf", "deb", "rpm", "crx", "nes", "
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A fetched output: its type by its content, the suffix for its name, and its size in bytes."""
+    """A fetched output: its type by its content, the suffix for its name, and its size in bytes.
 
+    Whoever reads `content` begins with `seek(0)`.
+    """
+
+    content: IO[bytes]
     content_type: str
     suffix: str
     size: int
@@ -89,12 +90,14 @@ class MediaFetcher:
         self._resolver = resolver
         self._session: aiohttp.ClientSession
         self._heads = asyncio.Semaphore(_HEADS)
+        self._slots = asyncio.Semaphore(_DOWNLOADS)
+        self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
         resolver = GuardedResolver(self._resolver or aiohttp.ThreadedResolver(), self._allows)
         self._session = aiohttp.ClientSession(
             # No DNS cache, so that the address of every connection is checked.
-            # No limit on connections: OutputPreparer limits the downloads, and `_HEADS` the other requests.
+            # No limit on connections: `_DOWNLOADS` and `_HEADS` limit the requests.
             connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=IDLE),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -119,26 +122,26 @@ class MediaFetcher:
         return True
 
     async def fetch(
-        self, url: str, *, limit_bytes: int, into: IO[bytes], filename: str | None = None
+        self, url: str, limit: int, files: ExitStack, *, server: int, filename: str | None = None
     ) -> Media:
-        """Download an output of at most `limit_bytes` into `into`, an empty file.
+        """Download a file of at most `limit` bytes when a slot is free. `files` closes it.
 
         `filename` is the name that the service reports; by default it is taken from the URL. Raises
         MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
         """
-        with retryable(_shown(url)):
-            async with asyncio.timeout(TOTAL):
-                file = await self.read_offline(url) if self.read_offline is not None else None
-                if file is None:
-                    size, head = await self._download(url, limit_bytes, into)
-                elif len(file) > limit_bytes:
-                    raise MediaTooLarge(f"more than {limit_bytes} bytes", limit=limit_bytes)
-                else:
-                    size, head = into.write(file), file[:SNIFF_BYTES]
+        of_server = self._slots_of.setdefault(server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
+        # In this order, a server whose downloads are slow doesn't block the others.
+        async with of_server, self._slots:
+            with retryable(_shown(url)):
+                async with asyncio.timeout(TOTAL):
+                    content = await self._download(url, limit, files)
+                size = content.tell()
+                content.seek(0)
+                head = content.read(SNIFF_BYTES)
         name, (content_type, extension) = filename or URL(url).name, sniff(head)
         if is_wrong_type(extension, name):
             raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
-        return Media(content_type, suffix_for(name, extension), size)
+        return Media(content, content_type, suffix_for(name, extension), size)
 
     async def head(self, url: str) -> bytes:
         """Return the first `SNIFF_BYTES` of a file, or all of a shorter one; the rest isn't downloaded.
@@ -158,12 +161,23 @@ class MediaFetcher:
                     head += chunk
         return head
 
-    async def _download(self, url: str, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
+    async def _download(self, url: str, limit: int, files: ExitStack) -> IO[bytes]:
+        """Return a file that ends at its position."""
+        if self.read_offline is not None and (data := await self.read_offline(url)) is not None:
+            if len(data) > limit:
+                raise MediaTooLarge(f"more than {limit} bytes", limit=limit)
+            content: IO[bytes] = io.BytesIO()
+            content.write(data)
+            return content
         async with self._opened(url, {}) as response:
             where, clock = _shown(response.url), asyncio.get_running_loop().time
-            if (size := response.content_length or 0) > limit:
-                raise MediaTooLarge(f"{where}: {size} bytes", limit=limit)
-            size, head, began = 0, b"", clock()
+            if (announced := response.content_length or 0) > limit:
+                raise MediaTooLarge(f"{where}: {announced} bytes", limit=limit)
+            if 0 < announced <= IN_MEMORY:
+                content = io.BytesIO()
+            else:
+                content = files.enter_context(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+            size, began = 0, clock()
             while True:
                 # The session's `sock_read` restarts with each byte of the chunked framing; this doesn't.
                 async with asyncio.timeout(IDLE):
@@ -175,11 +189,12 @@ class MediaFetcher:
                     raise MediaTooLarge(f"{where}: more than {limit} bytes", limit=limit)
                 if (passed := clock() - began) > PATIENCE and size < passed * RATE:
                     raise MediaUnavailable(f"{where}: less than {RATE:.0f} bytes/s")
-                head += chunk[: SNIFF_BYTES - len(head)]
-                into.write(chunk)
-            if not head:
+                content.write(chunk)
+            if not size:
                 raise MediaUnavailable(f"{where}: empty")
-            return size, head
+            if content.tell() < size:
+                raise MediaUnavailable(f"{where}: the disk for temporary files is full")
+            return content
 
     @asynccontextmanager
     async def _opened(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -298,16 +313,3 @@ def require_temporary_folder() -> None:
             f"No folder for temporary files can be written ({error.strerror}), and results pass through one. "
             "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
         ) from error
-
-
-def temporary_folder() -> AbstractContextManager[str]:
-    """Create a folder that exists inside the `with` block.
-
-    If that fails, yield an unusable path, so that outcomes without files can still be sent.
-    """
-    try:
-        return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
-    except OSError as error:
-        # An expected error needs no traceback.
-        log.error("can't create a temporary folder for outputs: %s", error)  # noqa: TRY400
-        return nullcontext(os.devnull)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import mimetypes
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from typing import IO
 from weakref import WeakValueDictionary
 
 from bot.domain.backend import Backend
@@ -25,11 +25,11 @@ from bot.domain.errors import (
     RefusedError,
 )
 from bot.domain.runs import Output, Run
-from bot.domain.text import escape_line, file_stem, is_file, shorten, strip_invisible
-from bot.media.download import Media, MediaFetcher, retryable
+from bot.domain.text import file_stem, is_file, shorten, strip_invisible
+from bot.media.download import Media, MediaFetcher
 from bot.media.shrink import SECONDS, shrink
 from bot.strings import say
-from bot.ui.message_parts import CONTENT_TEXT, GALLERY, INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
+from bot.ui.message_parts import GALLERY, INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
 from bot.ui.status import link_remark, output_name
 
 log = logging.getLogger(__name__)
@@ -38,49 +38,42 @@ MAX_FILES = 40
 _ALT_TEXT = 500
 # How long, in seconds, the outputs of one message may take to fetch.
 MEDIA_SECONDS = 120.0
-_DISK = "a temporary file"
-_DOWNLOADS = 64
-_DOWNLOADS_PER_SERVER = 4
-
-
-# The files and sentences of an output: several if a picture was recompressed or its link is attached.
+# The files and sentences of an output: two if a picture was recompressed.
 Prepared = list[PreparedFile | str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The destination of a run's outputs: the folder, the upload limit per file, and the deadline.
+    """The destination of a run's outputs: the upload limit per file, and the deadline.
 
-    `posted` are the names of files that a message shows already.
+    `files` closes the fetched files, and `posted` are the names of those that a message shows already.
     """
 
     run: Run
     limit: int
-    folder: Path
+    files: ExitStack
     deadline: float
     posted: Collection[str]
 
 
 class OutputPreparer:
-    """Fetches a run's outputs into a folder, and shrinks large pictures.
+    """Fetches a run's outputs, and shrinks large pictures.
 
-    One thread does that, because a decoded picture may take hundreds of megabytes: the next one waits even if
-    nobody waits for this one any more.
+    One thread shrinks them, because a decoded picture may take hundreds of megabytes: the next one waits even
+    if nobody waits for this one any more.
     """
 
     def __init__(self, fetcher: MediaFetcher, backend: Backend, shrinking: Executor) -> None:
         self._fetcher = fetcher
         self._backend = backend
         self._shrinking = shrinking
-        self._slots = asyncio.Semaphore(_DOWNLOADS)
-        self._slots_of: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
         self._shrinking_of: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def prepare(
         self,
         run: Run,
         limit: int,
-        folder: Path,
+        files: ExitStack,
         *,
         last_try: bool,
         deadline: float,
@@ -89,13 +82,13 @@ class OutputPreparer:
         """Return a run's outputs for an upload limit of `limit` bytes per file, except those `posted`.
 
         Larger pictures are shrunk if possible, and other larger files are linked; with a limit of 0, every
-        file is. The runs of a batch share the folder, the space for texts, and the `deadline`, which is a
-        time of the event loop.
+        file is. The runs of a batch share the space for texts, and the `deadline`, which is a time of the
+        event loop. The files are open until `files` closes them.
 
         Raises MediaError or BackendError if a retry may help. On the `last_try`, and when the time has run
         out, a sentence stands in for each missing file instead.
         """
-        target, clock = _Target(run, limit, folder, deadline, posted), asyncio.get_running_loop().time
+        target, clock = _Target(run, limit, files, deadline, posted), asyncio.get_running_loop().time
         linked = [output for output in run.visible if output.url is not None]
         outputs = dict(enumerate(linked[:MAX_FILES], 1))
         found = await self._fetch(target, outputs)
@@ -110,24 +103,22 @@ class OutputPreparer:
             if not (last_try or out_of_time):
                 raise error
             log.warning("can't fetch an output: %s", error)
-        # The file with a long link of what couldn't be fetched is no result.
-        has_file = any(isinstance(each, PreparedFile) for item in items.values() for each in item)
-        with retryable(_DISK):
-            for n in failed:
-                items[n] = self._linked(target, n, outputs[n], "media_unavailable")
-            return _assembled(target, [items[n] for n in outputs], is_gone=bool(failed) and not has_file)
+        for n in failed:
+            items[n] = [link_remark("media_unavailable", outputs[n], n, self._fetcher.may_link)]
+        prepared = _assembled(target, [items[n] for n in outputs])
+        return replace(prepared, is_gone=bool(failed) and not (prepared.files or prepared.texts))
 
-    async def prepare_copy(self, run: Run, folder: Path, deadline: float) -> PreparedOutputs:
+    async def prepare_copy(self, run: Run, files: ExitStack, deadline: float) -> PreparedOutputs:
         """Return the outputs for a copy of a result, with a sentence for each file that no longer exists.
 
         Raises RefusedError if no file or text is left, and MediaError or BackendError if a retry may help.
         """
         limit = run.upload_limit
         try:
-            prepared = await self.prepare(run, limit, folder, last_try=False, deadline=deadline)
+            prepared = await self.prepare(run, limit, files, last_try=False, deadline=deadline)
         except (MediaExpired, BackendNotFound) as error:
             # Even new links to the files don't work.
-            prepared = await self.prepare(run, limit, folder, last_try=True, deadline=deadline)
+            prepared = await self.prepare(run, limit, files, last_try=True, deadline=deadline)
             if prepared.is_gone:
                 raise RefusedError("copy_file_gone", str(error)) from error
         if prepared.is_gone:
@@ -144,23 +135,14 @@ class OutputPreparer:
             if not last_try:
                 raise
             log.warning("can't renew the links: %s", error)
-        fresh, renewed = [each for each in found if each.url is not None], dict(outputs)
-        made = Counter((each.kind, each.filename) for each in fresh)
-        made.subtract((each.kind, each.filename) for each in outputs.values())
-        for number, old in outputs.items():
-            same = [new for new in fresh if (new.kind, new.filename) == (old.kind, old.filename)]
-            if made[old.kind, old.filename] > 0:  # others of this name may be held
-                same = [new for new in same if _path(new) == _path(old)]
-            if same:
-                renewed[number] = same[0]
-                fresh.remove(same[0])
-        return renewed
+        fresh = {_path(each): each for each in found if each.url is not None}
+        return {number: fresh.get(_path(old), old) for number, old in outputs.items()}
 
     async def _fetch(
         self, target: _Target, outputs: Mapping[int, Output]
     ) -> dict[int, Prepared | MediaError]:
         """Return what became of each output, or the error because of which it couldn't be fetched."""
-        # The group waits for all of them even if one fails, since their folder is deleted afterwards.
+        # The group waits for all of them even if one fails, since their files are closed afterwards.
         async with asyncio.TaskGroup() as group:
             fetches = {n: group.create_task(self._file(target, n, each)) for n, each in outputs.items()}
         return {n: fetch.result() for n, fetch in fetches.items()}
@@ -169,11 +151,10 @@ class OutputPreparer:
         if any(is_file(name, target.run.key, number) for name in target.posted):
             return []
         try:
-            with retryable(_DISK):
-                if target.limit > 0:
-                    with suppress(MediaTooLarge):
-                        return await self._attached(target, number, output)
-                return self._linked(target, number, output, "media_too_large")
+            if target.limit > 0:
+                with suppress(MediaTooLarge):
+                    return await self._attached(target, number, output)
+            return [link_remark("media_too_large", output, number, self._fetcher.may_link)]
         except MediaForbidden as error:
             log.warning("refused to fetch an output from a forbidden address: %s", error)
             return [say("media_forbidden", name=output_name(output, number))]
@@ -182,67 +163,45 @@ class OutputPreparer:
 
     async def _attached(self, target: _Target, number: int, output: Output) -> Prepared:
         """Fetch an output when a slot is free. Raises MediaError, also when the time has run out."""
-        run, path = target.run, target.folder / f"{target.run.key}-{number}"
+        run, fetch, media = target.run, self._fetcher.fetch, None
         # A picture above the upload limit is fetched anyway, because it can be recompressed.
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         ceiling, url = max(PICTURE_LIMIT if is_picture else 0, target.limit), output.url or ""
-        media: Media | None = None
         try:
             async with asyncio.timeout_at(target.deadline):
-                media = await self.fetch(url, path, ceiling, server=run.server, filename=output.filename)
+                media = await fetch(url, ceiling, target.files, server=run.server, filename=output.filename)
                 if media.size <= target.limit:
-                    return [_prepared(run, number, path, f".{media.suffix}", media.content_type)]
-                if await self._shrink(target, path):
+                    return [_prepared(run, number, media)]
+                if (data := await self._shrink(target, media.content)) is not None:
+                    shrunk = Media(io.BytesIO(data), "image/webp", "webp", len(data))
                     told = say("media_recompressed", name=output_name(output, number))
-                    return [_prepared(run, number, path, ".webp", "image/webp"), told]
+                    return [_prepared(run, number, shrunk), told]
         except TimeoutError:
             if media is None:
                 raise MediaUnavailable(f"{output.filename}: no time is left") from None
         raise MediaTooLarge(output.filename or "")
 
-    async def fetch(
-        self, url: str, path: Path, limit: int, *, server: int, filename: str | None = None
-    ) -> Media:
-        """Fetch a file of at most `limit` bytes when a slot is free. Raises MediaError."""
-        of_server = self._slots_of.setdefault(server, asyncio.Semaphore(_DOWNLOADS_PER_SERVER))
-        # In this order, a server whose downloads are slow doesn't block the others.
-        async with of_server, self._slots:
-            with path.open("wb") as file:
-                return await self._fetcher.fetch(url, limit_bytes=limit, into=file, filename=filename)
-
-    def _linked(self, target: _Target, number: int, output: Output, code: str) -> Prepared:
-        """Return the sentence with the link. If no message could hold it, put the link into a text file."""
-        sentence = link_remark(code, output, number, self._fetcher.may_link)
-        if len(sentence) <= CONTENT_TEXT:
-            return [sentence]
-        path = target.folder / f"{target.run.key}-{number}-link"
-        path.write_text(output.url or "", encoding="utf-8")
-        file = _prepared(target.run, number, path, ".txt", "")
-        told = {"name": output_name(output, number), "file": escape_line(file.filename, 100)}
-        return [file, say("media_link_attached", **told)]
-
-    async def _shrink(self, target: _Target, path: Path) -> bool:
-        """Shrink a picture in place. Return False if it can't be made to fit, or not in the time left.
+    async def _shrink(self, target: _Target, content: IO[bytes]) -> bytes | None:
+        """Return a shrunk picture, or None if it can't be made to fit, or not in the time left.
 
         One thread shrinks all pictures, so no server has more than one in its queue.
         """
         loop = asyncio.get_running_loop()
 
-        def work() -> bool:
-            data = shrink(path.read_bytes(), target.limit, min(target.deadline - loop.time(), SECONDS))
-            if data is not None:
-                path.write_bytes(data)
-            return data is not None
+        def work() -> bytes | None:
+            content.seek(0)
+            return shrink(content.read(), target.limit, min(target.deadline - loop.time(), SECONDS))
 
         async with self._shrinking_of.setdefault(target.run.server, asyncio.Lock()):
             return await loop.run_in_executor(self._shrinking, work)
 
 
 def _path(output: Output) -> str:
+    """Return what stays the same of a link to the output when it is signed again."""
     return (output.url or "").partition("?")[0]
 
 
-def _assembled(target: _Target, found: Sequence[Prepared], *, is_gone: bool) -> PreparedOutputs:
+def _assembled(target: _Target, found: Sequence[Prepared]) -> PreparedOutputs:
     """Return the files and sentences with the run's texts. Too long ones are put into one file."""
     run, items = target.run, [item for each in found for item in each]
     files = [item for item in items if isinstance(item, PreparedFile)]
@@ -251,22 +210,19 @@ def _assembled(target: _Target, found: Sequence[Prepared], *, is_gone: bool) -> 
         remarks.append(say("media_more", count=more))
     texts = [output.text for output in run.visible if output.text is not None]
     inline, stem = inline_texts(run, texts), file_stem(run.deployment, run.key)
-    has_text = bool(inline)
     if inline is None and not any(f"{stem}." in name for name in target.posted):
-        path = target.folder / f"{run.key}-text"
-        path.write_text("\n\n".join(texts), encoding="utf-8")
-        files.append(PreparedFile(path, f"{stem}.txt", FileKind.OTHER, size=path.stat().st_size))
-        has_text = True
-    return PreparedOutputs(tuple(files), inline or (), tuple(remarks), is_gone and not has_text)
+        data = "\n\n".join(texts).encode()
+        files.append(PreparedFile(f"{stem}.txt", FileKind.OTHER, size=len(data), content=io.BytesIO(data)))
+    return PreparedOutputs(tuple(files), inline or (), tuple(remarks))
 
 
-def _prepared(run: Run, number: int, path: Path, extension: str, content_type: str) -> PreparedFile:
+def _prepared(run: Run, number: int, media: Media) -> PreparedFile:
     """Return a file to upload. The run key in its name lets a search find the message again."""
-    kind = FileKind.of(content_type)
+    kind = FileKind.of(media.content_type)
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
-    filename = f"{prefix}{file_stem(run.deployment, run.key, number)}{extension}"
+    filename = f"{prefix}{file_stem(run.deployment, run.key, number)}.{media.suffix}"
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if kind is FileKind.IMAGE and run.prompt else None
-    return PreparedFile(path, filename, kind, alt, path.stat().st_size, content_type)
+    return PreparedFile(filename, kind, alt, media.size, media.content_type, media.content)
 
 
 def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:

@@ -10,10 +10,10 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
-from pathlib import Path
-from typing import Annotated, Final
+from typing import IO, Annotated, Final
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -84,7 +84,7 @@ class PictureChecker:
         await self._session.close()
 
     async def check(
-        self, path: Path, content_type: str, *, server: int, deadline: float
+        self, content: IO[bytes], content_type: str, *, server: int, deadline: float
     ) -> frozenset[Label] | None:
         """Return the labels of a file, or None if they are unknown, whatever the reason is.
 
@@ -98,7 +98,7 @@ class PictureChecker:
         try:
             # In this order, a server with many pictures doesn't block the others.
             async with asyncio.timeout_at(deadline), of_server, self._slots:
-                scores = await self.ask(path, content_type)
+                scores = await self.ask(content, content_type)
             found = (self.names.get(name) for name, score in scores.items() if score >= THRESHOLD)
             labels = frozenset(label for label in found if label is not None)
         except Exception as error:
@@ -107,12 +107,12 @@ class PictureChecker:
         self._metrics.picture_checked(result, self._outside.monotonic() - began)
         return labels
 
-    async def ask(self, path: Path, content_type: str) -> dict[str, float]:
+    async def ask(self, content: IO[bytes], content_type: str) -> dict[str, float]:
         """Return the scores in the checker's own names. Raises CheckFailed."""
         loop, timestamp = asyncio.get_running_loop(), str(int(self._outside.now().timestamp()))
         try:
             async with asyncio.timeout(self._seconds):
-                size, signature = await loop.run_in_executor(self._files, self._sign, path, timestamp)
+                size, signature = await loop.run_in_executor(self._files, self._sign, content, timestamp)
                 headers = {
                     "Content-Type": content_type,
                     "Content-Length": str(size),
@@ -120,7 +120,7 @@ class PictureChecker:
                     "X-Bot-Signature": signature,
                 }
                 post = self._session.post(
-                    self._url, data=self._chunks(path), headers=headers, allow_redirects=False
+                    self._url, data=self._chunks(content), headers=headers, allow_redirects=False
                 )
                 async with post as response:
                     if response.status != 200:
@@ -135,17 +135,17 @@ class PictureChecker:
         except (aiohttp.ClientError, OSError) as error:
             raise CheckFailed(f"no connection ({reason_of(error)})") from None
 
-    def _sign(self, path: Path, timestamp: str) -> tuple[int, str]:
-        if (size := path.stat().st_size) > MAX_BYTES:
+    def _sign(self, content: IO[bytes], timestamp: str) -> tuple[int, str]:
+        if (size := content.seek(0, os.SEEK_END)) > MAX_BYTES:
             raise CheckFailed(f"the file has {size} bytes")
         mac = hmac.new(self._secret, f"{timestamp}.".encode(), hashlib.sha256)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                mac.update(chunk)
+        content.seek(0)
+        while chunk := content.read(_CHUNK):
+            mac.update(chunk)
         return size, mac.hexdigest()
 
-    async def _chunks(self, path: Path) -> AsyncIterator[bytes]:
+    async def _chunks(self, content: IO[bytes]) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        with path.open("rb") as file:
-            while chunk := await loop.run_in_executor(self._files, file.read, _CHUNK):
-                yield chunk
+        content.seek(0)
+        while chunk := await loop.run_in_executor(self._files, content.read, _CHUNK):
+            yield chunk

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 from bot.config.logs import run_context
 from bot.context import App
@@ -35,7 +35,7 @@ from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batc
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, keys_in_links, links_in, shorten
-from bot.media.download import sniff, temporary_folder
+from bot.media.download import sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
 
@@ -237,11 +237,10 @@ async def check_pictures(
 
 async def _labels(app: App, attached: AttachedFile, server: int, deadline: float) -> Labels:
     """Return the labels of an attached file. What is neither a picture nor a video has none."""
-    with temporary_folder() as folder:
-        path = Path(folder, "attached")
+    with ExitStack() as files:
         try:
             async with asyncio.timeout_at(deadline):
-                media = await app.outputs.fetch(attached.url, path, PICTURE_LIMIT, server=server)
+                media = await app.fetcher.fetch(attached.url, PICTURE_LIMIT, files, server=server)
         except MediaTooLarge:
             limit = PICTURE_LIMIT // 2**20
             raise RefusedError("input_file_too_large", filename=attached.filename, limit_mib=limit) from None
@@ -250,7 +249,7 @@ async def _labels(app: App, attached: AttachedFile, server: int, deadline: float
             return None
         if app.pictures is None:
             return None
-        return await app.pictures.check(path, media.content_type, server=server, deadline=deadline)
+        return await app.pictures.check(media.content, media.content_type, server=server, deadline=deadline)
 
 
 async def _mistake(

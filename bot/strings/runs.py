@@ -182,7 +182,7 @@ RUNS = {
     "media_too_large": "{name} is too large to upload here: [open it]({url}) while the link works.",
     "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",
     "media_linked": "I couldn't attach {name}: [open it]({url}) while the link works.",
-    "media_link_attached": "I couldn't attach {name}: open the link in {file} while it works.",
+    "media_link_too_long": "I couldn't attach {name}, and its link doesn't fit into a message.",
     "media_forbidden": "{name} is at an address I'm not allowed to open.",
     "media_recompressed": "{name} was too large to upload here, so I recompressed it.",
     # outcomes that can't be shown as usual

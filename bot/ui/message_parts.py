@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
 from discord import ButtonStyle, Colour, MediaGalleryItem, Message
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
@@ -234,12 +234,12 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 class PreparedFile:
     """A downloaded file that fits the upload limit. One that stands for another has no `content_type`."""
 
-    path: Path
     filename: str
     kind: FileKind
     description: str | None = None
     size: int = 0
     content_type: str = ""
+    content: IO[bytes] = field(default_factory=BytesIO, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

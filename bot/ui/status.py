@@ -15,6 +15,7 @@ from bot.domain.text import channel_url, escape_line, is_file, sentence_case, sh
 from bot.strings import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
+    CONTENT_TEXT,
     LAYOUT_TEXT,
     OutgoingMessage,
     PreparedOutputs,
@@ -195,7 +196,10 @@ def linked_outputs(
 
 def link_remark(code: str, output: Output, number: int, may_link: MayLink) -> str:
     name, url = output_name(output, number), output.url or ""
-    return say(code, name=name, url=url) if may_link(url) else say("media_forbidden", name=name)
+    if not may_link(url):
+        return say("media_forbidden", name=name)
+    sentence = say(code, name=name, url=url)
+    return sentence if len(sentence) <= CONTENT_TEXT else say("media_link_too_long", name=name)
 
 
 def output_name(output: Output, number: int) -> str:

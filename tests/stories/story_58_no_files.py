@@ -1,6 +1,7 @@
 """Files that can't be stored or fetched: a result comes later, or with links, and at one place only."""
 
 import tempfile
+from unittest.mock import patch
 
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault
@@ -10,7 +11,8 @@ POST = "/channels/{channel_id}/messages"
 
 
 async def story(stage: Stage, alice: Person) -> None:
-    await _no_room(stage, alice)
+    with patch("bot.media.download.IN_MEMORY", 0):
+        await _no_room(stage, alice)
     await _closed_channel(stage, alice)
     # Discord answers three posts with something else than the message.
     stage.world.discord.faults.add(f"POST {POST}", Fault.answer(200), times=3)

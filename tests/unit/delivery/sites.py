@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import IO
 
 import pytest
 from aiohttp import web
@@ -133,15 +132,11 @@ class Site:
 
 
 async def fetch(
-    url: str,
-    *,
-    limit: int = 10_000,
-    names: Names | None = None,
-    filename: str | None = None,
-    into: IO[bytes] | None = None,
+    url: str, *, limit: int = 10_000, names: Names | None = None, filename: str | None = None
 ) -> Media:
+    """Fetch a file of 10,000 bytes at most, which isn't closed."""
     async with MediaFetcher(allows=outside_only, resolver=names) as fetcher:
-        return await fetcher.fetch(url, limit_bytes=limit, into=into or io.BytesIO(), filename=filename)
+        return await fetcher.fetch(url, limit, ExitStack(), server=1, filename=filename)
 
 
 async def refusal(url: str, kind: type[MediaError], **options: object) -> str:

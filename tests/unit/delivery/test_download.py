@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+from contextlib import ExitStack
 
 import pytest
 from aiohttp import web
@@ -29,9 +30,9 @@ from tests.unit.delivery.sites import (
 
 
 async def test_an_output_is_fetched_and_known_by_its_bytes(outside: Site) -> None:
-    file = io.BytesIO()
-    media = await fetch(outside.url("/out/ComfyUI_00001_.exe"), limit=len(PNG), into=file)
-    assert file.getvalue() == PNG
+    media = await fetch(outside.url("/out/ComfyUI_00001_.exe"), limit=len(PNG))
+    assert media.content.seek(0) == 0
+    assert media.content.read() == PNG
     assert (media.content_type, media.suffix, media.size) == ("image/png", "png", len(PNG))
 
 
@@ -119,17 +120,38 @@ async def test_a_body_that_does_not_come_to_its_end_in_time_is_no_result(
     assert told in await refusal(outside.url("/?hm=s3cret"), MediaUnavailable)
 
 
-@pytest.mark.parametrize(
-    ("handler", "read"), [(announcing(300_001, b""), 0), (endless(), 300_000)], ids=["announced", "endless"]
-)
-async def test_a_body_above_the_limit_is_not_read_on(outside: Site, handler: Handler, read: int) -> None:
+@pytest.mark.parametrize("handler", [announcing(300_001, b""), endless()], ids=["announced", "endless"])
+async def test_a_body_above_the_limit_is_not_read_on(outside: Site, handler: Handler) -> None:
     outside.handler = handler
-    into = io.BytesIO()
-    async with MediaFetcher(allows=outside_only) as fetcher:
-        with pytest.raises(MediaTooLarge) as caught:
-            await fetcher.fetch(outside.url(), limit_bytes=300_000, into=into)
+    with pytest.raises(MediaTooLarge) as caught:
+        await fetch(outside.url(), limit=300_000)
     assert caught.value.params == {"limit": 300_000}
-    assert len(into.getvalue()) <= read
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_file_is_in_memory_only_if_it_is_small(outside: Site, *, announced: bool) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(PNG))} if announced else {})
+        await response.prepare(request)
+        await response.write(PNG)
+        return response
+
+    outside.handler = handler
+    with ExitStack() as files:
+        async with MediaFetcher(allows=outside_only) as fetcher:
+            media = await fetcher.fetch(outside.url(), 1000, files, server=1)
+        assert isinstance(media.content, io.BytesIO) == announced
+        media.content.seek(0)
+        assert media.content.read() == PNG
+    assert media.content.closed != announced
+
+
+async def test_a_full_disk_is_told_and_may_be_tried_again(
+    outside: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.media.download.IN_MEMORY", 0)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
+    assert "No space left" in await refusal(outside.url(), MediaUnavailable)
 
 
 async def test_a_compressed_body_is_not_unpacked(outside: Site) -> None:
@@ -173,7 +195,7 @@ async def test_neither_cookies_nor_proxies_nor_credentials_are_used(
     names = Names(cdn=[(OUTSIDE,)])  # by name, since cookies are never kept for numbers
     async with MediaFetcher(allows=outside_only, resolver=names) as fetcher:
         for _ in range(2):
-            await fetcher.fetch(outside.url(host="cdn.test"), limit_bytes=1000, into=io.BytesIO())
+            await fetcher.fetch(outside.url(host="cdn.test"), 1000, ExitStack(), server=1)
     headers = outside.visits[1].headers
     assert headers["Accept-Encoding"] == "identity"
     assert not {"Cookie", "Authorization", "Referer"} & set(headers)
@@ -192,7 +214,7 @@ async def test_by_default_loopback_is_closed_by_name_and_by_number(outside: Site
     async with MediaFetcher() as fetcher:
         for host in (OUTSIDE, "localhost"):
             with pytest.raises(MediaForbidden):
-                await fetcher.fetch(outside.url(host=host), limit_bytes=1000, into=io.BytesIO())
+                await fetcher.fetch(outside.url(host=host), 1000, ExitStack(), server=1)
     assert outside.visits == []
 
 
@@ -213,8 +235,8 @@ async def test_a_name_that_is_rebound_between_two_connections_is_caught(outside:
     names = Names(rebind=[(OUTSIDE,), (INSIDE,)])
     async with MediaFetcher(allows=outside_only, resolver=names) as fetcher:
         url = outside.url(host="rebind.test")
-        await fetcher.fetch(url, limit_bytes=1000, into=io.BytesIO())
+        await fetcher.fetch(url, 1000, ExitStack(), server=1)
         with pytest.raises(MediaForbidden):
-            await fetcher.fetch(url, limit_bytes=1000, into=io.BytesIO())
+            await fetcher.fetch(url, 1000, ExitStack(), server=1)
     assert len(outside.visits) == 1
     assert inside.visits == []

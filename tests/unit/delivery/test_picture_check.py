@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import pytest
 from aiohttp import web
@@ -34,14 +35,15 @@ class Client:
     """A checker's client with a picture."""
 
     checker: PictureChecker
-    picture: Path
     metrics: Metrics
+    picture: IO[bytes] | None = None
 
     async def check(
         self, content_type: str = "image/png", *, server: int = 1, seconds: float = 30
     ) -> frozenset[Label] | None:
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.checker.check(self.picture, content_type, server=server, deadline=deadline)
+        picture = self.picture or io.BytesIO(PNG)
+        return await self.checker.check(picture, content_type, server=server, deadline=deadline)
 
     def counted(self, result: str) -> float | None:
         name = "comfydeploy_bot_pictures_checked_total"
@@ -49,35 +51,32 @@ class Client:
 
 
 @asynccontextmanager
-async def checked_by(
-    answer: Answer | bytes, folder: Path, *, names: Any = (), seconds: float = 5
-) -> AsyncIterator[Client]:
+async def checked_by(answer: Answer | bytes, *, names: Any = (), seconds: float = 5) -> AsyncIterator[Client]:
     """Yield a client of a checker that gives this answer to everything."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(body=answer) if isinstance(answer, bytes) else await answer(request)
 
     outside = Outside()
-    metrics, picture = Metrics(outside.monotonic), folder / "picture"
-    picture.write_bytes(PNG)
+    metrics = Metrics(outside.monotonic)
     with ThreadPoolExecutor(2) as files:
         async with serving(handler) as url:
             given = {"picture_check_url": url, "picture_check_secret": SecretStr("a-secret-of-the-checker")}
             settings = SETTINGS.model_copy(update=given)
             checker = PictureChecker(settings, dict(names), outside, files, metrics, seconds=seconds)
             try:
-                yield Client(checker, picture, metrics)
+                yield Client(checker, metrics)
             finally:
                 await checker.close()
 
 
-async def test_a_checkers_own_names_are_mapped_and_others_ignored(tmp_path: Path) -> None:
+async def test_a_checkers_own_names_are_mapped_and_others_ignored() -> None:
     answer = {"porn": 0.9, "drawing": 1, "nudity": 0.5, "suggestive": 0.49, "sexy": 0.1, "EXPLICIT": 1.0}
     body = json.dumps({"labels": answer}).encode()
-    async with checked_by(body, tmp_path, names={"porn": EXPLICIT, "sexy": SUGGESTIVE}) as client:
+    async with checked_by(body, names={"porn": EXPLICIT, "sexy": SUGGESTIVE}) as client:
         assert await client.check() == {EXPLICIT, NUDITY}
         assert client.counted("flagged") == 1
-    async with checked_by(body, tmp_path) as client:
+    async with checked_by(body) as client:
         assert await client.check() == {NUDITY}
 
 
@@ -115,15 +114,15 @@ BAD: dict[str, Answer | bytes] = {
 
 
 @pytest.mark.parametrize("answer", BAD)
-async def test_a_bad_answer_is_unknown_and_a_redirect_is_not_followed(answer: str, tmp_path: Path) -> None:
-    async with checked_by(BAD[answer], tmp_path, seconds=0.3) as client:
+async def test_a_bad_answer_is_unknown_and_a_redirect_is_not_followed(answer: str) -> None:
+    async with checked_by(BAD[answer], seconds=0.3) as client:
         assert await client.check() is None
         assert [client.counted(each) for each in ("clean", "flagged", "unknown")] == [0, 0, 1]
 
 
 @pytest.mark.parametrize("seconds", [0.2, -1])
-async def test_the_deadline_ends_a_check(seconds: float, tmp_path: Path) -> None:
-    async with checked_by(never, tmp_path, seconds=3600) as client:
+async def test_the_deadline_ends_a_check(seconds: float) -> None:
+    async with checked_by(never, seconds=3600) as client:
         assert await client.check(seconds=seconds) is None
 
 
@@ -153,9 +152,9 @@ class Gate:
             await self.changed.wait_for(lambda: self.inside >= count)
 
 
-async def test_one_server_takes_half_of_the_checker_at_most(tmp_path: Path) -> None:
+async def test_one_server_takes_half_of_the_checker_at_most() -> None:
     gate = Gate()
-    async with checked_by(gate.answer, tmp_path, seconds=30) as client:
+    async with checked_by(gate.answer, seconds=30) as client:
         first = [asyncio.create_task(client.check(server=1)) for _ in range(34)]
         await gate.reached(2)
         # The pictures of another server don't wait for those of the first.
@@ -168,18 +167,17 @@ async def test_one_server_takes_half_of_the_checker_at_most(tmp_path: Path) -> N
         assert client.counted("clean") == 68
 
 
-async def test_sounds_no_file_and_one_that_discord_would_not_take_are_not_sent(tmp_path: Path) -> None:
+async def test_sounds_no_file_and_one_that_discord_would_not_take_are_not_sent() -> None:
     asked: list[web.Request] = []
 
     async def note(request: web.Request) -> web.StreamResponse:
         asked.append(request)
         return web.Response(body=CLEAN)
 
-    async with checked_by(note, tmp_path) as client:
+    async with checked_by(note) as client:
         assert {await client.check(each) for each in ("audio/mpeg", "text/plain")} == {frozenset()}
-        with client.picture.open("wb") as file:
-            file.truncate(MAX_BYTES + 1)
-        assert await client.check() is None
-        client.picture.unlink()
+        with TemporaryFile() as client.picture:
+            client.picture.truncate(MAX_BYTES + 1)
+            assert await client.check() is None
         assert await client.check() is None
     assert asked == []

@@ -15,7 +15,6 @@ from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from itertools import count
-from pathlib import Path
 from random import Random
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -270,7 +269,7 @@ class Drawer:
     def file(self) -> PreparedFile:
         kind, size = self.random.choice([*FileKind]), self.random.choice([0, 9 << 20, 30 << 20])
         name = f"flux-{self.random.choice(KEYS)}-{next(self.numbers)}.png"
-        return PreparedFile(Path("/nowhere"), name, kind, self.said[:1000], size)
+        return PreparedFile(name, kind, self.said[:1000], size)
 
     def follow_up(self) -> FollowUp:
         label = f"{self.said[:30]}{next(self.numbers)}"

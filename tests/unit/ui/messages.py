@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from discord.ui import Modal
@@ -48,7 +47,7 @@ def batch_of(*states: RunState, **more: Any) -> list[Run]:
 
 def file(number: int = 1, kind: FileKind = FileKind.IMAGE, key: str = KEY) -> PreparedFile:
     alt = "a lighthouse" if kind is FileKind.IMAGE else None
-    return PreparedFile(Path("/nowhere"), f"flux-{key}-{number}.png", kind, alt)
+    return PreparedFile(f"flux-{key}-{number}.png", kind, alt)
 
 
 def ended(
