@@ -33,7 +33,7 @@ from bot.gateway.message_files import (
     shown_pictures,
 )
 from bot.gateway.replies import start
-from bot.services import drafts, generation, presets
+from bot.services import drafts, generation
 from bot.services.access import visible
 from bot.services.drafts import Kept
 from bot.strings import say
@@ -150,7 +150,7 @@ async def _draft(interaction: Interaction, id: DraftId, kept: Kept, actor: Actor
         if id.draft and not kept.typed:
             raise RefusedError("draft_forgotten")
         preset = kept.typed.get(PRESET)
-        return await presets.draft(app, actor, id.target, str(preset) if preset else None)
+        return await generation.draft(app, actor, id.target, str(preset) if preset else None)
     if taken is None:
         raise RefusedError("follow_up_no_file")
     return taken

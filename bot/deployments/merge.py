@@ -30,11 +30,12 @@ _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"'})
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The values of an earlier run or a preset, by the backend's keys, and its GPU."""
+    """The values of an earlier run or a preset, by the backend's keys, and its GPU. Results name a `note`."""
 
     inputs: Values = field(default_factory=dict)
     gpu: str | None = None
     preset: Preset | None = None
+    note: str = ""
 
 
 @dataclass(slots=True)

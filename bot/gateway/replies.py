@@ -13,7 +13,7 @@ import discord
 
 from bot.config.logs import run_context
 from bot.delivery.status import show_again
-from bot.domain.errors import AlreadyTaken, RefusedError
+from bot.domain.errors import AlreadyTaken, RefusedError, StoreUnavailable
 from bot.domain.requests import Checked
 from bot.domain.runs import Run
 from bot.domain.text import in_code, listed
@@ -21,7 +21,6 @@ from bot.gateway.client import ANSWERED_TWICE, THINKING, GenerateBot, insist, te
 from bot.gateway.interactions import Interaction, actor_of, check_start
 from bot.services import runs
 from bot.services.access import is_hidden_here, own_here
-from bot.services.generation import accept, answered
 from bot.strings import say
 from bot.ui.message_parts import layout_of
 from bot.ui.status import status_message
@@ -98,22 +97,37 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
 
 
 async def _accept(interaction: Interaction, checked: Checked, *, public: bool) -> None:
-    app = interaction.client.app
-    try:
-        run = await accept(app, checked, public=public)
-    except AlreadyTaken as error:
-        log.warning("skipped an interaction that another process handles: %s", error)
-        return
-    del interaction.extras[THINKING]
-    message_id: int | None = None
-    with run_context(run.key):
+    """Store a request, and edit its deferred answer into the status message, which nobody else changes yet.
+
+    `public` says whether everybody sees the answer.
+    """
+    app, first, message_id = interaction.client.app, checked.batch[0], None
+    with run_context(first.key):
+        try:
+            with app.metrics.request(first.deployment, accepts=True):
+                run = await app.store.requests.accept(checked.batch, checked.actor, app.now(), public=public)
+        except AlreadyTaken as error:
+            log.warning("skipped an interaction that another process handles: %s", error)
+            return
+        log.info(
+            "accepted a request of user %s in channel %s, runs: %s",
+            run.requester_id,
+            run.channel_id,
+            run.count,
+        )
+        app.wakeups.wake("submit")
+        del interaction.extras[THINKING]
         # All runs of a new batch are in the state of its first.
         layout = status_message([run] * run.count, app.catalogue.title(run.deployment)).layout
         try:
             message_id = (await interaction.edit_original_response(view=layout)).id
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.warning("can't show the status of run %s, so a messenger will: %s", run.key, error)
-        await answered(app, run, message_id)
+        try:
+            await app.store.messages.answered(run.key, message_id, app.now())
+        except StoreUnavailable as error:
+            log.warning("can't store the status message's id, so the message is edited again: %s", error)
+        app.wakeups.wake("show")
     # A follow-up would take the place of a status message that isn't shown yet.
     if checked.dropped and message_id is not None:
         names = listed([f"`{in_code(name, 60)}`" for name in checked.dropped], _NAMED)

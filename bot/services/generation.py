@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
-from bot.config.logs import run_context
 from bot.context import App
 from bot.deployments.draft import Draft
 from bot.deployments.files import check_content, is_kind, linked_file, links_of, needs_content
@@ -21,23 +20,17 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import PRIVATE
 from bot.domain import requests
 from bot.domain.backend import InputKind
-from bot.domain.errors import (
-    InputError,
-    InputErrors,
-    MediaError,
-    MediaTooLarge,
-    RefusedError,
-    StoreUnavailable,
-)
+from bot.domain.errors import InputError, InputErrors, MediaError, MediaTooLarge, RefusedError
 from bot.domain.picture_check import Flagged, Labels, Verdict
 from bot.domain.policy import Facts, check_of, decide
-from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Press, batch_of
+from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Preset, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import escape_line, keys_in_links, links_in, shorten
 from bot.media.download import sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
 from bot.services.access import restricts
+from bot.strings import say
 
 log = logging.getLogger(__name__)
 # How long the beginning of a file may take to arrive.
@@ -55,24 +48,40 @@ async def deleted_files(app: App, inputs: Values) -> frozenset[str]:
     return frozenset(key for key, runs in made_by.items() if runs & deleted)
 
 
-def _preset_note(merged: Merged, layers: Sequence[Stored]) -> str | None:
-    """Return which presets gave values: a server's by name, and the user's default."""
-    notes = []
-    for layer in layers:
-        if not any(layer is each for each in merged.sources.values()):
-            continue
-        preset = layer.preset
-        if preset is not None and preset.holder is Holder.SERVER:
-            notes.append(f"preset: {escape_line(preset.name, NAME_LENGTH)}")
-        elif preset is not None and preset.is_default:
-            notes.append("your default")
-    return " · ".join(notes) or None
-
-
 async def facts_of(app: App, actor: Actor, deployment: Deployment, preset: str | None = None) -> Facts:
     """Return what decides about a request for a deployment; with a `preset`, also the presets to use."""
     gpus = {deployment.expected_gpu(gpu) for gpu in (None, *deployment.gpus)}
     return await app.store.requests.facts(actor, deployment.name, gpus, app.now(), preset=preset)
+
+
+async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Draft:
+    """Return the draft of `/generate`: the named preset decides, then the user's own default, then that of
+    the channel.
+    """
+    found = app.catalogue.require(deployment)
+    with app.metrics.request(deployment):
+        facts = await facts_of(app, actor, found, name or "")
+    used: list[Preset] = []
+    if name is not None:
+        shown = escape_line(name, NAME_LENGTH)
+        if not facts.named:
+            raise RefusedError("preset_unknown", name=shown)
+        fitting = [each for each in facts.named if each.deployment == deployment]
+        if not fitting:
+            other = facts.named[0].deployment
+            title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path(other)
+            code = "preset_elsewhere" if app.catalogue.get(other) is not None else "default_gone"
+            raise RefusedError(code, name=shown, title=title, path=path)
+        used = fitting[:1]
+    used += (each for each in facts.defaults if each.deployment == deployment)
+    stored: list[Stored] = []
+    for each in used:
+        note = "your default" if each.is_default else ""
+        if each.holder is Holder.SERVER:
+            note = f"preset: {escape_line(each.name, NAME_LENGTH)}"
+        stored.append(Stored(each.inputs, each.gpu, each, note))
+    title = say("edit_title", title=found.title)
+    return Draft(deployment=found, title=title, stored=stored, facts=facts)
 
 
 async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
@@ -81,12 +90,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     A second press within seconds raises PressedTwice. A refusal by a rule is added to the audit log.
     """
     deployment = draft.deployment
-    merged = merge(
-        deployment,
-        {**draft.files, **typed},
-        draft.stored,
-        draw_seed=app.outside.random.randint,
-    )
+    merged = merge(deployment, {**draft.files, **typed}, draft.stored, draw_seed=app.outside.random.randint)
+    takes_files = bool(links_in(merged.inputs.values()))
     with app.metrics.request(deployment.name):
         if (pressed := draft.press(typed)) is not None:
             actor = replace(actor, press=Press(pressed, app.now()))
@@ -96,7 +101,11 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         # Nobody else sees direct messages anyway.
         is_direct = actor.origin.guild_id is None and not actor.origin.user_install
         private = (draft.private or bool(typed.get(PRIVATE))) and not is_direct
-        restricted, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
+        restricted, file_deployments = deployment.age_restricted, tuple[str, ...]()
+        if takes_files:
+            hidden, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
+            restricted = restricted or hidden
+        notes = [each.note for each in draft.stored if each.note and each in merged.sources.values()]
         facts = draft.facts or await facts_of(app, actor, deployment)
         is_checked = app.pictures is not None and (not private or app.settings.picture_check_private)
         run = Run(
@@ -113,8 +122,8 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             expected_gpu=deployment.expected_gpu(merged.gpu),
             prompt=prompt,
             parent_key=draft.parent_key,
-            preset_note=_preset_note(merged, draft.stored),
-            age_restricted=restricted or deployment.age_restricted,
+            preset_note=" · ".join(notes) or None,
+            age_restricted=restricted,
             file_deployments=file_deployments,
             private=private,
             deadline_seconds=app.settings.run_deadline_seconds,
@@ -126,43 +135,15 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
         await check_words(app, actor, batch[0], facts.rules, texts, quoted=not private)
         try:
             accepted = decide(batch[0], actor, facts, app.store.operator)
-            # After the rules, because these files may have to be downloaded.
-            await check_files(app, deployment, merged)
-            if facts.rules.pictures.attached and is_checked:
-                await check_pictures(app, deployment, merged, accepted, facts.rules)
+            if takes_files:  # after the rules, because they may have to be downloaded
+                await check_files(app, deployment, merged)
+                if is_checked and facts.rules.pictures.attached:
+                    await check_pictures(app, deployment, merged, accepted, facts.rules)
         except RefusedError as refused:
             await app.store.requests.record_refusal(batch[0], refused.code, app.now())
             raise
     only_requester = private or accepted.review_channel_id is not None
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
-
-
-async def accept(app: App, checked: Checked, *, public: bool) -> Run:
-    """Store a request and return its first run. `public` says whether everybody sees the answer.
-
-    The caller edits the answer into the status message, and calls `answered`. Nobody else changes it
-    meanwhile.
-    """
-    first = checked.batch[0]
-    with run_context(first.key), app.metrics.request(first.deployment, accepts=True):
-        run = await app.store.requests.accept(checked.batch, checked.actor, app.now(), public=public)
-        log.info(
-            "accepted a request of user %s in channel %s, runs: %s",
-            run.requester_id,
-            run.channel_id,
-            run.count,
-        )
-    app.wakeups.wake("submit")
-    return run
-
-
-async def answered(app: App, run: Run, message_id: int | None) -> None:
-    """Store the id of a request's status message. If it is None, a messenger shows the message."""
-    try:
-        await app.store.messages.answered(run.key, message_id, app.now())
-    except StoreUnavailable as error:
-        log.warning("can't store the status message's id, so the message is edited again: %s", error)
-    app.wakeups.wake("show")
 
 
 async def check_words(
@@ -276,14 +257,13 @@ async def origin_of_files(
     """Return whether a file of a request is of an age-restricted result, and the ids of the deployments that
     made its files, and the files that those were made from.
 
-    The names of the files say which runs made them, or took them before. Names may have been changed, so if
-    there is a file, the run that the request starts from counts, too. If a run's row is gone, the channel of
-    this interaction decides, because the file was found there. Raises RefusedError for a file of a deleted
+    The names of the files say which runs made them, or took them before. Names may have been changed, so the
+    run that the request starts from counts, too. If a run's row is gone, the channel of this interaction
+    decides, because the file was found there. Raises RefusedError for a file of a deleted
     result.
     """
-    parent = draft.parent_key if links_in(inputs.values()) else None
     linked = keys_in_links(inputs.values())
-    made_by = linked | frozenset(filter(None, [parent, draft.made_by]))
+    made_by = linked | frozenset(filter(None, [draft.parent_key, draft.made_by]))
     found = await app.store.runs.several(made_by) if made_by else ()
     if any(run.key in linked and run.deleted_at is not None for run in found):
         raise RefusedError("parent_deleted")

@@ -1,4 +1,4 @@
-"""Save, share, delete and use presets, and suggest their names."""
+"""Save, share, delete and choose presets, and suggest their names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bot.context import App
-from bot.deployments.draft import Draft
 from bot.deployments.inputs import Input, Values
-from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import PRESET
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
@@ -20,7 +18,6 @@ from bot.domain.results import PAGE_SIZE
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, folded, strip_invisible
 from bot.services.access import source_inputs
-from bot.services.generation import facts_of
 from bot.store.presets import Usable, read_usable
 from bot.strings import say
 
@@ -139,31 +136,6 @@ async def use(
     deployment = app.catalogue.require((await _named(app, user_id, guild_id, name))[0].deployment)
     typed = {} if prompt is None else {_prompt_of(deployment).option: prompt}
     return deployment.name, {PRESET: name, **typed}
-
-
-async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Draft:
-    """Return the draft of `/generate`: the named preset decides, then the user's own default, then that of
-    the channel.
-    """
-    found = app.catalogue.require(deployment)
-    with app.metrics.request(deployment):
-        facts = await facts_of(app, actor, found, name or "")
-    used: list[Preset] = []
-    if name is not None:
-        shown = escape_line(name, NAME_LENGTH)
-        if not facts.named:
-            raise RefusedError("preset_unknown", name=shown)
-        fitting = [each for each in facts.named if each.deployment == deployment]
-        if not fitting:
-            other = facts.named[0].deployment
-            title, path = escape_line(app.catalogue.title(other), 60), app.catalogue.plan.path(other)
-            code = "preset_elsewhere" if app.catalogue.get(other) is not None else "default_gone"
-            raise RefusedError(code, name=shown, title=title, path=path)
-        used = fitting[:1]
-    used += (each for each in facts.defaults if each.deployment == deployment)
-    stored = [Stored(each.inputs, each.gpu, each) for each in used]
-    title = say("edit_title", title=found.title)
-    return Draft(deployment=found, title=title, stored=stored, facts=facts)
 
 
 async def defaults(app: App, actor: Actor) -> Usable:
