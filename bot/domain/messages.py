@@ -72,7 +72,8 @@ class Form(IntEnum):
 class Place(IntEnum):
     """Where a message is shown, in the order in which the places are usually tried.
 
-    ANSWER edits the answer to the command. At RUNS, only `/runs` offers the result.
+    A private result never has the channel. ANSWER edits the answer to the command. At RUNS, only `/runs`
+    offers the result.
     """
 
     CHANNEL = 1
@@ -285,18 +286,12 @@ def nonce(key: str, message: Message, part: Part) -> str:
 
 def start(message: Message, runs: Sequence[Run]) -> Place:
     """Return the place that is in use or, if there is none, the first possible one."""
-    order, begun, attempt = _order(message, runs), None, message.attempt
-    if message.kind not in OUTCOMES:
-        return message.place or order[0]
+    order, attempt, in_use = _places(message, runs), message.attempt, [message.place]
     if attempt is not None and attempt.part.rev == message.wanted_rev:
-        begun = attempt.part.place
-    elif message.posted and not message.is_complete:
-        begun = message.posted[-1].place
-    tried = [order.index(place) for place in (message.place, begun) if place is not None]
-    left = order[max(tried, default=0) :]
-    if begun is not None:
-        return left[0]
-    return next(place for place in left if _is_possible(place, message, runs[0]))
+        in_use.append(attempt.part.place)
+    elif not message.is_complete:
+        in_use += [part.place for part in message.posted]
+    return order[max((order.index(place) for place in in_use if place in order), default=0)]
 
 
 def climb(message: Message, place: Place, runs: Sequence[Run], *, about_message: bool) -> Message:
@@ -305,39 +300,30 @@ def climb(message: Message, place: Place, runs: Sequence[Run], *, about_message:
     `about_message` means that Discord has refused the message itself. A card that is refused anywhere is
     tried without its files.
     """
-    order, run = _order(message, runs), runs[0]
-    # A letter has a few lines, without anything to leave out.
-    is_letter = order is _PRIVATE_FIRST and place is Place.DIRECT
-    simplest = Form.FILES if is_letter else Form.LINKS if message.kind in CARDS else Form.WORDS
-    if message.form < simplest and (about_message or message.kind in CARDS):
+    is_card, order = message.kind in CARDS, _places(message, runs)
+    if message.form < (Form.LINKS if is_card else Form.WORDS) and (about_message or is_card):
         return replace(message, form=Form(message.form + 1), place=place)
-    others = order[order.index(place) + 1 :]
-    next_place = next((each for each in others if _is_possible(each, message, run)), Place.RUNS)
+    next_place, *_ = *order[order.index(place) + 1 :], Place.RUNS
     return replace(message, form=Form.FILES, place=next_place)
 
 
-_PRIVATE_FIRST = (Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS)
-_ANSWER_FIRST = (Place.ANSWER, Place.CHANNEL, Place.DIRECT, Place.RUNS)
-
-
-def _order(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
+def _places(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
+    """Return the possible places of a message, in the order in which they are tried."""
+    if message.kind not in OUTCOMES:
+        return Place.CHANNEL, Place.RUNS
+    order = list(Place)
     is_private = is_turned_away(runs) or (is_hidden(runs) and not runs[0].needs_interaction)
     if message.kind is Kind.OUTCOME and is_private:
-        return _PRIVATE_FIRST
-    return _ANSWER_FIRST if message.kind is Kind.OUTCOME and is_watched(runs) else tuple(Place)
-
-
-def _is_possible(place: Place, message: Message, run: Run) -> bool:
-    """Return whether a place exists for a message. A private result never has a channel."""
-    if message.kind not in OUTCOMES:
-        return place is Place.RUNS
-    if place is Place.CHANNEL:
-        return not run.needs_interaction
-    if place is Place.ANSWER:
-        # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
-        begun = message.posted if not message.is_complete else ()
-        return message.kind is Kind.OUTCOME and all(part.place is Place.ANSWER for part in begun)
-    return True
+        order = [Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS]
+    elif message.kind is Kind.OUTCOME and is_watched(runs):
+        order = [Place.ANSWER, Place.CHANNEL, Place.DIRECT, Place.RUNS]
+    if runs[0].needs_interaction:
+        order.remove(Place.CHANNEL)
+    # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
+    begun = message.posted if not message.is_complete else ()
+    if message.kind is Kind.LATE or any(part.place is not Place.ANSWER for part in begun):
+        order.remove(Place.ANSWER)
+    return order
 
 
 def is_watched(runs: Sequence[Run]) -> bool:

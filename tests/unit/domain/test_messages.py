@@ -197,7 +197,7 @@ REFUSED, CLOSED = "refused", "closed"
         (Kind.REVIEW, {}, (F.FILES, P.CHANNEL), CLOSED, (F.LINKS, P.CHANNEL)),
         (Kind.REVIEW, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.FILES, P.RUNS)),
         # What moderators turned away is told in public only if its requester takes no direct messages.
-        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.DIRECT), REFUSED, (F.FILES, P.CHANNEL)),
+        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.DIRECT), CLOSED, (F.FILES, P.CHANNEL)),
         (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
         (Kind.OUTCOME, {"state": S.REJECTED, **PRIVATE}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.RUNS)),
     ],
