@@ -133,9 +133,9 @@ def _to_be_asked(run: Run, report: RunReport, values: dict[str, object], now: da
 
 
 def is_progress(state: RunState, reported: RunState | None) -> bool:
-    """Return whether a report only tells the progress of a run in flight; an upload lasts for a moment."""
-    uploads = state is RunState.RUNNING and reported is RunState.UPLOADING
-    return state in IN_FLIGHT and (uploads or reported is state)
+    """Return whether a report only tells how far a run is that ComfyDeploy has: its state, or a later one."""
+    follows = reported is state or reported in TRANSITIONS[state]
+    return follows and {state, reported} <= IN_FLIGHT - {S.SUBMITTING}
 
 
 def _target(run: Run, report: RunReport) -> RunState | None:

@@ -179,15 +179,14 @@ class RunStore(Repository):
     def save_progress(
         self,
         connection: Connection,
-        reports: Mapping[str, RunReport],
-        now: datetime,
+        reports: Mapping[str, tuple[RunReport, datetime]],
         next_check: datetime,
     ) -> None:
-        """Record those of these reports that only tell the progress of their run."""
+        """Record those of these reports that only tell the progress of their run, as of their times."""
         changes, visible = list[RowChange](), set[str]()
         lock_requests_of(connection, reports.keys())
         for run in read_runs(connection, reports.keys()):
-            report = reports[run.key]
+            report, now = reports[run.key]
             if not is_progress(run.state, report.state) or run.run_id != report.run_id:
                 continue
             change = apply_report(run, report, now, asked=False)

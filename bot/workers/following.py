@@ -1,8 +1,9 @@
 """Follow runs: record the backend's reports, poll silent runs, cancel runs, and end them at their deadlines.
 
-Reports come by webhook or by polling. A webhook is authenticated, and a state change is stored before it is
-answered. Progress is buffered in memory and written at most once a second, not in a transaction for each step
-of a run; it is lost if the process dies, or if the database is unavailable.
+Reports come by webhook or by polling. A webhook is authenticated, and what it says is stored before it is
+answered, except progress: that a run has started, and how far it is. Progress is buffered in memory and
+written at most once a second, for all runs in one transaction. If the process dies, it is lost, and the next
+report brings it again.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ class ReportRecorder:
         self._app = app
         intervals = QUIET_INTERVALS if app.settings.public_url is not None else 1
         self._quiet_period = timedelta(seconds=app.settings.poll_interval_seconds) * intervals
-        # The state of each run, as the store has recorded it, and buffered progress.
+        # The state of each run, as last reported.
         self._known: OrderedDict[str, RunState] = OrderedDict()
-        self._progress: dict[str, RunReport] = {}
+        # Buffered progress, and since when there is some: a run that has started did so then.
+        self._progress: dict[str, tuple[RunReport, datetime]] = {}
 
     def buffer(self, key: str, report: RunReport) -> bool:
         """Take a report that tells only progress, or nothing new; return False for any other."""
@@ -81,9 +83,10 @@ class ReportRecorder:
             return True  # nothing that a webhook says changes a success
         # Outputs aren't progress, and after its last node the run is polled soon.
         has_ended = report.outputs or (report.progress is not None and report.progress >= 1)
-        if has_ended or not is_progress(state, report.state):
+        if has_ended or report.state is None or not is_progress(state, report.state):
             return False
-        self._progress[key] = report
+        _, since = self._progress.get(key, (report, self._app.now()))
+        self._progress[key], self._known[key] = (report, since), report.state
         self._app.wakeups.receive(["progress"])
         return True
 
@@ -113,15 +116,14 @@ class ReportRecorder:
         if isinstance(due_at, datetime) and due_at - now < LONGEST_SLEEP:
             self._app.wakeups.wake("check")
 
-    async def claim_progress(self, _room: int) -> Sequence[Mapping[str, RunReport]]:
+    async def claim_progress(self, _room: int) -> Sequence[Mapping[str, tuple[RunReport, datetime]]]:
         """Return the reports buffered since the last call, by run key."""
         reports, self._progress = self._progress, {}
         return [reports] if reports else []
 
-    async def save_progress(self, reports: Mapping[str, RunReport]) -> None:
+    async def save_progress(self, reports: Mapping[str, tuple[RunReport, datetime]]) -> None:
         """Store the reports that `claim_progress` returned."""
-        now = self._app.now()
-        await self._app.store.runs.save_progress(reports, now, now + self._quiet_period)
+        await self._app.store.runs.save_progress(reports, self._app.now() + self._quiet_period)
         self._app.wakeups.wake("show")
 
 

@@ -71,9 +71,10 @@ async def _at_once(stage: Stage, mona: Person) -> None:
     """Let two moderators decide at once, delete one result beside another, share a spoiler, and be late."""
     carol, mike = stage.person("carol"), stage.person("mike")
     await carol.makes(prompt="a lurid mill")
-    await asyncio.gather(
-        mona.presses("Post as spoiler", beside="a lurid mill"), mike.presses("Delete", beside="a lurid mill")
-    )
+    posting = asyncio.create_task(mona.presses("Post as spoiler", beside="a lurid mill"))
+    await asyncio.sleep(0.01)  # her press comes first, but has no answer yet
+    await mike.presses("Delete", beside="a lurid mill")
+    await posting
     await stage.until_done()
     await mona.sets("Results", gallery_channel=["#gallery"])
     await carol.presses_more("Share", beside="a lurid mill", show_the_prompt=True)

@@ -311,8 +311,8 @@ def _success(key: str) -> Callable[..., Any]:
 
 
 def _progress(*keys: str) -> Callable[..., Any]:
-    reports = {key: said(key, S.RUNNING, progress=0.5) for key in keys}
-    return lambda store, _, __: store.runs.save_progress(reports, NOW, SOON)
+    reports = {key: (said(key, S.RUNNING, progress=0.5), NOW) for key in keys}
+    return lambda store, _, __: store.runs.save_progress(reports, SOON)
 
 
 def _finish(key: str, state: RunState, code: str) -> Callable[..., Any]:

@@ -234,10 +234,13 @@ def test_progress_after_the_end_asks_once_more() -> None:
     assert new == Change(S.FAILED, {**late.values, "run_id": "r"})
 
 
-def test_only_the_same_state_or_an_upload_is_progress() -> None:
+def test_the_same_state_and_later_ones_are_progress() -> None:
     reported = [S.QUEUED, S.RUNNING, S.UPLOADING, S.FAILED, None]
+    assert [is_progress(S.QUEUED, each) for each in reported] == [True, True, True, False, False]
     assert [is_progress(S.RUNNING, each) for each in reported] == [False, True, True, False, False]
-    assert not is_progress(S.QUEUED, S.UPLOADING)
+    assert [is_progress(S.UPLOADING, each) for each in reported] == [False, False, True, False, False]
+    assert not is_progress(S.SUBMITTING, S.RUNNING), "the report brings the run's id"
+    assert not is_progress(S.WAITING, S.RUNNING)
     assert not is_progress(S.FAILED, S.FAILED)
 
 
