@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
@@ -46,20 +47,6 @@ _LONGEST_WAIT = timedelta(days=7)
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
 _IS_FOLLOWED = or_(
     is_any(runs.c.state, IN_FLIGHT), and_(is_any(runs.c.state, FINAL), runs.c.run_id.is_not(None))
-)
-_CLAIM = (
-    update(runs)
-    .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
-    .values(
-        state=RunState.SUBMITTING,
-        submitted_at=bindparam("now"),
-        due_at=bindparam("answer_by"),
-        checks=0,
-        claim_id=bindparam("claim"),
-        charged_on=bindparam("today"),
-        queue_position=None,
-        **NOT_HELD,
-    )
 )
 _CLAIMED = select_runs().where(runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim"))
 _NOW, _BY = bindparam("now", type_=UtcDateTime()), bindparam("by", type_=UtcDateTime())
@@ -122,16 +109,24 @@ def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime)
 def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answer_by: datetime) -> Run | None:
     """Claim a run that may start. Return it as it is then, or None if it is no longer waiting."""
     lock_requests(connection, [run.request_key])
-    today = budget_day(now)
-    claim = {"claimed": run.key, "now": now, "answer_by": answer_by, "claim": claim_id, "today": today}
-    if connection.execute(_CLAIM, claim).rowcount != 1:
+    values: dict[str, Any] = {
+        "state": RunState.SUBMITTING,
+        "submitted_at": now,
+        "checks": 0,
+        "claim_id": claim_id,
+        "charged_on": budget_day(now),
+        "queue_position": None,
+        **NOT_HELD,
+    }
+    still_waiting = {"key": run.key, "state": RunState.WAITING}
+    if not set_columns(connection, runs, still_waiting, {**values, "due_at": answer_by}):
         return None
     if run.queue_position is not None or run.waiting_code is not None:
         # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
         revise(connection, [run.request_key])
     connection.execute(ADVANCE, {"claimed_from": run.deployment, "claimed": run.key})
-    post(connection, run, {"state": RunState.SUBMITTING, "submitted_at": now, "charged_on": today})
-    return _claimed(connection, claim_id)
+    post(connection, run, values)
+    return replace(run, **values)
 
 
 def _refuse(connection: Connection, keys: Sequence[str], reason: RefusedError, now: datetime) -> bool:
@@ -147,11 +142,6 @@ def _refuse(connection: Connection, keys: Sequence[str], reason: RefusedError, n
     for run in waiting:
         refuse(connection, run, reason, now)
     return bool(waiting)
-
-
-def _claimed(connection: Connection, claim_id: str) -> Run | None:
-    row = connection.execute(_CLAIMED, {"claim": claim_id}).first()
-    return to_run(row) if row is not None else None
 
 
 class ClaimStore(Repository):
@@ -190,7 +180,8 @@ class ClaimStore(Repository):
     def _unconfirmed(self, connection: Connection, claim_id: str) -> Run | None:
         """Return the run of a claim whose commit isn't confirmed, or None if it was rolled back."""
         lock(connection, "submit")
-        return _claimed(connection, claim_id)
+        row = connection.execute(_CLAIMED, {"claim": claim_id}).first()
+        return to_run(row) if row is not None else None
 
     @writes
     def _try_next(
