@@ -27,7 +27,7 @@ from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup, back_up, backup, rows_of
 from bot.ops.restore import restore
 from bot.outside import Outside
-from bot.services import privacy
+from bot.services import exports
 from bot.store import Store
 from bot.workers.worker import Later
 from tests.contract.conftest import Stores
@@ -169,7 +169,7 @@ async def test_erasures_after_the_backup_are_repeated(store: Store, url: str, tm
         with ThreadPoolExecutor() as files:
             outside = Outside(now=lambda days=days: NOW + timedelta(days=days))
             more = {"files": files, "drafts": FormDrafts(Random(1)), "outside": outside}
-            await privacy.erase(app_with(store=store, settings=settings, **more), person)
+            await exports.erase(app_with(store=store, settings=settings, **more), person)
     await store.close()
     assert (tmp_path / "erased").stat().st_mode & 0o777 == 0o600
     said = await restored(url, file, backup_dir=str(tmp_path))
