@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from bot import __version__
+from bot.domain.runs import RunState
 from bot.ops.backups import FIELDS
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import PROJECT, BotProcess
+from tests.harness import HELD
 
 RUN = 'deployment="default"'
 
@@ -53,6 +56,27 @@ async def test_each_run_is_exported_with_every_field_and_counted(home: BotProces
     page = (await home.metrics()).splitlines()
     found = dict(line.removeprefix("comfydeploy_bot_").rsplit(" ", 1) for line in page)
     assert {name: float(found[name]) for name in expected} == expected
+
+
+async def test_a_new_webhook_secret_leaves_each_run_in_flight_one_outcome(home: BotProcess) -> None:
+    home.comfydeploy.faults = HELD
+    await home.start()
+    for _ in range(2):
+        await home.ask()
+    await home.held(2)
+    assert await home.stop() == 0
+    # In place of the generated one, which stays in the database.
+    (home.folder / "secret").write_text("a-secret-of-the-operators-own\n")
+    await home.start(WEBHOOK_SECRET_FILE="secret")
+    home.comfydeploy.faults = Faults()
+    home.comfydeploy.release()
+    await home.ask()
+    await home.settled(runs=3)
+    await home.check_outcomes(calls=3)
+    assert {run.state for run in await home.runs()} == {RunState.SUCCEEDED}
+    page = await home.metrics()
+    for result in ("wrong_secret", "recorded"):  # the runs from before, and the one from after
+        assert re.search(rf'webhooks_total{{result="{result}"}} [1-9]', page)
 
 
 def test_what_an_option_prints_reaches_a_pipe() -> None:
