@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
@@ -217,17 +217,12 @@ class Settings(BaseModel):
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Return sentences about names that aren't settings, and about who can read `.env`."""
         return self._hints
-
-
-def _is_secret(kind: object) -> bool:
-    return kind is SecretStr or any(map(_is_secret, get_args(kind)))
 
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 # For each of these, NAME_FILE may name a file with the value.
-SECRETS = tuple(name.upper() for name, field in Settings.model_fields.items() if _is_secret(field.annotation))
+SECRETS = tuple(name for name in NAMES if "SecretStr" in str(Settings.model_fields[name.lower()].annotation))
 # The settings of the commands that need only the database. A host that only makes backups has no token.
 DATABASE_NAMES = ("DATABASE_URL", "BACKUP_DIR")
 
@@ -240,7 +235,7 @@ def read_settings(
     A setting that is wrong has its default. With `names`, no others are read, or compared with each other.
     """
     sources = read_sources(environment)
-    values = sources.values
+    values = {**sources.file, **sources.environment}
     wrong = [*sources.mistakes, *read_secrets(values, [name for name in SECRETS if name in names])]
     values = {name: value for name, value in values.items() if name in names}
     try:

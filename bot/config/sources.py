@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -30,25 +30,16 @@ _OTHERS = re.compile(
 )
 # Other text may be a secret that was pasted into a line of its own, so it isn't quoted.
 _NAME = re.compile("[A-Z][A-Z0-9_]*")
-# A longer file holds no secret. Without a limit, /dev/zero would be read forever.
-_LONGEST_SECRET = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What `.env` and the environment give, by upper-case name, and what is wrong in `.env`, as sentences.
-
-    `labels` says how to call each name in `.env`.
-    """
+    """What `.env` and the environment give, how to call each name in `.env`, and what is wrong there."""
 
     file: Mapping[str, str]
     environment: Mapping[str, str]
     labels: Mapping[str, str]
     mistakes: Sequence[str]
-
-    @property
-    def values(self) -> dict[str, str]:
-        return {**self.file, **self.environment}
 
 
 def read_sources(environment: Mapping[str, str]) -> Sources:
@@ -62,30 +53,26 @@ def read_sources(environment: Mapping[str, str]) -> Sources:
         remedy = "It must be a text file that the bot's user may read."
         wrong = [f"{ENV_FILE} can't be read ({reason_of(error)}). {remedy}"]
     wrong += [f"{ENV_FILE}, line {_line(each)}, is not NAME=value." for each in bindings if each.error]
-    found = [(each.key, each) for each in bindings if each.key is not None]
-    return Sources(
-        file=_without_empty((key, binding.value) for key, binding in found),
-        environment=_without_empty(environment.items()),
-        labels={key.upper(): _label(key, binding) for key, binding in found},
-        mistakes=wrong,
-    )
+    found = {each.key: each for each in bindings if each.key is not None}
+    labels = {
+        key.upper(): f"{key} in {ENV_FILE}"
+        if _NAME.fullmatch(key) and binding.value is not None
+        else f"Line {_line(binding)} of {ENV_FILE}"
+        for key, binding in found.items()
+    }
+    file = _without_empty({key: binding.value for key, binding in found.items()})
+    return Sources(file, _without_empty(environment), labels, wrong)
 
 
-def _without_empty(values: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+def _without_empty(values: Mapping[str, str | None]) -> dict[str, str]:
     """Return the values that aren't empty, without white space around them, by upper-case name."""
-    return {name.upper(): value.strip() for name, value in values if value and value.strip()}
+    return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
 
 
 def _line(binding: Binding) -> int:
     """Return the number of a binding's line. The parser counts blank lines before it as part of it."""
-    text = binding.original.string
-    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
-
-
-def _label(key: str, binding: Binding) -> str:
-    if _NAME.fullmatch(key) and binding.value is not None:
-        return f"{key} in {ENV_FILE}"
-    return f"Line {_line(binding)} of {ENV_FILE}"
+    text, line = binding.original
+    return line + text.count("\n", 0, len(text) - len(text.lstrip()))
 
 
 def read_secrets(values: dict[str, str], secrets: Collection[str]) -> Iterator[str]:
@@ -94,50 +81,41 @@ def read_secrets(values: dict[str, str], secrets: Collection[str]) -> Iterator[s
     The sentences don't quote the path, which may be the secret itself.
     """
     for name in secrets:
-        path = values.pop(f"{name}_FILE", None)
-        if path is None:
+        if (path := values.pop(f"{name}_FILE", None)) is None:
             continue
         if values.pop(name, None) is not None:
             yield f"{name} and {name}_FILE are both set. Remove one of them, also from {ENV_FILE}."
             continue
         try:
             with Path(path).open(encoding="utf-8-sig") as file:
-                text = file.read(_LONGEST_SECRET + 1).strip()
+                text = file.read(10_000).strip()  # not all: /dev/zero has no end
         except (OSError, ValueError) as error:
             remedy = "Name a text file that the bot's user may read."
             yield f"{name}: the file of {name}_FILE can't be read ({reason_of(error)}). {remedy}"
             continue
-        if 0 < len(text) <= _LONGEST_SECRET:
+        if text:
             values[name] = text
         else:
-            fault = "too long" if text else "empty"
-            yield f"{name}: the file of {name}_FILE is {fault}. Write {name} into it, and nothing else."
+            yield f"{name}: the file of {name}_FILE is empty. Write {name} into it, and nothing else."
 
 
 def hints(sources: Sources, known: Collection[str], secrets: Collection[str]) -> Iterator[str]:
-    """Yield sentences about unknown names in `.env`, and about those in the environment that are close.
-
-    Then yield one if everybody can read the secrets in `.env`.
-    """
+    """Yield sentences about unknown names, in the environment only those close to one, or an open `.env`."""
     known = {*known, *(f"{name}_FILE" for name in secrets)}
     for name in {**sources.environment, **sources.labels}:
         if name in known or _OTHERS.fullmatch(name):
             continue
-        label = sources.labels.get(name, name)
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        match = close[0] if close else name.removesuffix("_FILE")
-        # The environment holds other programs' variables, such as APP_LOG_LEVEL.
-        is_close = match in known and (name in sources.labels or not name.endswith(f"_{match}"))
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85) or [name.removesuffix("_FILE")]
+        said = f"{sources.labels.get(name, name)} is not a setting of this bot"
         if name in _REMOVED:
-            yield f"{label} is no longer a setting of this bot. {_REMOVED[name]}"
-        elif is_close:
-            yield f"{label} is not a setting of this bot. Did you mean {match}?"
+            yield f"{said} any more. {_REMOVED[name]}"
+        # The environment holds other programs' variables, such as APP_LOG_LEVEL.
+        elif close[0] in known and (name in sources.labels or not name.endswith(f"_{close[0]}")):
+            yield f"{said}. Did you mean {close[0]}?"
         elif name in sources.labels:
-            yield f"{label} is not a setting of this bot."
-    holds_secret = any(
-        name in secrets and not value.startswith("sqlite") for name, value in sources.file.items()
-    )
-    if holds_secret and os.name == "posix" and ENV_FILE.stat().st_mode & 0o004:
+            yield f"{said}."
+    held = [name for name, value in sources.file.items() if name in secrets and value[:6] != "sqlite"]
+    if held and os.name == "posix" and ENV_FILE.stat().st_mode & 0o004:
         yield (
             f"{ENV_FILE} holds secrets, and every user of this machine can read it. "
             f"Let it belong to the bot's user, and run chmod 600 {ENV_FILE}."

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
@@ -57,7 +57,7 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
     settings, wrong = read_settings(environment)
     if unread := [each for each in wrong if each.startswith((TOKEN, KEY)) and "_FILE " in each]:
         raise StartupError(*unread)
-    given = read_sources(environment).values
+    sources = read_sources(environment)
     answers, links = dict[str, str](), list[Finding]()
     has_file = bool(settings.deployments_file) or DEFAULT_DEPLOYMENTS_FILE.exists()
     for name in (TOKEN, KEY, ID):
@@ -67,7 +67,7 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
             else:
                 out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
             continue
-        if name in SECRETS and f"{name}_FILE" in given:
+        if name in SECRETS and f"{name}_FILE" in {*sources.file, *sources.environment}:
             out.write(f"{name} is in the file of {name}_FILE. Change it there; check tests it.\n")
             continue
         settings, findings = await _answer(name, settings, outside, out)
@@ -180,31 +180,19 @@ def write_env_file(answers: Mapping[str, str]) -> bool:
         template = _EXAMPLE if is_new else path
         with TemporaryDirectory(dir=path.parent, prefix=".env.") as folder:
             draft = Path(folder, ENV_FILE)
-            draft.touch(mode=0o600)
             draft.write_bytes(template.read_bytes() if template.exists() else b"")
             for name, value in answers.items():
                 set_key(draft, name, value, quote_mode="never")
-            _hand_over(draft, path.parent if is_new else path, is_new=is_new)
+            owner = (path.parent if is_new else path).stat()
+            if is_new:
+                draft.chmod(0o640 if owner.st_uid == 0 != owner.st_gid else 0o600)
+            else:
+                shutil.copystat(path, draft)
+                os.utime(draft)
+            # Windows has no chown. A file whose owner can't be kept isn't replaced: the bot couldn't read it.
+            with suppress(AttributeError, *[PermissionError] * is_new):
+                os.chown(draft, owner.st_uid, owner.st_gid)
             os.replace(draft, path)
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(f"{ENV_FILE} can't be written ({reason_of(error)}).") from None
     return True
-
-
-def _hand_over(draft: Path, model: Path, *, is_new: bool) -> None:
-    """Give a file the owner, group, mode and access list of the one that it replaces, or those for a new one.
-
-    A user who may not keep the owner gets PermissionError, because the bot could no longer read the file.
-    """
-    owner = model.stat()
-    if sys.platform != "win32":
-        try:
-            os.chown(draft, owner.st_uid, owner.st_gid)
-        except PermissionError:
-            if not is_new:
-                raise
-    if not is_new:
-        shutil.copystat(model, draft)
-        os.utime(draft)
-    elif owner.st_uid == 0 != owner.st_gid:
-        draft.chmod(0o640)

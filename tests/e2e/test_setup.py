@@ -63,53 +63,43 @@ def test_a_file_that_cannot_be_replaced_leaves_no_copy_of_the_token(
 
 
 # Only root can give files away; for others, what they own must remain theirs.
-OWNER = (12345, 54321) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+IS_ROOT = os.geteuid() == 0
+OWNER = (12345, 54321) if IS_ROOT else (os.geteuid(), os.getegid())
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
-def test_a_file_keeps_its_owner_mode_and_place(
-    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_keeps_its_owner_mode_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "private").mkdir()
-    file = tmp_path / "private" / "settings"
-    file.write_text("DISCORD_TOKEN=old\n")
-    file.chmod(mode)
-    os.chown(file, *OWNER)
     Path(".env").symlink_to("private/settings")
-    assert write_env_file({"DISCORD_TOKEN": "secret", "COMFYDEPLOY_API_KEY": "key"})
-    found = file.stat()
-    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*OWNER, mode)
+    file = tmp_path / "private" / "settings"
+    for mode in (0o600, 0o640, 0o644):
+        file.write_text("DISCORD_TOKEN=old\n")
+        file.chmod(mode)
+        os.chown(file, *OWNER)
+        assert write_env_file({"DISCORD_TOKEN": "secret", "COMFYDEPLOY_API_KEY": "key"})
+        found = file.stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*OWNER, mode)
+        assert file.read_text() == "DISCORD_TOKEN=secret\nCOMFYDEPLOY_API_KEY=key\n"
+        assert [*file.parent.iterdir()] == [file]
     assert Path(".env").readlink() == Path("private/settings")
-    assert file.read_text() == "DISCORD_TOKEN=secret\nCOMFYDEPLOY_API_KEY=key\n"
-    assert [*file.parent.iterdir()] == [file]
 
 
-def test_a_file_that_would_change_hands_is_not_written(
+def test_a_new_file_is_its_folders_and_one_that_would_change_hands_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bot's user could no longer read it."""
+    monkeypatch.chdir(tmp_path)
+    for owner, mode in ((OWNER, 0o600), ((0, OWNER[1]), 0o640) if IS_ROOT else (OWNER, 0o600)):
+        os.chown(tmp_path, *owner)
+        assert write_env_file({"DISCORD_TOKEN": "secret"})
+        found = Path(".env").stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*owner, mode)
+        Path(".env").unlink()
 
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "chown", refuse)
     assert write_env_file({"DISCORD_TOKEN": "secret"})  # a new file is the user's
     with pytest.raises(StartupError, match=r"can't be written \(Operation not permitted\)"):
         write_env_file({"DISCORD_TOKEN": "another"})
     assert [file.read_text() for file in tmp_path.iterdir()] == ["DISCORD_TOKEN=secret\n"]
-
-
-def test_a_new_file_belongs_to_the_owner_of_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    os.chown(tmp_path, *OWNER)
-    assert write_env_file({"DISCORD_TOKEN": "secret"})
-    found = Path(".env").stat()
-    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*OWNER, 0o600)
-    Path(".env").unlink()
-    os.chown(tmp_path, 0 if os.geteuid() == 0 else -1, -1)
-    write_env_file({"DISCORD_TOKEN": "secret"})
-    assert Path(".env").stat().st_mode & 0o777 == (0o640 if os.geteuid() == 0 else 0o600)

@@ -123,8 +123,7 @@ async def check(home: BotProcess, screen: Screen) -> None:
     env = home.folder / ".env"
     env.write_text("DISCORD_TOKEN=mine\nCOMMAND_GUILD_IDS=4711\n")
     env.chmod(0o644)
-    files = {"DATABASE_URL": "", "DATABASE_URL_FILE": "nowhere", "DAILY_GPU_SECOND": "100"}
-    await screen.types("check", **files)
+    await screen.types("check", DATABASE_URL="", DATABASE_URL_FILE="nowhere", DAILY_GPU_SECOND="100")
     await screen.types("export", DATABASE_ULR="sqlite:///other.db")
     env.unlink()
     await screen.types("check", ALLOWED_GUILD_IDS="4712")

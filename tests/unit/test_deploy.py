@@ -46,16 +46,12 @@ def no_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings_of(environment: dict[str, str]) -> Settings:
-    """Return the settings of a container whose secrets are in the files that its environment names."""
-    known = {*NAMES, *(f"{name}_FILE" for name in NAMES_OF_SECRETS)}
-    assert environment.keys() <= known
+    """Return the settings of a container; its files of secrets are in the test's folder instead."""
     given = SECRETS | environment
-    for name in NAMES_OF_SECRETS:
-        if path := environment.get(f"{name}_FILE"):
-            file = Path(path).relative_to("/")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(given.pop(name))
-            given[f"{name}_FILE"] = str(file)
+    for name in (each for each in NAMES_OF_SECRETS if environment.get(f"{each}_FILE")):
+        Path(name).write_text(given.pop(name), encoding="utf-8")
+        given[f"{name}_FILE"] = name
+    assert given.keys() <= {*NAMES, *(f"{name}_FILE" for name in NAMES_OF_SECRETS)}
     return load_settings(given)
 
 
@@ -95,10 +91,8 @@ def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
         for pattern in (r"^EXPOSE (\d+)$", r"^VOLUME (\S+)$", r"8080\}(/\w+)", r"^RUN ln -s /data (\S+)$")
     )
     assert int(port) == Settings.model_fields["web_port"].default
-    assert (volume, load_settings(SECRETS | {"DATABASE_URL": ""}).database_url.get_secret_value()) == (
-        "/data",
-        f"sqlite:///{place}/bot.db",
-    )
+    default = Settings.model_fields["database_url"].default.get_secret_value()
+    assert (volume, default) == ("/data", f"sqlite:///{place}/bot.db")
     assert "DATABASE_URL=" not in read("Dockerfile")  # it would exclude DATABASE_URL_FILE
     routes = application(app_with().store, None).router.routes()
     assert path in {route.resource.canonical for route in routes if route.resource}
@@ -148,11 +142,9 @@ def pod_settings(name: str, ordinal: int = 0) -> Settings:
     (mount,) = (each for each in container["volumeMounts"] if each["name"] == "secrets")
     (volume,) = (each for each in WORKLOADS[name]["template"]["spec"]["volumes"] if each["name"] == "secrets")
     files = {value for key, value in own.items() if key.endswith("_FILE")}
-    mounted = {each["key"]: each["path"] for each in volume["secret"].get("items", ())}
-    keys = mounted or {key: key for key in ("DATABASE_URL", "DISCORD_TOKEN", "COMFYDEPLOY_API_KEY")}
-    assert files == {f"{mount['mountPath']}/{path}" for path in keys.values()}
-    filled = {"COMFYDEPLOY_DEPLOYMENT_ID": SECRETS["COMFYDEPLOY_DEPLOYMENT_ID"]}
-    return settings_of(SHARED | own | filled)
+    keys = [each["path"] for each in volume["secret"].get("items", ())] or [*SECRETS.keys() - SHARED.keys()]
+    assert files == {f"{mount['mountPath']}/{key}" for key in keys}
+    return settings_of(SHARED | own | {"COMFYDEPLOY_DEPLOYMENT_ID": SECRETS["COMFYDEPLOY_DEPLOYMENT_ID"]})
 
 
 def test_each_role_has_its_pods_of_this_version_and_each_shard_one_gateway() -> None:

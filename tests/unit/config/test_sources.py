@@ -9,22 +9,11 @@ import pytest
 
 from bot.config.settings import DATABASE_NAMES, NAMES, SECRETS, load_settings
 from bot.domain.errors import StartupError
-from tests.unit.config.environment import API_KEY, DEPLOYMENT, REQUIRED, TOKEN, load, mistakes, write_env
+from tests.unit.config.environment import REQUIRED, load, mistakes, read_env, write_env
 
 # Set by shells, systemd, CI and platforms, and by Kubernetes for services called web, metrics and database.
 ELSEWHERE = Path(__file__).with_name("names_elsewhere.txt").read_text(encoding="utf-8").split()
-SLIPS = {
-    "DAILY_GPU_SECOND": "DAILY_GPU_SECONDS",
-    "DISCORD_BOT_TOKEN": "DISCORD_TOKEN",
-    "DISCORD_TOKEN_FIEL": "DISCORD_TOKEN_FILE",
-    "COMFYDEPLOY_API_TOKEN": "COMFYDEPLOY_API_KEY",
-    "ROLE": "ROLES",
-    "webport": "WEB_PORT",
-    "LOGLEVEL": "LOG_LEVEL",
-    "SHARD_ID": "SHARD_IDS",
-    "PUBLIC_URL_FILE": "PUBLIC_URL",
-    "DATABASE_ULR": "DATABASE_URL",
-}
+SLIPS = read_env(Path(__file__).with_name("names_misspelled.txt").read_text(encoding="utf-8"))
 
 
 def test_only_names_like_a_setting_are_told() -> None:
@@ -46,15 +35,12 @@ def test_no_part_of_a_secret_in_a_line_of_its_own_is_told() -> None:
     assert load_settings({}).hints == told
 
 
-def test_no_file_for_deployment_sets_what_the_bot_calls_unknown() -> None:
+def test_what_compose_and_the_checker_read_from_the_same_file_is_known() -> None:
     root = Path(__file__).parents[3]
-    texts = [
-        file.read_text(encoding="utf-8")
-        for file in (*root.glob("compose*.yaml"), root / "deploy/picture_check.py")
-    ]
-    names = {name for text in texts for name in re.findall(r'(?:\$\{|environment\.get\(")(\w+)', text)}
+    texts = [file.read_text() for file in (*root.glob("compose*.yaml"), root / "deploy/picture_check.py")]
+    names = set(re.findall(r'(?:\$\{|environment\.get\(")(\w+)', "".join(texts)))
     assert {"BOT_IMAGE", "PICTURE_CHECK_MAX_PIXELS"} <= names
-    assert load(**dict.fromkeys(names - {*NAMES} - {f"{name}_FILE" for name in SECRETS}, "x")).hints == ()
+    assert load(**{name: "x" for name in names if name not in NAMES and "_FILE" not in name}).hints == ()
 
 
 def test_an_empty_value_in_the_environment_is_unset() -> None:
@@ -63,67 +49,47 @@ def test_an_empty_value_in_the_environment_is_unset() -> None:
     assert (settings.web_port, settings.log_level) == (9000, "DEBUG")
 
 
-VALUES = {
-    **dict.fromkeys(SECRETS, "made-up-secret-0123456789"),
-    "DATABASE_URL": "postgresql://bot:made-up@db/bot",
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_secret_may_be_in_a_file(name: str) -> None:
+    value = "sqlite:///mine.db" if name == "DATABASE_URL" else "made-up-secret-0123456789"
+    for text in (value, f"{value}\n", f"\ufeff{value}\r\n"):
+        Path("secret").write_text(text, encoding="utf-8", newline="")
+        assert load(**{name: "", f"{name}_FILE": "secret"}) == load(**{name: value})
+    told = f"{name} and {name}_FILE are both set. Remove one of them, also from .env."
+    assert mistakes(**{name: value, f"{name}_FILE": "secret"}) == (told,)
+    write_env(**{**REQUIRED, name: value})
+    with pytest.raises(StartupError, match=told):
+        load_settings({f"{name}_FILE": "secret"})
+
+
+FAULTS = {
+    "hunter2": "can't be read (No such file or directory)",
+    "folder": "can't be read (Is a directory)",
+    "a\0b": "can't be read (embedded null byte)",
+    "bytes": "can't be read (it isn't UTF-8 text)",
+    "blank": "is empty",
 }
 
 
-@pytest.mark.parametrize("name", SECRETS)
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_every_secret_may_be_in_a_file(name: str, end: str) -> None:
-    Path("secret").write_text(f"\ufeff{VALUES[name]}{end}", encoding="utf-8", newline="")
-    write_env(**{**REQUIRED, name: ""})
-    settings = load_settings({f"{name}_FILE": "secret"})
-    assert getattr(settings, name.lower()).get_secret_value() == VALUES[name]
-    assert settings == load(**{name: VALUES[name]})
-    for file, environment in (({}, (name, f"{name}_FILE")), ({name: "x"}, (f"{name}_FILE",))):
-        write_env(**{**REQUIRED, name: "", **file})
-        with pytest.raises(StartupError) as caught:
-            load_settings(dict.fromkeys(environment, "secret"))
-        told = f"{name} and {name}_FILE are both set. Remove one of them, also from .env."
-        assert caught.value.mistakes == (told,)
-
-
-@pytest.mark.parametrize(
-    ("path", "fault"),
-    [
-        (
-            "hunter2",
-            "can't be read (No such file or directory).",
-        ),
-        ("folder", "can't be read (Is a directory)."),
-        ("a\0b", "can't be read (embedded null byte)."),
-        ("bytes", "can't be read (it isn't UTF-8 text)."),
-        ("empty", "is empty. Write DISCORD_TOKEN into it, and nothing else."),
-        ("blank", "is empty. Write DISCORD_TOKEN into it, and nothing else."),
-        ("/dev/zero", "is too long. Write DISCORD_TOKEN into it, and nothing else."),
-    ],
-)
-def test_a_file_without_a_secret_is_told_without_its_name(path: str, fault: str) -> None:
+@pytest.mark.parametrize("path", FAULTS)
+def test_a_file_without_a_secret_is_told_without_its_name(path: str) -> None:
     Path("folder").mkdir()
     Path("bytes").write_bytes(b"\xff\xfe")
-    Path("empty").touch()
     Path("blank").write_text(" \n\n")
     (sentence,) = mistakes(DISCORD_TOKEN="", DISCORD_TOKEN_FILE=path)
-    assert sentence.startswith(f"DISCORD_TOKEN: the file of DISCORD_TOKEN_FILE {fault}")
-
-
-def test_what_is_in_a_file_is_a_value_like_any_other() -> None:
-    Path("secret").write_text("two\nlines\n")
-    (sentence,) = mistakes(DISCORD_TOKEN="", DISCORD_TOKEN_FILE="secret")
+    assert sentence.startswith(f"DISCORD_TOKEN: the file of DISCORD_TOKEN_FILE {FAULTS[path]}. ")
+    (sentence,) = mistakes(DISCORD_TOKEN="", DISCORD_TOKEN_FILE="/dev/zero")
     assert sentence.startswith("DISCORD_TOKEN: must be one word of ASCII characters")
 
 
 def test_a_file_of_secrets_that_everybody_can_read_is_told() -> None:
-    Path("mine").mkdir()
     write_env(**REQUIRED)
-    Path(".env").rename("mine/settings")
-    Path(".env").symlink_to("mine/settings")
-    assert load_settings({}).hints == ()
-    Path("mine/settings").chmod(0o644)
+    Path(".env").rename("settings").chmod(0o644)
+    Path(".env").symlink_to("settings")
     (sentence,) = load_settings({}).hints
     assert sentence.startswith(".env holds secrets, and every user of this machine can read it.")
-    write_env(DATABASE_URL="sqlite:///bot.db", COMFYDEPLOY_DEPLOYMENT_ID=DEPLOYMENT)
-    keys = {"DISCORD_TOKEN": TOKEN, "COMFYDEPLOY_API_KEY": API_KEY}
-    assert load_settings(keys).hints == ()
+    Path("settings").chmod(0o640)
+    assert load_settings({}).hints == ()
+    write_env(DATABASE_URL="sqlite:///bot.db")
+    Path("settings").chmod(0o644)
+    assert load_settings(REQUIRED).hints == ()
