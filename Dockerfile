@@ -10,14 +10,13 @@ RUN python -m venv /venv \
 FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
-    DATABASE_URL=sqlite:////data/bot.db
+    PYTHONDONTWRITEBYTECODE=1
 RUN groupadd --gid 10001 bot \
  && useradd --uid 10001 --gid bot --no-create-home --shell /usr/sbin/nologin bot \
  && install --directory --owner=bot --group=bot /data
 COPY --from=build /venv /venv
 WORKDIR /app
-# A .env made from .env.example names data/bot.db, which is then on the volume too.
+# The default DATABASE_URL names data/bot.db, which is then on the volume. Set here, it would exclude DATABASE_URL_FILE.
 RUN ln -s /data data
 COPY bot bot
 COPY cogs cogs

@@ -73,14 +73,14 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command is None else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
+        for sentence in settings.warnings() if parsed.command is None else settings.hints:
+            print(sentence, file=sys.stderr)
         if parsed.command == "export":
             return await export(settings, outside, sys.stdout)
         if parsed.command == "backup":
             return await backup(settings, outside, parsed.file, sys.stdout)
         if parsed.command == "restore":
             return await restore(settings, outside, parsed.file, sys.stdout, is_moved=parsed.moved)
-        for warning in settings.warnings():
-            print(warning, file=sys.stderr)
         await serve(settings, outside)
     except StartupError as error:
         for mistake in error.mistakes:

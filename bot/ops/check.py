@@ -93,7 +93,8 @@ def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Find
         yield problem(SETTINGS, sentence, REMEDY)
     for sentence in settings.warnings():
         if not names_in([sentence]) & names_in(mistakes):
-            yield warning(SETTINGS, sentence, REMEDY)
+            # What is said about the file itself says what to do.
+            yield warning(SETTINGS, sentence, "" if sentence.startswith(".") else REMEDY)
     token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
     if token and (fault := token_fault(token)):
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
