@@ -178,7 +178,8 @@ def _keep_copy(file: Path, now: datetime) -> Path:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
         part.replace(copy)
-        for old in sorted(file.parent.glob(f"{escape(file.name)}.before-migration-*"))[:-_COPIES]:
+        # Not the files that SQLite puts beside an opened copy.
+        for old in sorted(file.parent.glob(f"{escape(file.name)}.before-migration-{'?' * 15}"))[:-_COPIES]:
             old.unlink()
     except (OSError, sqlite3.Error) as error:
         for each in (part, part.with_name(f"{part.name}-journal")):
