@@ -134,15 +134,16 @@ _MESSAGES: Mapping[str, str] = {
     "literal_error": "must be one of {expected}",
     "value_error": "{error}",
 }
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _EMPTY = re.compile(r"have at least 1 (characters|entries)")
 
 
 def mistakes(error: ValidationError, known: Collection[str] = ()) -> Iterator[str]:
     """Yield a sentence for each mistake, such as `deployments.flux.inputs.steps.min: must be at least 1`.
 
-    The entry of a list is named after it, as in `ROLES: must be one of gateway, web (the second)`. No sentence quotes a value, which may be a secret. A validator reports several mistakes with one
-    ValueError, one per line. `known` are the names that can be meant by an unknown one.
+    The sentence ends with the place in a list, as in `ROLES: must be one of gateway, web (the second)`. It
+    never quotes a value, which may be a secret. A validator reports several mistakes with one ValueError, one
+    per line. `known` are the names that can be meant by an unknown one.
     """
     for found in error.errors(include_url=False, include_input=False):
         *outer, last = found["loc"] or ("",)
