@@ -134,8 +134,8 @@ def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answe
 def _refuse(connection: Connection, keys: Collection[str], reason: RefusedError, now: datetime) -> bool:
     """End runs that were found waiting, and return whether any still were.
 
-    The runs of a request end in one transaction, so that nobody sees half a batch. The lock keeps them from ending while the
-    queues are numbered, one after the other.
+    The runs of a request end in one transaction, so that nobody sees half a batch. The lock keeps them from
+    ending while the queues are numbered, one after the other.
     """
     lock(connection, "submit")
     batches = read_batches(connection, lock_requests_of(connection, keys))
