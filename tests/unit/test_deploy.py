@@ -49,7 +49,7 @@ def test_make_installs_into_the_environment_of_a_running_bot_and_removes_nothing
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / ".venv/bin/python").chmod(0o755)
     make = ["make", f"PYTHON={sys.executable}", ".venv/.ready"]
-    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)  # noqa: S603  # our own Makefile
     assert (tmp_path / ".venv/lib/of_the_bot.py").exists()
     called = (tmp_path / "called").read_text(encoding="utf-8").splitlines()
     assert called[-1].endswith("--require-hashes -r requirements/dev.txt")

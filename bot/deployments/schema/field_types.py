@@ -134,7 +134,7 @@ _MESSAGES: Mapping[str, str] = {
     "literal_error": "must be one of {expected}",
     "value_error": "{error}",
 }
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ORDINALS = dict(enumerate(("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")))
 _EMPTY = re.compile(r"have at least 1 (characters|entries)")
 
 
@@ -146,11 +146,11 @@ def mistakes(error: ValidationError, known: Collection[str] = ()) -> Iterator[st
     per line. `known` are the names that can be meant by an unknown one.
     """
     for found in error.errors(include_url=False, include_input=False):
-        *outer, last = found["loc"] or ("",)
-        path = ".".join(str(part) for part in found["loc"] if not isinstance(part, int))
-        entries = [f"in {_entry(part)}" for part in outer if isinstance(part, int)]
-        entries += [_entry(last)] if isinstance(last, int) else []
-        which = f" ({', '.join(reversed(entries))})" if entries else ""
+        path = ".".join(part for part in found["loc"] if isinstance(part, str))
+        places = [part for part in reversed(found["loc"]) if isinstance(part, int)]
+        entries = " of the ".join(_ORDINALS.get(place, f"entry {place + 1}") for place in places)
+        inside = "in " if places and found["loc"][-1] != places[0] else ""
+        which = f" ({inside}the {entries})" if places else ""
         if found["type"] == "extra_forbidden":
             name = str(found["loc"][-1])  # which may be known in another table
             near = difflib.get_close_matches(name, [each for each in known if each != name], n=1)
@@ -165,7 +165,3 @@ def mistakes(error: ValidationError, known: Collection[str] = ()) -> Iterator[st
         text = _EMPTY.sub("not be empty", text)
         for line in text.splitlines():
             yield (path + line if line.startswith(".") else f"{path}: {line}" if path else line) + which
-
-
-def _entry(index: int) -> str:
-    return f"the {_ORDINALS[index]}" if index < len(_ORDINALS) else f"number {index + 1}"
