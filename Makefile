@@ -34,7 +34,8 @@ help:
 .venv/.ready .venv-demo/.ready:
 	@$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed, this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else None"
 	@echo "Installing the $$(grep -c == $<) packages of $< into $(@D). This happens once."
-	@$(PYTHON) -m venv --clear $(@D)
+# A bot may be running from .venv, so what is there stays, unless its Python is gone.
+	@$(@D)/bin/python -c "" 2>/dev/null || $(PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

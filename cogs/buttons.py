@@ -21,7 +21,7 @@ from bot.domain.results import offers_copy
 from bot.domain.runs import Run
 from bot.domain.text import is_file
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, actor_of, check_overrides, typed_values
+from bot.gateway.interactions import Interaction, actor_of, check_overrides, close_form, typed_values
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
 from bot.services import moderation, runs
@@ -48,6 +48,8 @@ async def _pressed(interaction: Interaction, id: RunId) -> None:
 async def _submitted(interaction: Interaction, id: RunId) -> None:
     if id.action not in FORMS:
         raise RefusedError("other_version", f"a form of {id.action}")
+    if id.action is not Action.SHARE:  # it shows "thinking…"
+        await close_form(interaction)
     await FORMS[id.action](interaction, id.key)
 
 

@@ -36,10 +36,12 @@ from bot.gateway.replies import start
 from bot.services import drafts, generation
 from bot.services.access import visible
 from bot.services.drafts import Kept
+from bot.services.runs import message_kinds
 from bot.strings import say
 from bot.ui.custom_ids import DraftId, RunId
 from bot.ui.forms import form_modal, pictures_layout
-from bot.ui.message_parts import walk
+from bot.ui.message_parts import component_ids, walk
+from bot.ui.moderation import DECISIONS
 
 MakeDraft = Callable[[Actor], Awaitable[Draft]]
 OnMenu = Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]
@@ -196,7 +198,7 @@ async def use_picture(
 ) -> None:
     """Offer what can be done with a picture of a message, by default the deployments that take one.
 
-    If there is one picture and one choice, open the draft.
+    If there is one picture and one choice, open the draft. Pictures of a moderators' card aren't for use.
     `key` is the run's that the message is about. Without it, the key is in the message's buttons or, in a
     result's second message, only in the names of the files.
     """
@@ -209,6 +211,10 @@ async def use_picture(
     if not pictures:
         raise RefusedError("use_no_picture")
     keys = [key_in(url) or key if is_own else "" for url in pictures]
+    for each in filter(None, dict.fromkeys(keys)):
+        kinds = await message_kinds(interaction.client.app, each, message.id, ids=component_ids(message))
+        if kinds and not kinds.isdisjoint(DECISIONS):
+            raise RefusedError("use_card")
     if len(pictures) == len(choices) == 1:
         # A form opened by a button belongs to the button's message; one opened from the menu has no message.
         kept, store = "", interaction.client.app.drafts

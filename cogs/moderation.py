@@ -91,7 +91,6 @@ async def reject_sent(interaction: Interaction, key: str) -> None:
     """Reject a request. The messenger changes the card."""
     reason = _typed(interaction, REASON_FIELD)
     await moderation.reject(interaction.client.app, actor_of(interaction), key, reason)
-    await interaction.response.defer()
 
 
 async def block_sent(interaction: Interaction, key: str) -> None:

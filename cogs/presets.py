@@ -18,6 +18,7 @@ from bot.gateway.client import GenerateBot, tell, tell_refused
 from bot.gateway.interactions import (
     Interaction,
     actor_of,
+    close_form,
     paged,
     settings_channel_id,
     suggestions,
@@ -90,6 +91,7 @@ async def open_save(interaction: Interaction, id: SaveId) -> None:
 
 async def _save_sent(interaction: Interaction, id: SaveId) -> None:
     """Save a preset with the values of the form. If that is refused, a button opens the form with them."""
+    await close_form(interaction)
     app, actor = interaction.client.app, actor_of(interaction)
     sent = typed_values(interaction)
     typed = Saving(

@@ -19,7 +19,7 @@ from bot.domain.settings.fields import SECTIONS, keys_of
 from bot.domain.settings.kinds import ReviewChannel, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, form_values, paged, selected_values
+from bot.gateway.interactions import Interaction, close_form, form_values, paged, selected_values
 from bot.services import server_settings
 from bot.services.server_settings import Editor
 from bot.strings import explain
@@ -114,6 +114,7 @@ async def _show(interaction: Interaction, panel: Panel) -> LayoutView:
 
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
+    await close_form(interaction)
     app, editor, section = interaction.client.app, allowed(interaction), _section(id)
     submitted, changes = form_values(interaction), None
     try:

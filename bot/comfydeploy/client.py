@@ -29,7 +29,14 @@ from bot.comfydeploy.wire import (
     uuid_of,
 )
 from bot.domain.backend import DeploymentDescription
-from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable, reason_of
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendError,
+    BackendTimeout,
+    BackendUnauthorized,
+    BackendUnreachable,
+    reason_of,
+)
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 from bot.domain.runs import Run, RunReport
 
@@ -98,13 +105,15 @@ class ComfyDeploy:
         path = f"/deployment/{quote(deployment_id, safe='')}"
         return parse_deployment(await self._call("deployment", "GET", path))
 
-    async def ping(self) -> None:
+    async def ping(self) -> bool:
         """Ask about a run that can't exist, which ComfyDeploy answers with a 404."""
         try:
             await self.get_run(NO_RUN)
         except BackendError as error:
             if error.passing and not isinstance(error, BackendBadReply):
                 raise
+            return not isinstance(error, BackendUnauthorized)
+        return True
 
     async def start_run(self, run: Run) -> str:
         body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}

@@ -120,7 +120,7 @@ def database_url(secret: SecretStr) -> SecretStr:
 def _parts(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _is_word(value: SecretStr) -> bool:
@@ -140,10 +140,11 @@ _Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1, le=2**53)]
 Seconds = Annotated[int, Field(ge=1, le=YEAR)]
-Ids = Annotated[tuple[_Id, ...], BeforeValidator(_parts), Field(min_length=1)]
-ShardIds = Annotated[tuple[Annotated[int, Field(ge=0, le=999_999)], ...], BeforeValidator(_parts)]
+_once = AfterValidator(lambda values: tuple(dict.fromkeys(values)))
+Ids = Annotated[tuple[_Id, ...], BeforeValidator(_parts), Field(min_length=1), _once]
+ShardIds = Annotated[tuple[Annotated[int, Field(ge=0, le=999_999)], ...], BeforeValidator(_parts), _once]
 PrivateNetworks = Annotated[
-    tuple[Annotated[IPNetwork, BeforeValidator(private_network)], ...], BeforeValidator(_parts)
+    tuple[Annotated[IPNetwork, BeforeValidator(private_network)], ...], BeforeValidator(_parts), _once
 ]
 Roles = Annotated[frozenset[Role], BeforeValidator(_parts), Lower, Field(min_length=1)]
 Secret = Annotated[

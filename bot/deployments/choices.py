@@ -143,7 +143,7 @@ def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | Non
     """Return the choice whose name or value matches, or None. Exact matches take precedence over matches in
     any case, and these over equal numbers (`512.0` is `512`).
     """
-    text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
+    text = shown_value(value).strip()
     folded, as_number = text.casefold(), typed_number(text)
     found = chain(
         (each for each in choices if each.name == text),

@@ -165,7 +165,7 @@ class Input(InputSettings):
         try:
             return self.show(values if raw is None else self.parse(raw))
         except InputError:
-            return str(raw)
+            return shown_value(raw)
 
 
 class TextInput(Input):

@@ -92,8 +92,10 @@ class Backend(Protocol):
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Return the backend's current description of a deployment."""
 
-    async def ping(self) -> None:
-        """Check that the backend answers. A refusal counts; raises BackendError if there is no answer."""
+    async def ping(self) -> bool:
+        """Check that the backend answers, and return whether it accepts the key. Any other refusal counts as
+        an answer; raises BackendError if there is none.
+        """
 
     async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error that is `accepted`, the run may exist anyway."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import aiohttp
 import discord
 from discord.app_commands import Choice
 from discord.ui import LayoutView
@@ -140,10 +142,18 @@ def paged(build: Callable[[Interaction, Any], Awaitable[LayoutView]]) -> Handler
         view = await build(interaction, id)
         if interaction.type is discord.InteractionType.application_command:
             await interaction.response.send_message(view=view, ephemeral=True)
+        elif interaction.response.is_done():
+            await interaction.edit_original_response(view=view)
         else:
             await interaction.response.edit_message(view=view)
 
     return show
+
+
+async def close_form(interaction: Interaction) -> None:
+    """Close a form before its values are checked: Discord waits three seconds, and then shows no refusal."""
+    with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+        await interaction.response.defer()
 
 
 _FILE_UPLOAD, _CHECKBOX = 19, 23

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Integer, Select, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, func, or_, select, text, update
 
 from bot.database.engine import Database, Repository, reads, writes, writes_unsynced
 from bot.database.key_values import read_value
@@ -42,6 +42,8 @@ from bot.store.runs import apply_change
 _COUNTED = 32
 # Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
+# How many requests one transaction ends at most.
+_PORTION = 100
 # How long a run may wait for its start after its request or its approval.
 _LONGEST_WAIT = timedelta(days=7)
 _EXPIRES = runs.c.state == RunState.AWAITING_APPROVAL
@@ -75,9 +77,9 @@ _OVERDUE = (
     .with_for_update(skip_locked=True, of=runs)
 )
 _EXPIRED, _DUE = _OVERDUE.where(_EXPIRES), _OVERDUE.where(or_(_EXPIRES, _IS_FOLLOWED))
-_ENDING_RUNS = select(runs.c.key).where(is_waiting(runs), runs.c.request_key.in_(ENDING))
+_ENDING_RUNS = select(runs.c.key, runs.c.request_key).where(is_waiting(runs), runs.c.request_key.in_(ENDING))
 _OLD_RUNS = (
-    select(runs.c.key)
+    select(runs.c.key, runs.c.request_key)
     .select_from(WITH_REQUEST)
     .where(is_waiting(runs), func.coalesce(requests.c.decided_at, runs.c.created_at) <= _BY)
 )
@@ -129,11 +131,11 @@ def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answe
     return replace(run, **values)
 
 
-def _refuse(connection: Connection, keys: Sequence[str], reason: RefusedError, now: datetime) -> bool:
+def _refuse(connection: Connection, keys: Collection[str], reason: RefusedError, now: datetime) -> bool:
     """End runs that were found waiting, and return whether any still were.
 
-    All end in one transaction, so that nobody sees half a batch. The lock keeps them from ending while the
-    queues are numbered, one after the other.
+    The runs of a request end in one transaction, so that nobody sees half a batch. The lock keeps them from
+    ending while the queues are numbered, one after the other.
     """
     lock(connection, "submit")
     batches = read_batches(connection, lock_requests_of(connection, keys))
@@ -226,13 +228,21 @@ class ClaimStore(Repository):
         return await self._refuse_waiting(_OLD_RUNS, now - _LONGEST_WAIT, "waited_too_long", now)
 
     async def _refuse_waiting(self, which: Select[Any], by: datetime, code: str, now: datetime) -> bool:
-        """Refuse the waiting runs that a query finds, and return whether there were any."""
-        keys = await self._found(which, by)
-        return bool(keys) and await self._database.write(_refuse, keys, RefusedError(code), now)
+        """Refuse the waiting runs that a query finds, and return whether there were any.
+
+        After a long pause these are thousands, so a transaction ends a portion, and others write in between.
+        """
+        found, any_ended = await self._found(which, by), False
+        requests_in_order = list(dict.fromkeys(row.request_key for row in found))
+        for first in range(0, len(requests_in_order), _PORTION):
+            portion = {*requests_in_order[first : first + _PORTION]}
+            keys = {row.key for row in found if row.request_key in portion}
+            any_ended |= await self._database.write(_refuse, keys, RefusedError(code), now)
+        return any_ended
 
     @reads
-    def _found(self, connection: Connection, which: Select[Any], by: datetime) -> Sequence[str]:
-        return connection.execute(which, {"by": by}).scalars().all()
+    def _found(self, connection: Connection, which: Select[Any], by: datetime) -> Sequence[Row[Any]]:
+        return connection.execute(which.order_by(runs.c.created_at, runs.c.request_key), {"by": by}).all()
 
     @writes
     def requeue(

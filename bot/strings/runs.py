@@ -217,6 +217,7 @@ RUNS = {
     # pictures as input
     "use_menu": "Use as input",
     "use_no_picture": "This message has no picture that I can use. PNG, JPEG and WebP files work.",
+    "use_card": "Pictures on a moderators' card can't be used. Use a posted result instead.",
     "use_nobody": "None of the deployments here takes a picture.",
     "use_stale": "I can't find that picture any more. Please use the message's menu once more.",
     # follow-ups that the operator configured

@@ -12,7 +12,7 @@ from bot.deployments.model import Deployment
 from bot.domain.policy import Spending, Usage, day_end
 from bot.domain.requests import NAME_LENGTH, Actor, Preset
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, ServerRules
-from bot.domain.text import escape_line, shorten
+from bot.domain.text import escape_line, shorten, shown_number
 from bot.strings import say
 from bot.ui.custom_ids import HelpId, HelpPage
 from bot.ui.message_parts import bar, button, layout_of, lines
@@ -118,7 +118,7 @@ def rules_of(
     if names := [gpu for gpu in gpus if gpu in closed]:
         yield f"- Your roles can't use these GPUs: {_names(names)}."
     weights = rules.budgets.gpu_weights
-    if names := [f"{gpu} ×{weights[gpu]:g}" for gpu in gpus if weights.get(gpu, 1) != 1]:
+    if names := [f"{gpu} ×{shown_number(weights[gpu])}" for gpu in gpus if weights.get(gpu, 1) != 1]:
         yield f"- GPU seconds count differently on {_names(names)}."
     if names := [each.title for each in deployments if each.age_restricted]:
         here = "like this one" if actor.origin.channel_age_restricted else "which this one isn't"

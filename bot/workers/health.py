@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from random import Random
 
 from bot.context import App
@@ -159,6 +160,12 @@ class BackendHealth:
             log.warning("the backend doesn't answer, so no run is given up until it does")
             self._stop(fault)
         return self.service.is_open
+
+    async def refuses_key(self) -> bool:
+        """Ask once more whether the backend refuses the key, because a single refusal may be its mistake."""
+        with suppress(BackendError):
+            return not await self._app.backend.ping()
+        return False
 
     async def _fault(self) -> BackendError | None:
         """Ask the backend, and return the error if it doesn't answer."""

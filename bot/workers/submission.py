@@ -199,8 +199,6 @@ class Submitter:
 
     async def _failed(self, run: Run, error: BackendError) -> None:
         log.warning("the queue call failed: %s", error)
-        if (trouble := _REFUSING.get(type(error))) is not None:
-            self._app.troubles.set(trouble)
         blamed = await self._health.failed(run, error)
         if isinstance(blamed, BackendUnreachable | BackendRateLimited):
             reason = BUSY if isinstance(blamed, BackendRateLimited) else AWAY
@@ -210,6 +208,12 @@ class Submitter:
         if not isinstance(blamed, BackendTimeout):
             await self._end(run, RunState.UNCONFIRMED if blamed.accepted else RunState.REFUSED, blamed)
         self._app.wakeups.wake("submit")
+        trouble = _REFUSING.get(type(error))
+        if trouble is Trouble.KEY and await self._health.refuses_key():
+            self._app.troubles.set(trouble)
+            self._app.wakeups.receive(["notice"])  # what is confirmed is told at once
+        elif trouble is Trouble.CREDITS:
+            self._app.troubles.set(trouble)
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
         now, finish = self._app.now(), self._app.store.runs.finish

@@ -41,7 +41,7 @@ def gate(api_key: str, plan: FaultPlan) -> Middleware:
         if request.path.endswith("/"):
             target = request.url.with_path(request.path.rstrip("/")).with_query(request.query)
             return web.Response(status=307, headers={"Location": str(target)})
-        if request.headers.get("Authorization") != f"Bearer {api_key}":
+        if plan.key_revoked or request.headers.get("Authorization") != f"Bearer {api_key}":
             return detail(401, "Invalid or missing token")
         try:
             return await handler(request)

@@ -117,6 +117,8 @@ class FaultPlan:
         self.chaos = chaos
         # Whether the service is down: 503 for every call and file, and no webhooks.
         self.away = False
+        # Whether every call of the API is answered with 401.
+        self.key_revoked = False
         self._next: deque[Faults] = deque()
 
     def queue_up(self, faults: Iterable[Faults]) -> None:

@@ -14,7 +14,8 @@ async def story(stage: Stage, alice: Person, bob: Person, carol: Person, mona: P
     await carol.presses(
         "Report", beside="a spider", what_is_wrong_with_it="Sexual or violent", note="Look closer"
     )
-    await mona.presses("Dismiss")
+    await mona.at("reports").uses("Use as input", on="Reported")
+    await mona.at("pictures").presses("Dismiss")
     await bob.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
     await mona.presses_more("Report", beside="a spider", what_is_wrong_with_it="Something else")
     await alice.presses_more("Delete", beside="a spider")

@@ -48,4 +48,12 @@ async def story(stage: Stage, alice: Person, bob: Person) -> None:
         stage.world.comfydeploy.release()
         await stage.passes(3600)
     await stage.until_done()
+    stage.tells("The bot's API key is revoked")
+    stage.world.comfydeploy.world.plan.key_revoked = True
+    await alice.types("/generate picture", prompt="a fox")
+    await stage.passes(5)
+    stage.world.comfydeploy.world.plan.key_revoked = False
+    stage.tells("The key is valid again")
+    await alice.makes(prompt="a wren")
+    await stage.passes(3600)
     stage.counts()

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,23 @@ SECRETS = {
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_make_installs_into_the_environment_of_a_running_bot_and_removes_nothing(tmp_path: Path) -> None:
+    for name, text in {
+        "Makefile": read("Makefile"),
+        "requirements/dev.txt": "ruff==1",
+        ".venv/bin/python": '#!/bin/sh\necho "$@" >> called\n',
+        ".venv/lib/of_the_bot.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / ".venv/bin/python").chmod(0o755)
+    make = ["make", f"PYTHON={sys.executable}", ".venv/.ready"]
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)  # noqa: S603  # our own Makefile
+    assert (tmp_path / ".venv/lib/of_the_bot.py").exists()
+    called = (tmp_path / "called").read_text(encoding="utf-8").splitlines()
+    assert called[-1].endswith("--require-hashes -r requirements/dev.txt")
 
 
 COMPOSE = {name: yaml.safe_load(read(name)) for name in ("compose.yaml", "compose.postgres.yaml")}

@@ -41,6 +41,7 @@ from bot.domain import picture_check
 from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.forms import FORM_LIMIT
+from bot.domain.text import shown_number
 
 # Discord's limit for the choices of an option or a select.
 CHOICES = 25
@@ -82,7 +83,7 @@ class Choice(Table):
 def _choice(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
-    return {"name": value if isinstance(value, str) else f"{value:.15g}", "value": str(value)}
+    return {"name": value if isinstance(value, str) else shown_number(value), "value": str(value)}
 
 
 class InputSettings(Table):

@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictInt, ValidationError
 
 from bot.domain.runs import InputValue
-from bot.domain.text import strip_invisible
+from bot.domain.text import shown_number, strip_invisible
 
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
@@ -134,29 +134,34 @@ _MESSAGES: Mapping[str, str] = {
     "literal_error": "must be one of {expected}",
     "value_error": "{error}",
 }
+_ORDINALS = dict(enumerate(("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")))
 _EMPTY = re.compile(r"have at least 1 (characters|entries)")
 
 
 def mistakes(error: ValidationError, known: Collection[str] = ()) -> Iterator[str]:
     """Yield a sentence for each mistake, such as `deployments.flux.inputs.steps.min: must be at least 1`.
 
-    No sentence quotes a value, which may be a secret. A validator reports several mistakes with one
-    ValueError, one per line. `known` are the names that can be meant by an unknown one.
+    The sentence ends with the place in a list, as in `ROLES: must be one of gateway, web (the second)`. It
+    never quotes a value, which may be a secret. A validator reports several mistakes with one ValueError, one
+    per line. `known` are the names that can be meant by an unknown one.
     """
     for found in error.errors(include_url=False, include_input=False):
-        path = ""
-        for part in found["loc"]:  # entries of lists count from 1, as in `gpus[2]`
-            path += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if path else part
+        path = ".".join(part for part in found["loc"] if isinstance(part, str))
+        places = [part for part in reversed(found["loc"]) if isinstance(part, int)]
+        entries = " of the ".join(_ORDINALS.get(place, f"entry {place + 1}") for place in places)
+        inside = "in " if places and found["loc"][-1] != places[0] else ""
+        which = f" ({inside}the {entries})" if places else ""
         if found["type"] == "extra_forbidden":
             name = str(found["loc"][-1])  # which may be known in another table
             near = difflib.get_close_matches(name, [each for each in known if each != name], n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            yield f"{path}: is not a setting{hint}"
+            yield f"{path}: is not a setting{which}{hint}"
             continue
-        values = {name: str(value) for name, value in found.get("ctx", {}).items()}
+        context = found.get("ctx", {}).items()
+        values = {name: shown_number(value) if is_number(value) else str(value) for name, value in context}
         if "expected" in values:
             values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
         text = _MESSAGES.get(found["type"], found["msg"]).format_map(values)
         text = _EMPTY.sub("not be empty", text)
         for line in text.splitlines():
-            yield path + line if line.startswith(".") else f"{path}: {line}" if path else line
+            yield (path + line if line.startswith(".") else f"{path}: {line}" if path else line) + which

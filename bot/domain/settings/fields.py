@@ -270,9 +270,9 @@ def _as_input_error(details: Any) -> InputError:
         return InputError("settings_number_needed")
     shown = escape_line(shown_number(value) if isinstance(value, int | float) else str(value), QUOTED)
     if "le" in context:
-        return InputError("settings_too_large", value=shown, limit=f"{context['le']:,.10g}")
+        return InputError("settings_too_large", value=shown, limit=f"{context['le']:,.0f}")
     code = "settings_too_small" if "ge" in context else "settings_not_above"
-    return InputError(code, value=shown, limit=f"{context.get('ge', context.get('gt')):,.10g}")
+    return InputError(code, value=shown, limit=f"{context.get('ge', context.get('gt')):,.0f}")
 
 
 def refilled(field: FormField, typed: Mapping[str, Sequence[str]], context: SettingsContext) -> FormField:

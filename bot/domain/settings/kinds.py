@@ -10,7 +10,16 @@ from typing import Any
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.forms import NO, SELECT_LIMIT, YES, FormField, Option, Shape, batches
 from bot.domain.picture_check import Flagged
-from bot.domain.text import QUOTED, escape_line, folded, listed, strip_invisible, typed_integer, typed_number
+from bot.domain.text import (
+    QUOTED,
+    escape_line,
+    folded,
+    listed,
+    shown_number,
+    strip_invisible,
+    typed_integer,
+    typed_number,
+)
 
 # The limits of a server's own list of words.
 WORD_LENGTH, WORD_COUNT = 60, 500
@@ -167,11 +176,11 @@ class Number(Kind):
     def show(self, value: Any, context: SettingsContext) -> str:
         if value is None or value == self._empty:
             return self._none
-        number = f"{value:g}" if self._decimal else f"{value:,}"
+        number = shown_number(value) if self._decimal else f"{value:,}"
         return f"{number} {self._unit}{'' if value == 1 else 's'}" if self._unit else number
 
     def fields(self, usual: FormField, value: Any, context: SettingsContext) -> Mapping[str, FormField]:
-        text = "" if value is None else f"{value:g}" if self._decimal else str(value)
+        text = "" if value is None else shown_number(value) if self._decimal else str(value)
         label = f"{usual.label} ({self._unit}s)" if self._unit else usual.label
         return {"": replace(usual, label=label, values=(text,), length=_NUMBER_LENGTH)}
 

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.util import await_only
 
 from bot.database.rows import insert_rows
+from bot.database.tables import runs
 from bot.domain.errors import RefusedForNow
 from bot.domain.messages import Kind
 from bot.domain.policy import OperatorRules, day_end
@@ -250,6 +251,22 @@ async def test_an_answer_is_due_once_nobody_is_showing_it(store: Store) -> None:
     await store.messages.answered(failed.key, None, at(1))
     due: list[tuple[datetime, list[str]]] = [(at(1), [failed.key]), (at(59), []), (at(61), [dead.key])]
     assert [(now, await answers_due(store, now)) for now, _ in due] == due
+
+
+async def test_many_requests_end_in_portions_between_which_others_write(store: Store) -> None:
+    row = await columns(store, (await accepted(store)).key)
+    pairs = [
+        {"key": f"k{each}", "request_key": f"k{each - each % 2}", "index": each % 2} for each in range(500)
+    ]
+    await store.database.write(insert_rows, [{**row, **pair, "count": 2} for pair in pairs])
+    query = select(runs.c.request_key).where(runs.c.state == RunState.WAITING, runs.c.key.startswith("k"))
+    ends, seen = asyncio.create_task(store.claims.expire_waiting(at(7 * 86400))), list[Counter[str]]()
+    while not ends.done():
+        seen.append(Counter(await store.database.write(lambda each: each.execute(query).scalars().all())))
+    assert await ends
+    assert any(0 < len(waiting) < 250 for waiting in seen)
+    assert {number for waiting in seen for number in waiting.values()} == {2}, "half a batch has ended"
+    assert not await store.claims.expire_waiting(at(7 * 86400))
 
 
 @pytest.mark.sqlite_only

@@ -75,9 +75,9 @@ def test_every_mistake_in_the_labels_is_told(tmp_path: Path) -> None:
 
 
 def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
-    (config,) = load(tmp_path, A + 'inputs.x.choices = ["euler", 512, {name = "Fast", value = 4}]\n')
+    (config,) = load(tmp_path, A + 'inputs.x.choices = ["euler", 512, 1e20, {name = "Fast", value = 4}]\n')
     pairs = [(choice.name, choice.value) for choice in config.inputs["x"].choices]
-    assert pairs == [("euler", "euler"), ("512", "512"), ("Fast", "4")]
+    assert pairs == [("euler", "euler"), ("512", "512"), (f"1{'0' * 20}", "1e+20"), ("Fast", "4")]
 
 
 @pytest.mark.parametrize(

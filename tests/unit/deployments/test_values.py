@@ -46,6 +46,10 @@ def test_a_value_survives_a_form_that_nobody_changes(stored: tuple[InputKind, An
     assert survives(kind(stored[0]), {"k": stored[1]})
 
 
+def test_the_form_after_a_refusal_shows_a_number_as_people_type_it() -> None:
+    assert kind(InputKind.FLOAT, maximum=30).field({}, 1e20).values == (f"1{'0' * 20}",)
+
+
 @given(NAMES, st.randoms(), st.lists(WHOLE, unique=True, min_size=1, max_size=9))
 def test_a_choice_survives_even_if_another_has_its_value_as_its_name(
     names: list[str], random: Any, numbers: list[int]

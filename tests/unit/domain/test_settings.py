@@ -177,6 +177,13 @@ def test_a_mistake_is_told_with_its_value_and_limit() -> None:
         assert params.items() <= caught.value.errors[0].params.items()
 
 
+def test_a_weight_is_shown_as_it_was_typed() -> None:
+    for typed in ("0.00001", "33.3333333"):
+        rules = edit(RULES, "gpus", gpu_weights=[typed])
+        assert typed in describe_changes(RULES, rules, AROUND)[0][1:]
+        assert [typed] in [list(each) for each in submitted(rules, "gpus", {}).values()]
+
+
 def test_a_stale_form_is_refused_only_where_somebody_changed_the_same() -> None:
     section = SECTIONS["results"]
     form = submitted(RULES, "results", {"spoiler": ["always"], "private_results": ["true"]})
