@@ -6,9 +6,9 @@ import asyncio
 import os
 import sys
 
-from tests.bench import delivery, requests
+from tests.bench import delivery, hourly, requests
 
-SECTIONS = {"requests": requests.measure, "delivery": delivery.measure}
+SECTIONS = {"requests": requests.measure, "delivery": delivery.measure, "hourly": hourly.measure}
 
 
 async def main() -> None:

@@ -1,4 +1,4 @@
-"""Measure 200 requests at once, from the command to the picture, and the memory that they take.
+"""Measure 200 requests at once, from the command to the picture, and the memory and disk that they take.
 
 The baseline is a plain bot.
 """
@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 
 import aiohttp
+from sqlalchemy import text
 
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Run
@@ -38,8 +39,8 @@ ROUNDS = 2
 
 
 async def measure() -> list[Figure]:
-    answers, each, memory = await _rounds(BotProcess)
-    plain_answers, plain_each, plain_memory = await _rounds(PlainBot)
+    answers, each, memory, disk = await _rounds(BotProcess)
+    plain_answers, plain_each, plain_memory, _ = await _rounds(PlainBot)
     what = f"processor time of one with {PROGRESS + 1} webhooks, {REQUESTS} at once"
     return [
         Figure(what, each, "ms", plain_each, "ratio ≤ 3"),
@@ -49,11 +50,12 @@ async def measure() -> list[Figure]:
             Figure(f"memory after {number * REQUESTS} requests", used, "MiB", memory[1], "flat")
             for number, used in enumerate(memory[1:], 1)
         ),
+        Figure("disk of one", disk, "KiB"),
     ]
 
 
-async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float, list[float]]:
-    """Return the seconds to each first answer, the CPU milliseconds per request, and MiB after each round.
+async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float, list[float], float]:
+    """Return the seconds to each first answer, CPU ms per request, MiB after each round, KiB per request.
 
     The first round, in which modules are imported, counts only for the memory.
     """
@@ -64,7 +66,7 @@ async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float, list[floa
         places, persons, url = channels(home, PLACES), people(home, REQUESTS), put_picture(home)
         await home.start()
         await asyncio.sleep(5)
-        memory, answers, before = [_resident(home)], list[float](), 0.0
+        memory, answers, before, empty = [_resident(home)], list[float](), 0.0, await _stored(home)
         for number in range(1 + ROUNDS):
             played = await _play(home, persons, places, url)
             memory.append(_resident(home))
@@ -73,7 +75,14 @@ async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float, list[floa
             else:
                 before = sum(process_of(home).cpu_times()[:2])
         used = sum(process_of(home).cpu_times()[:2]) - before
-    return answers, used / (REQUESTS * ROUNDS) * 1000, memory
+        grown = await _stored(home) - empty
+    return answers, used / (REQUESTS * ROUNDS) * 1000, memory, grown / (REQUESTS * (1 + ROUNDS))
+
+
+async def _stored(home: BotProcess) -> float:
+    """Return the KiB of the SQLite database."""
+    size = text("SELECT page_count * page_size / 1024.0 FROM pragma_page_count, pragma_page_size")
+    return await home.database.read(lambda connection: connection.scalar(size) or 0.0)
 
 
 def _resident(home: BotProcess) -> float:
