@@ -6,9 +6,9 @@ import asyncio
 import os
 import sys
 
-from tests.bench import delivery, hourly, requests
+from tests.bench import delivery, requests
 
-SECTIONS = {"requests": requests.measure, "delivery": delivery.measure, "hourly": hourly.measure}
+SECTIONS = {"requests": requests.measure, "delivery": delivery.measure, "hourly": requests.hourly}
 
 
 async def main() -> None:

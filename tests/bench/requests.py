@@ -1,6 +1,6 @@
 """Measure 200 requests at once, from the command to the picture, and the memory and disk that they take.
 
-The baseline is a plain bot.
+The baseline is a plain bot. `hourly` measures what the bot takes at rest, and at 10 and 100 requests an hour.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.runs import Run
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.bench.figures import Figure, latencies
 from tests.bench.setup import (
     PlainBot,
@@ -36,6 +37,7 @@ PLACES = 20
 PROGRESS = 24
 PROGRESS_PAUSE = 0.25
 ROUNDS = 2
+MINUTES = 12
 
 
 async def measure() -> list[Figure]:
@@ -52,6 +54,26 @@ async def measure() -> list[Figure]:
         ),
         Figure("disk of one", disk, "KiB"),
     ]
+
+
+async def hourly() -> list[Figure]:
+    """Measure the rates at the same time, each with a bot of its own."""
+    return [figure for figures in await asyncio.gather(_at(0), _at(10), _at(100)) for figure in figures]
+
+
+async def _at(rate: int) -> list[Figure]:
+    # A run reports every two seconds, and takes about half a minute.
+    async with scene(comfydeploy=FakeComfyDeploy(pace=2.0)) as home:
+        await home.start()
+        await asyncio.sleep(60)
+        before, requests = sum(process_of(home).cpu_times()[:2]), rate * MINUTES // 60
+        for _ in range(requests):
+            await home.ask()
+            await asyncio.sleep(MINUTES * 60 / requests)
+        await asyncio.sleep(0 if requests else MINUTES * 60)
+        used = (sum(process_of(home).cpu_times()[:2]) - before) * 60 / MINUTES
+        what = f"{rate} requests an hour"
+        return [Figure(what, _resident(home), "MiB"), Figure(what, used, "s of processor time an hour")]
 
 
 async def _rounds(kind: type[BotProcess]) -> tuple[list[float], float, list[float], float]:
