@@ -1,5 +1,5 @@
 # Built twice from one base: the first stage has pip and its caches, the second only what runs.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/run.txt /requirements.txt
 # Only wheels: nothing is compiled, and no package's setup script runs here.
@@ -7,7 +7,7 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --only-binary=:all: --require-hashes -r /requirements.txt \
  && /venv/bin/pip uninstall --yes pip
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

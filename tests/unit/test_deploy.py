@@ -92,6 +92,7 @@ def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(
         assert mounted <= set(service["secrets"]) <= set(COMPOSE[name]["secrets"])
         settings = settings_of({key: re.sub(r"\$\{.*?\}", "x", text) for key, text in environment.items()})
         roles += settings.roles
+        assert service["mem_limit"]
         port = f"${{WEB_PORT:-{settings.web_port}}}"
         published = [f"127.0.0.1:{port}:{port}"] if Role.WEB in settings.roles else []
         assert service.get("ports", []) == published
@@ -115,6 +116,12 @@ def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
     assert "DATABASE_URL=" not in read("Dockerfile")  # it would exclude DATABASE_URL_FILE
     routes = application(app_with().store, None).router.routes()
     assert path in {route.resource.canonical for route in routes if route.resource}
+
+
+def test_each_image_from_elsewhere_has_a_digest() -> None:
+    files = "".join(map(read, ("Dockerfile", "deploy/picture_check.Dockerfile", "compose.postgres.yaml")))
+    images = re.findall(r"^(?:FROM| *image:) ([a-z].*)", files, re.MULTILINE)
+    assert [bool(re.search(r"@sha256:[0-9a-f]{64}\b", image)) for image in images] == [True] * 5
 
 
 def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:

@@ -10,10 +10,14 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from bot.config.settings import NAMES, SECRETS
+from bot.config.settings import NAMES, SECRETS, Settings
+from bot.context import LONGEST_SLEEP
+from bot.database import postgres
 from bot.database.tables import alembic_version, metadata
+from bot.delivery.step import LEASE
+from bot.domain import run_timing
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.store import ledger
+from bot.store import ledger, messages, requests
 from tools.configuration import EXAMPLE, TARGET, document, example
 
 ROOT = Path(__file__).parents[2]
@@ -120,3 +124,17 @@ def test_the_periods_are_those_of_the_code() -> None:
         *("requests", "runs", "messages", "audit")
     }
     assert ROWS["usage"][1] == f"{ledger._KEPT.days} days"
+
+
+def test_another_process_goes_on_within_the_documented_bounds() -> None:
+    text = (ROOT / "docs" / "several-processes.md").read_text(encoding="utf-8")
+    of = Settings.model_fields
+    keepalive = [int(postgres._SESSION[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count")]
+    assert requests._SHOWING <= LEASE
+    assert [int(bound) for bound in re.findall(r"^\|.*\| (\d+) s \|", text, re.MULTILINE)] == [
+        (LEASE + messages._LOOK_AGAIN).total_seconds(),
+        LONGEST_SLEEP.total_seconds(),
+        of["submit_grace_seconds"].default,
+        run_timing._LONGEST_PAUSE * of["poll_interval_seconds"].default,
+        keepalive[0] + keepalive[1] * keepalive[2],
+    ]
