@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,9 @@ _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(\s*<?([^)\s>]+)")
 _HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)?$", re.MULTILINE)
 _NAMED = re.compile(r"`((?:bot|cogs|demo|tests|tools|deploy|docs)/[\w./-]+)`")
+_MODULE_OR_FILE = re.compile(
+    r"(?<![\w/.])(?:bot|cogs|demo|tests|tools|deploy|docs)(?:(?:/[\w-]+)+\.(?:py|md|toml|yaml)\b|(?:\.\w+)+)"
+)
 _MAKE = re.compile(r"\bmake ([a-z]+)\b")
 _SETTING = re.compile(
     r"`((?:DISCORD|COMFYDEPLOY|WEB|WEBHOOK|METRICS|DATABASE|SHARD|LOG|ALLOW|ALLOWED|COMMAND)_[A-Z_]+)\b"
@@ -87,6 +91,35 @@ def test_named_files_make_targets_and_settings_exist(path: Path) -> None:
     assert [name for name in _MAKE.findall(code) if name not in targets] == []
     known = {*NAMES, *(f"{name}_FILE" for name in SECRETS)}
     assert [name for name in _SETTING.findall(text) if name not in known] == []
+
+
+def _names_in_prose(path: Path) -> Iterator[str]:
+    """Yield the files and modules that the comments and docstrings of a Python file name."""
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            is_docstring = token.type == tokenize.STRING and token.string.startswith('"""')
+            if is_docstring or token.type == tokenize.COMMENT:
+                yield from _MODULE_OR_FILE.findall(token.string)
+
+
+def _exists(name: str) -> bool:
+    """Return whether a file exists, or a module and the name in it."""
+    if "/" in name:
+        return (ROOT / name).exists()
+    path = ROOT
+    for part in name.split("."):
+        if path.suffix == ".py":
+            return re.search(rf"\b{part}\b", path.read_text(encoding="utf-8")) is not None
+        path = path / part if (path / part).is_dir() else path / f"{part}.py"
+        if not path.exists():
+            return False
+    return True
+
+
+@pytest.mark.parametrize("package", ["bot", "cogs", "demo", "tests", "tools", "deploy"])
+def test_files_and_modules_named_in_docstrings_and_comments_exist(package: str) -> None:
+    named = {(path, name) for path in (ROOT / package).rglob("*.py") for name in _names_in_prose(path)}
+    assert [(str(path), name) for path, name in sorted(named) if not _exists(name)] == []
 
 
 def test_the_reference_is_current() -> None:
