@@ -35,11 +35,9 @@ IN_MEMORY = 2 * 1024 * 1024
 _GONE: Final = frozenset({403, 404, 410})
 # The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
 _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hm"})
-# Seconds for an attempt to connect, until the headers (including redirects), between two chunks, and for a
-# whole download.
+# Seconds for an attempt to connect, until the headers (including redirects), between two pieces of a body,
+# and for a whole download.
 CONNECT, ANSWER, IDLE, TOTAL = 10.0, 20.0, 15.0, 120.0
-# From so many seconds after the headers, this many bytes per second must have arrived on average.
-PATIENCE, RATE = 15.0, 16.0 * 1024
 _MOST_REDIRECTS: Final = 5
 SNIFF_BYTES: Final = 8192
 UNKNOWN: Final = ("application/octet-stream", "bin")
@@ -139,8 +137,6 @@ class MediaFetcher:
                 content.seek(0)
                 head = content.read(SNIFF_BYTES)
         name, (content_type, extension) = filename or URL(url).name, sniff(head)
-        if is_wrong_type(extension, name):
-            raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
         return Media(content, content_type, suffix_for(name, extension), size)
 
     async def head(self, url: str) -> bytes:
@@ -170,25 +166,17 @@ class MediaFetcher:
             content.write(data)
             return content
         async with self._opened(url, {}) as response:
-            where, clock = _shown(response.url), asyncio.get_running_loop().time
+            where, size = _shown(response.url), 0
             if (announced := response.content_length or 0) > limit:
                 raise MediaTooLarge(f"{where}: {announced} bytes", limit=limit)
             if 0 < announced <= IN_MEMORY:
                 content = io.BytesIO()
             else:
                 content = files.enter_context(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
-            size, began = 0, clock()
-            while True:
-                # The session's `sock_read` restarts with each byte of the chunked framing; this doesn't.
-                async with asyncio.timeout(IDLE):
-                    chunk = await response.content.read(_CHUNK)
-                if not chunk:
-                    break
+            async for chunk in response.content.iter_chunked(_CHUNK):
                 size += len(chunk)
                 if size > limit:
                     raise MediaTooLarge(f"{where}: more than {limit} bytes", limit=limit)
-                if (passed := clock() - began) > PATIENCE and size < passed * RATE:
-                    raise MediaUnavailable(f"{where}: less than {RATE:.0f} bytes/s")
                 content.write(chunk)
             if not size:
                 raise MediaUnavailable(f"{where}: empty")
@@ -287,19 +275,17 @@ def sniff(head: bytes) -> tuple[str, str]:
     return TEXT
 
 
-def is_wrong_type(extension: str, expected_name: str) -> bool:
-    """Return whether a file is a program, or is text although its name promises a picture, video or sound.
+def suffix_for(name: str, extension: str) -> str:
+    """Return the suffix for a file of this name, which fits its detected type.
 
-    SVG files are text, so they are accepted.
+    Raises MediaUnavailable for a program, and for a text whose name promises a picture, video or sound. SVG
+    files are text, so they are accepted.
     """
-    promised = mimetypes.guess_type(expected_name)[0] or ""
+    promised = mimetypes.guess_type(name)[0] or ""
     is_media = promised.startswith(("image/", "video/", "audio/")) and promised != "image/svg+xml"
-    return extension in _RUNNABLE or (is_media and extension == TEXT[1])
-
-
-def suffix_for(name: str | None, extension: str) -> str:
-    """Return the suffix for a file of this name, which fits its detected type."""
-    ending = (name or "").rpartition(".")[2].lower()
+    if extension in _RUNNABLE or (is_media and extension == TEXT[1]):
+        raise MediaUnavailable(f"a file of type {extension} instead of the expected {name!r}")
+    ending = name.rpartition(".")[2].lower()
     return ending if ending in _ENDINGS.get(extension, frozenset()) else extension
 
 
