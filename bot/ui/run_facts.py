@@ -15,18 +15,12 @@ from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.run_timing import PLACES
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
-from bot.domain.text.run_log import FailureKind, failure_kind, last_error
+from bot.domain.text.run_log import failure_code, last_error
 from bot.strings import say
 from bot.ui.message_parts import PROMPT_SHOWN, framed, lines, subtext, text_blocks
 
 _ERROR_SHOWN = 200
 _RUN_FAILED = "run_failed"
-_OWN_SENTENCES = {
-    FailureKind.OUT_OF_MEMORY: "run_failed_memory",
-    FailureKind.INPUT_REFUSED: "run_failed_input",
-}
-
-
 COLOURS = {
     RunState.SUCCEEDED: Colour.green(),
     RunState.FAILED: Colour.red(),
@@ -96,11 +90,10 @@ def explanation_of(run: Run) -> str:
 
 
 def _failure_reason(run: Run, *, quoted: bool) -> str:
-    sentence = _OWN_SENTENCES.get(failure_kind(run.failure_log))
-    error = last_error(run.failure_log) if quoted else None
-    if sentence is None and error is not None:
+    code, error = failure_code(run.failure_log), last_error(run.failure_log)
+    if code == _RUN_FAILED and quoted and error is not None:
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
-    return say(sentence or _RUN_FAILED)
+    return say(code)
 
 
 def prompt_line(run: Run, *, only_requester: bool = False) -> str:
