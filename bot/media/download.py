@@ -42,7 +42,6 @@ _MOST_REDIRECTS: Final = 5
 SNIFF_BYTES: Final = 8192
 UNKNOWN: Final = ("application/octet-stream", "bin")
 TEXT: Final = ("text/plain", "txt")
-_PLAIN_NAMES: Final[Mapping[str, str]] = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
 # Types that workflows produce and `filetype` doesn't detect.
 _SIGNATURES: Final = ((b"glTF", ("model/gltf-binary", "glb")), (b"v/1\x01", ("image/x-exr", "exr")))
 # The more specific suffixes that a file of each detected type may keep. No program executes such files.
@@ -260,7 +259,7 @@ def sniff(head: bytes) -> tuple[str, str]:
     """
     kind = filetype.guess(head)
     if kind is not None:
-        return _PLAIN_NAMES.get(kind.mime, kind.mime), kind.extension
+        return kind.mime, kind.extension
     for signature, known in _SIGNATURES:
         if head.startswith(signature):
             return known
