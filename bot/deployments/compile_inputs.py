@@ -45,13 +45,19 @@ class Source:
     def kind(self) -> InputKind | None:
         """Return the input's kind, or None if the input can't be offered.
 
-        The kind comes from the file or else from the backend. A fixed value needs none. A choice without
-        choices is a text.
+        The kind comes from the file's `kind`, otherwise from the backend, otherwise from the file's other
+        settings. A choice without choices is a text.
         """
-        kind = self.settings.kind or self.described.kind
-        if kind is None and self.settings.fixed is not None:
-            return InputKind.TEXT
-        has_choices = self.settings.choices or self.described.choices
+        settings, described = self.settings, self.described
+        kind = settings.kind or described.kind
+        if kind is None and described.class_name is None:
+            if settings.is_seed:
+                kind = InputKind.INTEGER
+            elif settings.is_prompt or settings.fixed is not None:
+                kind = InputKind.TEXT
+            elif settings.choices:
+                kind = InputKind.CHOICE
+        has_choices = settings.choices or described.choices
         return InputKind.TEXT if kind is InputKind.CHOICE and not has_choices else kind
 
     @property
