@@ -14,6 +14,7 @@ from bot.deployments.inputs import (
     Input,
     NumberInput,
     OptionChoice,
+    OptionValue,
     TextInput,
     Values,
     excerpt,
@@ -48,7 +49,7 @@ class ChoiceInput(Input):
     sent: Mapping[str, Values] = {}
     labels: Mapping[str, str] = {}
 
-    def parse(self, raw: Any) -> dict[str, InputValue]:
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
         """Return what a choice sends, which is meant by its name or its value.
 
         Exact matches take precedence over those in any case, and these over equal numbers (`512.0` is `512`).

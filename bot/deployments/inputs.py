@@ -117,6 +117,11 @@ class Input(InputSettings):
 
     def parse(self, raw: Any) -> dict[str, InputValue]:
         """Return an entered value under the backend's keys, empty if it is blank. Raises InputError."""
+        if not isinstance(raw, OptionValue):
+            raise InputError("input_not_text", option=self.option)
+        return self._parsed(raw)
+
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
         raise NotImplementedError
 
     def stored(self, values: Values) -> dict[str, InputValue]:
@@ -166,7 +171,7 @@ class Input(InputSettings):
 class TextInput(Input):
     """A free text."""
 
-    def parse(self, raw: Any) -> dict[str, InputValue]:
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
         # PostgreSQL can't store NUL, and lone surrogates can't be encoded in UTF-8.
         text = str(raw).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
         length = len(text)
@@ -188,7 +193,7 @@ class TextInput(Input):
 class NumberInput(Input):
     """A number, or a whole number."""
 
-    def parse(self, raw: Any) -> dict[str, InputValue]:
+    def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
         if isinstance(raw, str) and not raw.strip():
             return {}
         value = number(raw, self.kind)
@@ -205,11 +210,11 @@ class NumberInput(Input):
         return {self.key: value}
 
 
-def number(raw: Any, kind: InputKind) -> int | float | None:
+def number(raw: OptionValue, kind: InputKind) -> int | float | None:
     """Return an entered value, or that of a choice, as a number, or None if it isn't one of this kind."""
     if isinstance(raw, str):
         return typed_integer(raw) if kind is InputKind.INTEGER else typed_number(raw)
-    if not is_number(raw) or not math.isfinite(raw):
+    if isinstance(raw, bool) or (isinstance(raw, float) and not math.isfinite(raw)):
         return None
     if kind is InputKind.INTEGER:
         return int(raw) if raw == int(raw) else None

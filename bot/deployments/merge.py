@@ -74,8 +74,6 @@ class Merged:
             # The preset decides, but what was typed fills its gaps.
             self.sources[item.key] = source
             entered = _filled(item, source, entered)
-        if isinstance(entered, AttachedFile | tuple):
-            raise InputError("input_not_text", option=item.option)
         found: Values = self._stored(item) if entered is None else item.parse(entered)
         if entered is not None and item.takes_file:
             self.files[item.key] = entered
