@@ -183,7 +183,7 @@ def verify(path: Path) -> tuple[Manifest, int]:
     if last != rows:
         raise StartupError(f"{path} is incomplete, without the number of its rows. Use another one.")
     own = {
-        name: dict.fromkeys(table.c.keys(), "") for name, table in metadata.tables.items() if name in found
+        name: {each.name: "" for each in table.c} for name, table in metadata.tables.items() if name in found
     }
     if manifest.schema == NEWEST and (unlike := difference(found, own)):
         raise StartupError(
