@@ -179,7 +179,7 @@ def verify(path: Path) -> tuple[Manifest, int]:
     except PermissionError:
         raise StartupError(f"{path} can't be read by this user.") from None
     except (OSError, EOFError, StopIteration, zlib.error, ValueError, TypeError) as error:
-        raise StartupError(f"{path} is damaged or no backup. Use another one.") from error
+        raise StartupError(f"{path} is damaged, or no backup of a release. Use another one.") from error
     if last != rows:
         raise StartupError(f"{path} is incomplete, without the number of its rows. Use another one.")
     own = {
