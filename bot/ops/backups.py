@@ -179,11 +179,11 @@ def verify(path: Path) -> tuple[Manifest, int]:
     except PermissionError:
         raise StartupError(f"{path} can't be read by this user.") from None
     except (OSError, EOFError, StopIteration, zlib.error, ValueError, TypeError) as error:
-        raise StartupError(f"{path} is damaged or no backup. Use another one.") from error
+        raise StartupError(f"{path} is damaged, or no backup of a release. Use another one.") from error
     if last != rows:
         raise StartupError(f"{path} is incomplete, without the number of its rows. Use another one.")
     own = {
-        name: dict.fromkeys(table.c.keys(), "") for name, table in metadata.tables.items() if name in found
+        name: {each.name: "" for each in table.c} for name, table in metadata.tables.items() if name in found
     }
     if manifest.schema == NEWEST and (unlike := difference(found, own)):
         raise StartupError(
