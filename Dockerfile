@@ -1,5 +1,5 @@
 # Built twice from one base: the first stage has pip and its caches, the second only what runs.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/run.txt /requirements.txt
 # Only wheels: nothing is compiled, and no package's setup script runs here.
@@ -7,17 +7,16 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --only-binary=:all: --require-hashes -r /requirements.txt \
  && /venv/bin/pip uninstall --yes pip
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
-    DATABASE_URL=sqlite:////data/bot.db
+    PYTHONDONTWRITEBYTECODE=1
 RUN groupadd --gid 10001 bot \
  && useradd --uid 10001 --gid bot --no-create-home --shell /usr/sbin/nologin bot \
  && install --directory --owner=bot --group=bot /data
 COPY --from=build /venv /venv
 WORKDIR /app
-# A .env made from .env.example names data/bot.db, which is then on the volume too.
+# The default DATABASE_URL names data/bot.db, which is then on the volume. Set here, it would exclude DATABASE_URL_FILE.
 RUN ln -s /data data
 COPY bot bot
 COPY cogs cogs

@@ -13,6 +13,7 @@ from bot.config.settings import DATABASE_NAMES, NAMES, load_settings, read_setti
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.backups import backup, export
 from bot.ops.check import check
+from bot.ops.migrate import migrate
 from bot.ops.restore import restore
 from bot.ops.setup import setup
 from bot.outside import Outside
@@ -29,6 +30,7 @@ _ABOUT = {
     "export": "write runs to standard output, one JSON object per line, newest first",
     "backup": "write all rows of the database to a file, while the bot runs",
     "restore": "replace the database by a backup; the bot must not run",
+    "migrate": "bring the database up to date, as a start does; the bot must not run",
 }
 
 
@@ -51,6 +53,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     added["restore"].add_argument("file", type=Path, metavar="FILE")
     is_moved = "the bot hasn't run since this backup: its requests continue"
     added["restore"].add_argument("--moved", action="store_true", help=is_moved)
+    destructive = "on PostgreSQL, also run migrations that delete data"
+    added["migrate"].add_argument("--destructive", action="store_true", help=destructive)
     return parser.parse_args(arguments)
 
 
@@ -71,16 +75,18 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
             return await setup(environment, outside, sys.stdout)
         settings = load_settings(environment, NAMES if parsed.command is None else DATABASE_NAMES)
         # Commands print their results, so they log little.
-        level = settings.log_level if parsed.command is None else "CRITICAL"
+        level = settings.log_level if parsed.command in (None, "migrate") else "CRITICAL"
         setup_logging(level, settings.log_format, secrets=settings.secret_values())
+        for sentence in settings.warnings() if parsed.command is None else settings.hints:
+            print(sentence, file=sys.stderr)
         if parsed.command == "export":
             return await export(settings, outside, sys.stdout)
         if parsed.command == "backup":
             return await backup(settings, outside, parsed.file, sys.stdout)
         if parsed.command == "restore":
             return await restore(settings, outside, parsed.file, sys.stdout, is_moved=parsed.moved)
-        for warning in settings.warnings():
-            print(warning, file=sys.stderr)
+        if parsed.command == "migrate":
+            return await migrate(settings, outside, sys.stdout, destructive=parsed.destructive)
         await serve(settings, outside)
     except StartupError as error:
         for mistake in error.mistakes:

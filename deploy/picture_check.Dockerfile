@@ -1,5 +1,5 @@
 # The picture checker of compose.picture-check.yaml.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/picture_check.txt /requirements.txt
 RUN python -m venv /venv \
@@ -11,7 +11,7 @@ RUN if [ -n "$PICTURE_CHECK_PACKAGES" ]; then \
       /venv/bin/pip install --only-binary=:all: $PICTURE_CHECK_PACKAGES; \
     fi
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

@@ -66,7 +66,7 @@ def sqlite_url(file: Path) -> str:
 
 
 def new_sqlite(folder: Path) -> str:
-    """Put a migrated, empty `bot.db` into the folder unless there is one, and return its URL."""
+    """Put a migrated, empty database into the folder unless there is one, and return its URL."""
     file = folder / "bot.db"
     if not file.exists():
         shutil.copyfile(_migrated_sqlite(), file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,11 +71,19 @@ def default(field: FieldInfo) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def of_environment() -> Iterator[tuple[str, ...]]:
-    for name, field in Settings.model_fields.items():
+def groups() -> Mapping[str, Sequence[str]]:
+    """Return the names of the settings in each group of .env.example, by the title in its first line."""
+    _, *found = EXAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
+    return {
+        group.partition("\n")[0].lstrip("# "): re.findall(r"^(\w+)=", group, re.MULTILINE) for group in found
+    }
+
+
+def of_environment(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    for name in names:
+        field = Settings.model_fields[name.lower()]
         shown = f"`{default(field)}`" if default(field) else ""
-        needed = "needed" if name.upper() in REQUIRED_SECRETS else shown
-        yield f"`{name.upper()}`", takes(field), needed, about(field)
+        yield f"`{name}`", takes(field), "needed" if name in REQUIRED_SECRETS else shown, about(field)
 
 
 def of_table(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
@@ -102,7 +110,6 @@ def tables() -> Mapping[str, tuple[tuple[str, ...], Iterable[tuple[str, ...]]]]:
         "picture_check": PictureCheckSettings,
     }
     return {
-        "environment": (("variable", "takes", "default", ""), of_environment()),
         **{name: (("setting", ""), of_table(model)) for name, model in of_file.items()},
         "servers": (("part", "setting", "default", ""), of_servers()),
     }
@@ -110,14 +117,16 @@ def tables() -> Mapping[str, tuple[tuple[str, ...], Iterable[tuple[str, ...]]]]:
 
 def document() -> str:
     """Return docs/configuration.md with current tables."""
-    found = tables()
+    found = {name: _table(*each) for name, each in tables().items()}
+    head = ("variable", "takes", "default", "")
+    found["environment"] = "\n".join(
+        f"### {title}\n\n{_table(head, of_environment(names))}" for title, names in groups().items()
+    )
+    return _BLOCK.sub(lambda match: match[1] + found[match[2]] + match[3], TARGET.read_text(encoding="utf-8"))
 
-    def block(match: re.Match[str]) -> str:
-        head, rows = found[match[2]]
-        lines = [_row(head), "|" + "---|" * len(head), *map(_row, rows)]
-        return match[1] + "\n".join(lines) + "\n" + match[3]
 
-    return _BLOCK.sub(block, TARGET.read_text(encoding="utf-8"))
+def _table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    return "\n".join([_row(head), "|" + "---|" * len(head), *map(_row, rows)]) + "\n"
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -128,11 +137,9 @@ def example() -> str:
     """Return .env.example with current descriptions and defaults. Its first lines and groups don't change.
     A new setting needs a line `NAME=` in a group.
     """
-    head, *groups = EXAMPLE.read_text(encoding="utf-8").strip().split("\n\n")
-    parts = [head]
-    for group in groups:
-        names = re.findall(r"^(\w+)=", group, re.MULTILINE)
-        parts.append("\n".join(line for name in names for line in _lines(name)))
+    parts = [EXAMPLE.read_text(encoding="utf-8").partition("\n\n")[0]]
+    for title, names in groups().items():
+        parts.append("\n".join([f"## {title}", *(line for name in names for line in _lines(name))]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -129,7 +129,7 @@ def generate(copy: Path) -> None:
 def run_chosen(copy: Path, names: Iterable[str], jobs: int, file: Path) -> dict[str, int]:
     """Test each of these mutants, unless `file` has its result already. Return all results by name.
 
-    `file` gets a line for each result, such as "0 bot.store.runs.x_apply_change__mutmut_7".
+    `file` gets a line for each result, such as "0 MODULE.x_apply_change__mutmut_7".
     """
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     known = {name: int(code) for code, _, name in (line.partition(" ") for line in lines)}

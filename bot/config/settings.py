@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
-from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from sqlalchemy.engine import make_url
 
 from bot.config import fields
+from bot.config.sources import ENV_FILE, hints, read_secrets, read_sources
 from bot.deployments.schema import DeploymentSettings, DeploymentsFile, load_deployments_file
 from bot.deployments.schema.field_types import Uuid, mistakes
 from bot.domain.errors import StartupError
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
 
-ENV_FILE = Path(".env")
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
@@ -216,51 +213,31 @@ class Settings(BaseModel):
                 "SUBMIT_GRACE_SECONDS is shorter than a queue call, so a run may end as not confirmed before "
                 f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more."
             )
-        yield from self._hints
+        yield from self.hints
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        return self._hints
 
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)
+# For each of these, NAME_FILE may name a file with the value.
+SECRETS = tuple(name for name in NAMES if "SecretStr" in str(Settings.model_fields[name.lower()].annotation))
 # The settings of the commands that need only the database. A host that only makes backups has no token.
 DATABASE_NAMES = ("DATABASE_URL", "BACKUP_DIR")
-
-
-def _read_env_file() -> tuple[dict[str, str], list[str]]:
-    """Return the file's variables, or none without a file, and sentences about what can't be read."""
-    try:
-        text = ENV_FILE.read_text(encoding="utf-8") if ENV_FILE.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error.reason
-        return {}, [f"{ENV_FILE} can't be read ({reason}). It must be a file of UTF-8 text."]
-    # `dotenv_values` only logs what it can't parse, and the bot would start without that setting.
-    bindings = [*parse_stream(StringIO(text))]
-    wrong = [each.original.line for each in bindings if each.error]
-    parsed = _without_empty({each.key: each.value for each in bindings if each.key is not None})
-    return parsed, [f"{ENV_FILE}, line {line}, is not NAME=value." for line in wrong]
-
-
-def _without_empty(values: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the values that aren't empty, without white space around them, by upper-case name."""
-    return {name.upper(): value.strip() for name, value in values.items() if value and value.strip()}
 
 
 def read_settings(
     environment: Mapping[str, str], names: Collection[str] = NAMES
 ) -> tuple[Settings, list[str]]:
-    """Read `.env` and the environment, which takes precedence, and return what is wrong as sentences.
+    """Read `.env`, the environment and files of secrets, and return what is wrong as sentences.
 
     A setting that is wrong has its default. With `names`, no others are read, or compared with each other.
     """
-    file, wrong = _read_env_file()
-    given = _without_empty(environment)
-    # The environment holds many unrelated variables.
-    ours = [name for name in given if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
-    unknown = [name for name in dict.fromkeys([*file, *ours]) if name not in NAMES]
-    hints = tuple(
-        f"{name} is not a setting of this bot. Did you mean {match}?"
-        for name in unknown
-        for match in difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
-    )
-    values = {name: value for name, value in {**file, **given}.items() if name in names}
+    sources = read_sources(environment)
+    values = {**sources.file, **sources.environment}
+    wrong = [*sources.mistakes, *read_secrets(values, [name for name in SECRETS if name in names])]
+    values = {name: value for name, value in values.items() if name in names}
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -268,7 +245,8 @@ def read_settings(
         refused = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False)}
         left = {name: value for name, value in values.items() if name not in refused}
         settings = Settings.model_validate(left)
-    settings._hints = hints
+    found = hints(sources, NAMES, SECRETS)
+    settings._hints = tuple(each for each in found if names is NAMES or any(name in each for name in names))
     # What is missing may be in what can't be read.
     return settings, wrong or ([*settings.contradictions()] if names is NAMES else [])
 

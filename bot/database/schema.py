@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, Dialect, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.types import NullType, TypeEngine
 
 from bot.database.coordination import give_to_owner
 from bot.database.engine import Database
@@ -19,11 +25,21 @@ from bot.domain.errors import StartLater, StartupError, StoreUnavailable, reason
 if TYPE_CHECKING:
     from alembic.config import Config
 
+log = logging.getLogger(__name__)
+# By table and column: the type, and whether it may be NULL.
+Shape = Mapping[str, Mapping[str, str]]
 # The newest schema, which a new database gets.
 NEWEST = "v1_001"
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+_INDEXES = {
+    "sqlite": text("SELECT name FROM sqlite_master WHERE type = 'index'"),
+    "postgresql": text("SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"),
+}
+_MIGRATIONS = Path(__file__).parent / "migrations"
+# How many copies of a SQLite file are kept from before its last migrations.
+_COPIES = 3
 
 
 def alembic_config() -> Config:
@@ -32,19 +48,8 @@ def alembic_config() -> Config:
     from alembic.config import Config  # noqa: PLC0415  # only migrations need it
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     return config
-
-
-def is_known(schema: str) -> bool:
-    """Return whether this version can bring a database with this schema up to date."""
-    if schema == NEWEST:
-        return True
-    from alembic.script import ScriptDirectory  # noqa: PLC0415  # only migrations need it
-
-    return schema in {
-        step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()
-    }
 
 
 def schema_of(connection: Connection) -> str | None:
@@ -55,14 +60,81 @@ def schema_of(connection: Connection) -> str | None:
     return found
 
 
-# What is wrong with a schema that this version doesn't know, and how to fix it.
-UNKNOWN = (
-    "has the schema {}, which this version of the bot doesn't know",
-    "Start the version that made it, or restore a backup that this version made.",
-)
+def fault_of(connection: Connection, *, destructive: bool = False) -> tuple[str, str] | None:
+    """Return what keeps a start from using a database, and the remedy, or None.
+
+    With `destructive`, a migration that deletes data may run.
+    """
+    current = schema_of(connection)
+    if current is None:
+        return None
+    if current == NEWEST:
+        found = alteration(connection)
+        remedy = "Use that version, start with a new database, or restore a backup that this version made."
+        return (f"was made by an unreleased version: {found}", remedy) if found else None
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # only migrations need it
+
+    scripts = ScriptDirectory.from_config(alembic_config())
+    if current not in {step.revision for step in scripts.walk_revisions()}:
+        remedy = "Start the version that made it, or restore a backup that this version made."
+        return f"has the schema {current}, which this version of the bot doesn't know", remedy
+    steps = scripts.iterate_revisions("head", current)
+    # A SQLite file is copied before its migration.
+    if (
+        connection.dialect.name == "sqlite"
+        or destructive
+        or not any(getattr(step.module, "destructive", False) for step in steps)
+    ):
+        return None
+    remedy = "Stop the bot, back up with pg_dump, then run `python -m bot migrate --destructive`."
+    return f"has the schema {current}, and its migration deletes data", remedy
 
 
-def _upgrade(connection: Connection) -> None:
+def require_usable(connection: Connection, *, destructive: bool = False) -> None:
+    """Raise StartupError if `fault_of` finds a fault."""
+    if fault := fault_of(connection, destructive=destructive):
+        raise StartupError(f"The database {fault[0]}. {fault[1]}")
+
+
+def alteration(connection: Connection) -> str | None:
+    """Return how the tables, columns and indexes differ from those of the newest schema, or None."""
+    dialect = connection.dialect
+    reflected = inspect(connection).get_multi_columns(filter_names=[*metadata.tables])
+    found = {
+        name: {each["name"]: _kind(each["type"], each["nullable"], dialect) for each in columns}
+        for (_, name), columns in reflected.items()
+    }
+    own = {
+        name: {each.name: _kind(each.type, each.nullable, dialect) for each in table.columns}
+        for name, table in metadata.tables.items()
+    }
+    indexes = {str(index.name) for table in metadata.tables.values() for index in table.indexes}
+    return difference(found, own, indexes - set(connection.scalars(_INDEXES[dialect.name])))
+
+
+def _kind(of: TypeEngine[Any], nullable: Any, dialect: Dialect) -> str:
+    name = "an unknown type" if isinstance(of, NullType) else of.compile(dialect)
+    # PostgreSQL has another name for FLOAT.
+    return name.replace("FLOAT", "DOUBLE PRECISION") + ("" if nullable else " NOT NULL")
+
+
+def difference(found: Shape, own: Shape, missing_indexes: Collection[str] = ()) -> str | None:
+    """Return the first difference from the bot's own tables, with the number of the others, or None."""
+    every = [f"the table {name} is missing" for name in sorted(own.keys() - found)]
+    every += [f"the table {name} is unknown" for name in sorted(found.keys() - own)]
+    both = [(name, found[name], own[name]) for name in sorted(own.keys() & found)]
+    for word, needed in (("lacks the", True), ("has the unknown", False)):
+        for table, has, needs in both:
+            names = sorted(needs.keys() - has if needed else has.keys() - needs)
+            every += [f"{table} {word} column {name}" for name in names]
+    for table, has, needs in both:
+        unlike = sorted(name for name in needs.keys() & has if has[name] != needs[name])
+        every += [f"{table}.{name} is {has[name]}, not {needs[name]}" for name in unlike]
+    every += [f"the index {name} is missing" for name in sorted(missing_indexes)]
+    return every[0] + (f" ({len(every) - 1} more)" if every[1:] else "") if every else None
+
+
+def _upgrade(connection: Connection, *, file: Path | None, now: datetime, destructive: bool) -> None:
     dialect = connection.dialect
     oldest = _OLDEST[dialect.name]
     found = dialect.server_version_info or oldest
@@ -72,18 +144,53 @@ def _upgrade(connection: Connection) -> None:
             f"The database is {_NAMES[dialect.name]} {present}, and the bot needs {needed} or newer. "
             "Upgrade it, or set DATABASE_URL to another."
         )
+    require_usable(connection, destructive=destructive)
     current = schema_of(connection)
     if current is None:
         create_tables(connection)
     elif current != NEWEST:
-        if not is_known(current):
-            fault, remedy = UNKNOWN
-            raise StartupError(f"The database {fault.format(current)}. {remedy}")
         from alembic import command  # noqa: PLC0415  # only migrations need it
 
-        config = alembic_config()
+        copy, config = _keep_copy(file, now) if file is not None else None, alembic_config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+            require_usable(connection)
+        except BaseException:
+            # Nothing was changed, and a start in a loop would replace the copies of earlier migrations.
+            if copy is not None:
+                copy.unlink()
+            raise
+        log.info("migrated the database from %s to %s", current, NEWEST)
+
+
+def _keep_copy(file: Path, now: datetime) -> Path:
+    """Copy a SQLite file beside it, remove all but the newest copies, and return this one. Raises StartLater.
+
+    The caller holds the lock for writing, so no other process makes a copy or changes a row meanwhile.
+    """
+    copy = file.with_name(f"{file.name}.before-migration-{now:%Y%m%d-%H%M%S}")
+    part = file.with_name(f"{file.name}.before-migration.part")
+    try:
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+        give_to_owner(part, file)
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target)
+        part.replace(copy)
+        # Not the files that SQLite puts beside an opened copy.
+        for old in sorted(file.parent.glob(f"{escape(file.name)}.before-migration-{'?' * 15}"))[:-_COPIES]:
+            old.unlink()
+    except (OSError, sqlite3.Error) as error:
+        for each in (part, part.with_name(f"{part.name}-journal")):
+            with suppress(OSError):
+                each.unlink(missing_ok=True)
+        raise StartLater(
+            f"The database can't be copied to {copy} before its migration ({reason_of(error)}). "
+            f"Free {file.stat().st_size // 1_000_000 + 1} MB there, and start again: nothing was changed."
+        ) from error
+    log.info("copied the database to %s before its migration; the last %d copies are kept", copy, _COPIES)
+    return copy
 
 
 def create_tables(connection: Connection) -> None:
@@ -107,11 +214,14 @@ def make_file(database: Database) -> None:
         give_to_owner(file, file.parent)
 
 
-async def upgrade(database: Database) -> None:
-    """Create the tables, or run the missing migrations, in one transaction. Raises StartupError."""
+async def upgrade(database: Database, now: datetime, *, destructive: bool = False) -> None:
+    """Create the tables, or run the missing migrations, in one transaction. Raises StartupError.
+
+    A SQLite file is copied before a migration. On PostgreSQL, `destructive` allows one that deletes data.
+    """
     try:
         make_file(database)
-        await database.migrate(_upgrade)
+        await database.migrate(partial(_upgrade, file=database.file, now=now, destructive=destructive))
     except (StoreUnavailable, OSError, DBAPIError) as error:
         raise _explained(database, error) from error
 

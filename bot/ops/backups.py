@@ -32,8 +32,8 @@ from bot.context import App, Trouble
 from bot.database.coordination import Coordinator
 from bot.database.engine import Database
 from bot.database.key_values import lock_value, write_value
-from bot.database.schema import NEWEST, explained, schema_of
-from bot.database.tables import alembic_version, time_text
+from bot.database.schema import NEWEST, alteration, difference, explained, require_usable, schema_of
+from bot.database.tables import alembic_version, metadata, time_text
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable, reason_of
 from bot.outside import Outside
 from bot.services.exports import json_line
@@ -74,13 +74,17 @@ class Manifest:
 
 
 def tables_in(connection: Connection) -> list[Table]:
-    """Return the tables of a database with plain columns, each after those that it refers to."""
+    """Return the bot's tables with plain columns, each after those that it refers to.
+
+    If another version has made them, return all of the database.
+    """
+    is_own = schema_of(connection) == NEWEST and alteration(connection) is None
     inspector = sql.inspect(connection)
     names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name]
     return [
         Table(name, MetaData(), *(_plain(column) for column in inspector.get_columns(name)))
         for name in names
-        if name != alembic_version.name
+        if name in metadata.tables or not (is_own or name == alembic_version.name)
     ]
 
 
@@ -160,14 +164,16 @@ def rows_of(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
 def verify(path: Path) -> tuple[Manifest, int]:
     """Read a whole backup, and return its manifest and the number of its rows.
 
-    Raises StartupError if it is incomplete or damaged.
+    Raises StartupError if it is incomplete or damaged, or has the newest schema with other tables or columns.
     """
     rows, last = 0, None
+    found: dict[str, dict[str, str]] = {}
     try:
         lines = _lines(path)
         manifest = Manifest(**next(lines))
         for rows, last in enumerate(lines):  # noqa: B007  # used below
-            pass
+            if isinstance(last, list):
+                found.setdefault(last[0], dict.fromkeys(last[1], ""))
     except FileNotFoundError:
         raise StartupError(f"There is no file {path}.") from None
     except PermissionError:
@@ -176,6 +182,13 @@ def verify(path: Path) -> tuple[Manifest, int]:
         raise StartupError(f"{path} is damaged or no backup. Use another one.") from error
     if last != rows:
         raise StartupError(f"{path} is incomplete, without the number of its rows. Use another one.")
+    own = {
+        name: dict.fromkeys(table.c.keys(), "") for name, table in metadata.tables.items() if name in found
+    }
+    if manifest.schema == NEWEST and (unlike := difference(found, own)):
+        raise StartupError(
+            f"{path} was made by an unreleased version: {unlike}. Use it with that version, or use another."
+        )
     return manifest, rows
 
 
@@ -224,6 +237,11 @@ async def opened(settings: Settings, outside: Outside) -> AsyncIterator[tuple[Da
         await database.close()
 
 
+async def require_stopped(database: Database, coordinator: Coordinator) -> None:
+    if not await is_stopped(database, coordinator):
+        raise StartupError("The bot is running on this database. Stop all its processes first.")
+
+
 async def is_stopped(database: Database, coordinator: Coordinator) -> bool:
     """Return whether no process of the bot works on a database, to which the coordinator is connected.
 
@@ -256,6 +274,8 @@ async def backup(settings: Settings, outside: Outside, file: Path | None, out: T
         raise StartupError(f"There is no folder {path.parent}. Create it, or name another file.")
     async with opened(settings, outside) as (database, coordinator):
         require_file(database)
+        if await database.read(require_schema) == NEWEST:
+            await database.read(require_usable)
         stopped = await is_stopped(database, coordinator)
         rows = await back_up(database, path, now, stopped=stopped)
     out.write(
@@ -279,6 +299,7 @@ async def export(settings: Settings, outside: Outside, out: TextIO) -> int:
                 f"The database has the schema {schema}, and this version of the bot reads {NEWEST}. "
                 "Start this version once, or export with the version that made it."
             )
+        await database.read(require_usable)
         try:
             async for run in HistoryStore(database).export():
                 out.write(json_line(replace(run, outputs=run.visible), FIELDS).decode())

@@ -25,7 +25,7 @@ from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.logs import Redactor
 from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, Settings, configured
-from bot.database.schema import NEWEST, UNKNOWN, explained, is_known, schema_of
+from bot.database.schema import NEWEST, explained, fault_of, schema_of
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartLater, StartupError, reason_of
@@ -93,7 +93,8 @@ def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Find
         yield problem(SETTINGS, sentence, REMEDY)
     for sentence in settings.warnings():
         if not names_in([sentence]) & names_in(mistakes):
-            yield warning(SETTINGS, sentence, REMEDY)
+            # What is said about the file itself says what to do.
+            yield warning(SETTINGS, sentence, "" if sentence.startswith(".") else REMEDY)
     token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
     if token and (fault := token_fault(token)):
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")
@@ -207,9 +208,8 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
         summary, _, remedy = str(error).partition(". ")
         passing = isinstance(error, StartLater)
         return problem(DATABASE, f"{summary}.", remedy, passing=passing), False
-    if version is not None and not is_known(version):
-        fault, remedy = UNKNOWN
-        return problem(DATABASE, f"{server}: it {fault.format(version)}.", remedy), False
+    if fault := await store.database.read(fault_of):
+        return problem(DATABASE, f"{server}: it {fault[0]}.", fault[1]), False
     if file is not None and not os.access(file, os.W_OK):
         return problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right."), False
     if version == NEWEST:

@@ -16,16 +16,15 @@ from typing import TextIO
 from sqlalchemy import Connection, inspect, select, text, update
 
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator
 from bot.database.engine import Database
 from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set_columns, to_run
-from bot.database.schema import NEWEST, create_tables, is_damaged, make_file, schema_of
-from bot.database.tables import alembic_version, is_any, key_values, messages, metadata, requests, runs
+from bot.database.schema import NEWEST, create_tables, is_damaged, make_file
+from bot.database.tables import alembic_version, is_any, key_values, messages, requests, runs
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.messages import OUTCOMES, Act, Claim, Kind, Shows, decide, wants
 from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.ops.backups import back_up, counted, is_stopped, load, opened, verify
+from bot.ops.backups import back_up, counted, load, opened, require_stopped, tables_in, verify
 from bot.outside import Outside
 from bot.store.erasure import erase_chunk
 from bot.store.runs import apply_change
@@ -36,11 +35,6 @@ _ERASURE_SECONDS = timedelta(minutes=5)
 _CHUNK = 200
 # The failure codes of runs that waited when the backup was made, and of those that were in flight.
 NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
-
-
-async def _require_stopped(database: Database, coordinator: Coordinator) -> None:
-    if not await is_stopped(database, coordinator):
-        raise StartupError("The bot is running on this database. Stop all its processes first.")
 
 
 async def restore(
@@ -74,9 +68,9 @@ async def restore(
                 ended.update(settle(connection, outside.now(), persons))
 
         make_file(database)
-        await _require_stopped(database, coordinator)
+        await require_stopped(database, coordinator)
         before = await _keep_old(database, file, outside.now())
-        await _require_stopped(database, coordinator)  # on PostgreSQL, one may have started meanwhile
+        await require_stopped(database, coordinator)  # on PostgreSQL, one may have started meanwhile
         await database.migrate(replace)
     made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
     out.write(f"Restored {counted(rows, 'row')} of {made_at} from {file}.\n")
@@ -123,10 +117,10 @@ def _free(path: Path) -> Path:
 
 
 def _drop_tables(connection: Connection) -> None:
-    """Drop the bot's tables; if another version has made them, all of the database. Raises StartupError."""
-    found, own = _own_tables(connection), {*metadata.tables, alembic_version.name}
+    """Drop the bot's tables, those that a backup of the old data has. Raises StartupError."""
+    names = {*(table.name for table in tables_in(connection)), alembic_version.name}
     cascade = "" if connection.dialect.name == "sqlite" else "CASCADE"
-    for name in found if schema_of(connection) != NEWEST else own & found:
+    for name in names & _own_tables(connection):
         connection.execute(text(f'DROP TABLE "{name}" {cascade}'))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import getpass
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from dotenv import dotenv_values, set_key
@@ -16,7 +19,8 @@ from pydantic import SecretStr, ValidationError
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.logs import Redactor
-from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, ENV_FILE, REQUIRED_SECRETS, Settings, read_settings
+from bot.config.settings import DEFAULT_DEPLOYMENTS_FILE, REQUIRED_SECRETS, SECRETS, Settings, read_settings
+from bot.config.sources import ENV_FILE, read_sources
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
@@ -50,7 +54,10 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
     """
     if not sys.stdin.isatty():
         raise StartupError(f"setup needs a terminal. Without one, write {ENV_FILE} yourself, and run check.")
-    settings, _ = read_settings(environment)
+    settings, wrong = read_settings(environment)
+    if unread := [each for each in wrong if each.startswith((TOKEN, KEY)) and "_FILE " in each]:
+        raise StartupError(*unread)
+    sources = read_sources(environment)
     answers, links = dict[str, str](), list[Finding]()
     has_file = bool(settings.deployments_file) or DEFAULT_DEPLOYMENTS_FILE.exists()
     for name in (TOKEN, KEY, ID):
@@ -59,6 +66,9 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
                 out.write(f"The bot doesn't read deployments.toml while {ID} is set. Remove one of them.\n")
             else:
                 out.write(f"deployments.toml describes the deployments, so {ID} isn't needed.\n")
+            continue
+        if name in SECRETS and f"{name}_FILE" in {*sources.file, *sources.environment}:
+            out.write(f"{name} is in the file of {name}_FILE. Change it there; check tests it.\n")
             continue
         settings, findings = await _answer(name, settings, outside, out)
         answers[name] = _value(settings, name)
@@ -70,6 +80,7 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
     for name in answers:
         if environment.get(name):
             out.write(f"The environment has {name}, too, and takes precedence.\n")
+    out.writelines(f"{hint}\n" for hint in read_settings(environment)[0].hints)
     for link in links:
         out.write(f"{link.subject}: {link.summary}\n")
     return 0
@@ -156,16 +167,32 @@ def _interruptible() -> Iterator[None]:
 
 
 def write_env_file(answers: Mapping[str, str]) -> bool:
-    """Change the lines of these settings in `.env`, and return whether it changed. Raises StartupError."""
-    path = ENV_FILE.resolve()
+    """Change the lines of these settings in `.env`, and return whether it changed. Raises StartupError.
+
+    A link remains one. The file keeps its owner, group, mode and access list; a new one gets the owner and
+    group of its folder. In a folder of root's with another group, that group may read it.
+    """
+    path = Path(os.path.realpath(ENV_FILE))
     try:
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_bytes(_EXAMPLE.read_bytes() if _EXAMPLE.exists() else b"")
-        elif answers.items() <= dotenv_values(path, interpolate=False).items():
+        is_new = not path.exists()
+        if answers.items() <= dotenv_values(path, interpolate=False).items():
             return False
-        for name, value in answers.items():
-            set_key(path, name, value, quote_mode="never")
+        template = _EXAMPLE if is_new else path
+        with TemporaryDirectory(dir=path.parent, prefix=".env.") as folder:
+            draft = Path(folder, ENV_FILE)
+            draft.write_bytes(template.read_bytes() if template.exists() else b"")
+            for name, value in answers.items():
+                set_key(draft, name, value, quote_mode="never")
+            owner = (path.parent if is_new else path).stat()
+            if is_new:
+                draft.chmod(0o640 if owner.st_uid == 0 != owner.st_gid else 0o600)
+            else:
+                shutil.copystat(path, draft)
+                os.utime(draft)
+            # Windows has no chown. A file whose owner can't be kept isn't replaced: the bot couldn't read it.
+            with suppress(AttributeError, *[PermissionError] * is_new):
+                os.chown(draft, owner.st_uid, owner.st_gid)
+            os.replace(draft, path)
     except (OSError, UnicodeDecodeError) as error:
         raise StartupError(f"{ENV_FILE} can't be written ({reason_of(error)}).") from None
     return True

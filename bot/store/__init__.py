@@ -32,6 +32,7 @@ class Store:
     def __init__(
         self, url: str, outside: Outside, pool_size: int = 20, *, operator: OperatorRules | None = None
     ) -> None:
+        self._now = outside.now
         self.database = Database(url, outside, pool_size)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)
@@ -54,4 +55,4 @@ class Store:
 
     async def open(self) -> None:
         """Bring the schema up to date. Raises StartupError."""
-        await upgrade(self.database)
+        await upgrade(self.database, self._now())

@@ -1,4 +1,4 @@
-"""The queues of the deployments, as `bot.domain.fair_queue` orders them.
+"""The queues of the deployments, in the order of `bot.domain.run_timing.next_tag`.
 
 A claim reads the index `runs_queue` from the front. It skips the runs at the limit of their user or server
 inside the database, so a long queue costs neither rows nor statements.

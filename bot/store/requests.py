@@ -1,7 +1,7 @@
 """Accept requests, and judge stored ones by the rules as they are now.
 
-A decision, the rows that it changes and their audit entry are one transaction. The rules themselves are in
-bot/domain/policy.py and bot/domain/budgets.py.
+A decision, the rows that it changes and their audit entry are one transaction. `bot/domain/policy.py` has the
+rules.
 """
 
 from __future__ import annotations

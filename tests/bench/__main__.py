@@ -8,7 +8,7 @@ import sys
 
 from tests.bench import delivery, requests
 
-SECTIONS = {"requests": requests.measure, "delivery": delivery.measure}
+SECTIONS = {"requests": requests.measure, "delivery": delivery.measure, "hourly": requests.hourly}
 
 
 async def main() -> None:

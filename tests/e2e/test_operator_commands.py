@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from bot import __version__
+from bot.domain.runs import RunState
 from bot.ops.backups import FIELDS
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import PROJECT, BotProcess
+from tests.harness import HELD
 
 RUN = 'deployment="default"'
 
@@ -53,6 +56,25 @@ async def test_each_run_is_exported_with_every_field_and_counted(home: BotProces
     page = (await home.metrics()).splitlines()
     found = dict(line.removeprefix("comfydeploy_bot_").rsplit(" ", 1) for line in page)
     assert {name: float(found[name]) for name in expected} == expected
+
+
+async def test_a_new_webhook_secret_leaves_each_run_in_flight_one_outcome(home: BotProcess) -> None:
+    home.comfydeploy.faults = HELD
+    await home.start()
+    await home.ask()
+    await home.held()
+    assert await home.stop() == 0
+    # In place of the generated one, which stays in the database.
+    (home.folder / "secret").write_text("a-secret-of-the-operators-own\n")
+    await home.start(WEBHOOK_SECRET_FILE="secret")
+    home.comfydeploy.faults = Faults()
+    home.comfydeploy.release()
+    await home.ask()
+    await home.settled(runs=2)
+    await home.check_outcomes(calls=2)
+    assert {run.state for run in await home.runs()} == {RunState.SUCCEEDED}
+    counted = re.findall(r'webhooks_total{result="(\w+)"} [1-9]', await home.metrics())
+    assert sorted(counted) == ["recorded", "wrong_secret"]  # the run from after, and the one from before
 
 
 def test_what_an_option_prints_reaches_a_pipe() -> None:

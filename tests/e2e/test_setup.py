@@ -60,3 +60,46 @@ def test_a_file_that_cannot_be_replaced_leaves_no_copy_of_the_token(
     with pytest.raises(StartupError, match=r"^.env can't be written \(Device or resource busy\)\.$"):
         write_env_file({"DISCORD_TOKEN": "secret"})
     assert [file.read_text() for file in tmp_path.iterdir()] == ["LOG_LEVEL=INFO\n"]
+
+
+# Only root can give files away; for others, what they own must remain theirs.
+IS_ROOT = os.geteuid() == 0
+OWNER = (12345, 54321) if IS_ROOT else (os.geteuid(), os.getegid())
+
+
+def test_a_file_keeps_its_owner_mode_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "private").mkdir()
+    Path(".env").symlink_to("private/settings")
+    file = tmp_path / "private" / "settings"
+    for mode in (0o600, 0o640, 0o644):
+        file.write_text("DISCORD_TOKEN=old\n")
+        file.chmod(mode)
+        os.chown(file, *OWNER)
+        assert write_env_file({"DISCORD_TOKEN": "secret", "COMFYDEPLOY_API_KEY": "key"})
+        found = file.stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*OWNER, mode)
+        assert file.read_text() == "DISCORD_TOKEN=secret\nCOMFYDEPLOY_API_KEY=key\n"
+        assert [*file.parent.iterdir()] == [file]
+    assert Path(".env").readlink() == Path("private/settings")
+
+
+def test_a_new_file_is_its_folders_and_one_that_would_change_hands_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for owner, mode in ((OWNER, 0o600), ((0, OWNER[1]), 0o640) if IS_ROOT else (OWNER, 0o600)):
+        os.chown(tmp_path, *owner)
+        assert write_env_file({"DISCORD_TOKEN": "secret"})
+        found = Path(".env").stat()
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*owner, mode)
+        Path(".env").unlink()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chown", refuse)
+    assert write_env_file({"DISCORD_TOKEN": "secret"})  # a new file is the user's
+    with pytest.raises(StartupError, match=r"can't be written \(Operation not permitted\)"):
+        write_env_file({"DISCORD_TOKEN": "another"})
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["DISCORD_TOKEN=secret\n"]

@@ -120,6 +120,12 @@ async def check(home: BotProcess, screen: Screen) -> None:
     )
     await screen.types("check", DISCORD_TOKEN="0123456789abcdef")
     await screen.types("check", DISCORD_TOKEN="", WEB_PORT="many", LOG_LEVEL="loud")
+    env = home.folder / ".env"
+    env.write_text("DISCORD_TOKEN=mine\nCOMMAND_GUILD_IDS=4711\n")
+    env.chmod(0o644)
+    await screen.types("check", DATABASE_URL="", DATABASE_URL_FILE="nowhere", DAILY_GPU_SECOND="100")
+    await screen.types("export", DATABASE_ULR="sqlite:///other.db")
+    env.unlink()
     await screen.types("check", ALLOWED_GUILD_IDS="4712")
     await screen.types("check", PUBLIC_URL="http://nas")
     wrong = {"PUBLIC_URL": "bot.example.com", "DATABASE_URL": "mysql://x/y", "COMFYDEPLOY_API_URL": "x"}
@@ -244,6 +250,7 @@ async def setup(home: BotProcess, screen: Screen) -> None:
     assert not env.exists()
     before = "# mine\nDISCORD_TOKEN='old'  # comment\nLOG_LEVEL=DEBUG\nCOMFYDEPLOY_API_KEY=\n"
     env.write_text(before)
+    env.chmod(0o644)
     screen.answers(token, key, PICTURE_ID.replace("0", "f"), PICTURE_ID)
     await screen.types("setup", told="the present .env has other settings", **empty)
     assert env.read_text() == (
@@ -274,6 +281,13 @@ async def setup_at_a_terminal(home: BotProcess, screen: Screen) -> None:
     away = {"COMFYDEPLOY_API_URL": f"http://{NOBODY}/api"}
     await screen.types("setup", told="while ComfyDeploy is away", **empty, **away)
     assert dotenv_values(env)["COMFYDEPLOY_API_KEY"] == "another-key"
+    before = "COMFYDEPLOY_API_KEY_FILE=key\nDISCORD_TOKN=\n"
+    env.write_text(before)
+    await screen.types("setup", told="with a file of a secret that isn't there", **empty)
+    (home.folder / "key").write_text(f"{key}\n")
+    screen.answers(token, PICTURE_ID)
+    await screen.types("setup", told="with a file of a secret", **empty)
+    assert env.read_text() == f"{before}DISCORD_TOKEN={token}\nCOMFYDEPLOY_DEPLOYMENT_ID={PICTURE_ID}\n"
 
 
 async def commands(home: BotProcess, screen: Screen) -> None:

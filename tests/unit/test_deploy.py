@@ -22,6 +22,7 @@ from bot import __version__
 from bot.comfydeploy.wire import WEBHOOK_PATH
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
+from bot.config.settings import SECRETS as NAMES_OF_SECRETS
 from bot.web import application
 from tests.unit.factories import app_with
 
@@ -63,17 +64,35 @@ def no_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def settings_of(environment: dict[str, str]) -> Settings:
+    """Return the settings of a container; its files of secrets are in the test's folder instead."""
+    given = SECRETS | environment
+    for name in (each for each in NAMES_OF_SECRETS if environment.get(f"{each}_FILE")):
+        Path(name).write_text(given.pop(name), encoding="utf-8")
+        given[f"{name}_FILE"] = name
+    assert given.keys() <= {*NAMES, *(f"{name}_FILE" for name in NAMES_OF_SECRETS)}
+    return load_settings(given)
+
+
+@pytest.mark.parametrize("files", [(), ("DISCORD_TOKEN_FILE", "COMFYDEPLOY_API_KEY_FILE")])
 @pytest.mark.parametrize("name", COMPOSE)
-def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(name: str) -> None:
+def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(
+    name: str, files: tuple[str, ...]
+) -> None:
     roles: list[Role] = []
     services = COMPOSE[name]["services"]
     for service in services.values():
         if "build" not in service:
             continue
-        environment = {key: re.sub(r"\$\{.*?\}", "x", text) for key, text in service["environment"].items()}
-        assert set(environment) <= set(NAMES)
-        settings = load_settings(SECRETS | environment)
+        environment = {
+            key: re.sub(r"\$\{(\w+):\+(.*?)\}", lambda found: found[2] * (found[1] in files), text)
+            for key, text in service["environment"].items()
+        }
+        mounted = {environment.get(file, "").rpartition("/")[2] for file in files}
+        assert mounted <= set(service["secrets"]) <= set(COMPOSE[name]["secrets"])
+        settings = settings_of({key: re.sub(r"\$\{.*?\}", "x", text) for key, text in environment.items()})
         roles += settings.roles
+        assert service["mem_limit"]
         port = f"${{WEB_PORT:-{settings.web_port}}}"
         published = [f"127.0.0.1:{port}:{port}"] if Role.WEB in settings.roles else []
         assert service.get("ports", []) == published
@@ -87,14 +106,22 @@ def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(name: st
 
 
 def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
-    (port,), (volume,), (path,) = (
+    (port,), (volume,), (path,), (place,) = (
         re.findall(pattern, read("Dockerfile"), re.MULTILINE)
-        for pattern in (r"^EXPOSE (\d+)$", r"^VOLUME (\S+)$", r"8080\}(/\w+)")
+        for pattern in (r"^EXPOSE (\d+)$", r"^VOLUME (\S+)$", r"8080\}(/\w+)", r"^RUN ln -s /data (\S+)$")
     )
     assert int(port) == Settings.model_fields["web_port"].default
-    assert f"DATABASE_URL=sqlite:///{volume}/bot.db" in read("Dockerfile")
+    default = Settings.model_fields["database_url"].default.get_secret_value()
+    assert (volume, default) == ("/data", f"sqlite:///{place}/bot.db")
+    assert "DATABASE_URL=" not in read("Dockerfile")  # it would exclude DATABASE_URL_FILE
     routes = application(app_with().store, None).router.routes()
     assert path in {route.resource.canonical for route in routes if route.resource}
+
+
+def test_each_image_from_elsewhere_has_a_digest() -> None:
+    files = "".join(map(read, ("Dockerfile", "deploy/picture_check.Dockerfile", "compose.postgres.yaml")))
+    images = re.findall(r"^(?:FROM| *image:) ([a-z].*)", files, re.MULTILINE)
+    assert [bool(re.search(r"@sha256:[0-9a-f]{64}\b", image)) for image in images] == [True] * 5
 
 
 def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:
@@ -137,11 +164,13 @@ def pod_settings(name: str, ordinal: int = 0) -> Settings:
     (container,) = WORKLOADS[name]["template"]["spec"]["containers"]
     own = {}
     for variable in container["env"]:
-        source = variable.get("valueFrom", {})
-        known = SECRETS.get(variable["name"]) if "secretKeyRef" in source else str(ordinal)
-        own[variable["name"]] = known if source else variable["value"]
-    assert set(SHARED | own) <= set(NAMES)
-    return load_settings(SHARED | own | {"COMFYDEPLOY_DEPLOYMENT_ID": SECRETS["COMFYDEPLOY_DEPLOYMENT_ID"]})
+        own[variable["name"]] = str(ordinal) if "valueFrom" in variable else variable["value"]
+    (mount,) = (each for each in container["volumeMounts"] if each["name"] == "secrets")
+    (volume,) = (each for each in WORKLOADS[name]["template"]["spec"]["volumes"] if each["name"] == "secrets")
+    files = {value for key, value in own.items() if key.endswith("_FILE")}
+    keys = [each["path"] for each in volume["secret"].get("items", ())] or [*SECRETS.keys() - SHARED.keys()]
+    assert files == {f"{mount['mountPath']}/{key}" for key in keys}
+    return settings_of(SHARED | own | {"COMFYDEPLOY_DEPLOYMENT_ID": SECRETS["COMFYDEPLOY_DEPLOYMENT_ID"]})
 
 
 def test_each_role_has_its_pods_of_this_version_and_each_shard_one_gateway() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,10 +11,14 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from bot.config.settings import NAMES
+from bot.config.settings import NAMES, SECRETS, Settings
+from bot.context import LONGEST_SLEEP
+from bot.database import postgres
 from bot.database.tables import alembic_version, metadata
+from bot.delivery.step import LEASE
+from bot.domain import run_timing
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.store import ledger
+from bot.store import ledger, messages, requests
 from tools.configuration import EXAMPLE, TARGET, document, example
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +30,9 @@ _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(\s*<?([^)\s>]+)")
 _HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)?$", re.MULTILINE)
 _NAMED = re.compile(r"`((?:bot|cogs|demo|tests|tools|deploy|docs)/[\w./-]+)`")
+_MODULE_OR_FILE = re.compile(
+    r"(?<![\w/.])(?:bot|cogs|demo|tests|tools|deploy|docs)(?:(?:/[\w-]+)+\.(?:py|md|toml|yaml)\b|(?:\.\w+)+)"
+)
 _MAKE = re.compile(r"\bmake ([a-z]+)\b")
 _SETTING = re.compile(
     r"`((?:DISCORD|COMFYDEPLOY|WEB|WEBHOOK|METRICS|DATABASE|SHARD|LOG|ALLOW|ALLOWED|COMMAND)_[A-Z_]+)\b"
@@ -81,7 +89,37 @@ def test_named_files_make_targets_and_settings_exist(path: Path) -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     code = "\n".join([*_CODE.findall(prose(path)), *(found.group() for found in _FENCE.finditer(text))])
     assert [name for name in _MAKE.findall(code) if name not in targets] == []
-    assert [name for name in _SETTING.findall(text) if name not in NAMES] == []
+    known = {*NAMES, *(f"{name}_FILE" for name in SECRETS)}
+    assert [name for name in _SETTING.findall(text) if name not in known] == []
+
+
+def _names_in_prose(path: Path) -> Iterator[str]:
+    """Yield the files and modules that the comments and docstrings of a Python file name."""
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            is_docstring = token.type == tokenize.STRING and token.string.startswith('"""')
+            if is_docstring or token.type == tokenize.COMMENT:
+                yield from _MODULE_OR_FILE.findall(token.string)
+
+
+def _exists(name: str) -> bool:
+    """Return whether a file exists, or a module and the name in it."""
+    if "/" in name:
+        return (ROOT / name).exists()
+    path = ROOT
+    for part in name.split("."):
+        if path.suffix == ".py":
+            return re.search(rf"\b{part}\b", path.read_text(encoding="utf-8")) is not None
+        path = path / part if (path / part).is_dir() else path / f"{part}.py"
+        if not path.exists():
+            return False
+    return True
+
+
+@pytest.mark.parametrize("package", ["bot", "cogs", "demo", "tests", "tools", "deploy"])
+def test_files_and_modules_named_in_docstrings_and_comments_exist(package: str) -> None:
+    named = {(path, name) for path in (ROOT / package).rglob("*.py") for name in _names_in_prose(path)}
+    assert [(str(path), name) for path, name in sorted(named) if not _exists(name)] == []
 
 
 def test_the_reference_is_current() -> None:
@@ -119,3 +157,17 @@ def test_the_periods_are_those_of_the_code() -> None:
         *("requests", "runs", "messages", "audit")
     }
     assert ROWS["usage"][1] == f"{ledger._KEPT.days} days"
+
+
+def test_another_process_goes_on_within_the_documented_bounds() -> None:
+    text = (ROOT / "docs" / "several-processes.md").read_text(encoding="utf-8")
+    of = Settings.model_fields
+    keepalive = [int(postgres._SESSION[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count")]
+    assert requests._SHOWING <= LEASE
+    assert [int(bound) for bound in re.findall(r"^\|.*\| (\d+) s \|", text, re.MULTILINE)] == [
+        (LEASE + messages._LOOK_AGAIN).total_seconds(),
+        LONGEST_SLEEP.total_seconds(),
+        of["submit_grace_seconds"].default,
+        run_timing._LONGEST_PAUSE * of["poll_interval_seconds"].default,
+        keepalive[0] + keepalive[1] * keepalive[2],
+    ]

@@ -9,6 +9,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# Whether it deletes data. On PostgreSQL a start then refuses it, until the operator has made a backup.
+destructive = False
 
 
 def upgrade() -> None:

@@ -297,7 +297,7 @@ async def test_from_sqlite_to_postgresql_and_back(
     tmp_path: Path, postgres: PostgresServer, opening: Stores
 ) -> None:
     url, server, last = sqlite_url(tmp_path / "a.db"), await postgres.empty_database(), tmp_path / "b.db"
-    store = await opening.open(url)
+    store, foreign = await opening.open(url), "CREATE TABLE songs AS SELECT 'another program''s' AS row"
     await arrange(store)
     for target, key in ((server, "submitting0"), (sqlite_url(last), "waiting0")):
         before, file = await rows_in(url), tmp_path / f"{key}.jsonl.gz"
@@ -308,6 +308,7 @@ async def test_from_sqlite_to_postgresql_and_back(
         store, url = await opening.open(target), target
         # New audit entries get new ids.
         await store.runs.finish(key, RunState.REFUSED, NOW, code="internal")
+        await store.database.write(lambda connection: connection.exec_driver_sql(foreign))
 
 
 class Killed(BaseException):

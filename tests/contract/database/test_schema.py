@@ -7,13 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, inspect, make_url, text
+from sqlalchemy import event, make_url, text
 
-from bot.database.schema import NEWEST, alembic_config
-from bot.database.tables import metadata
 from bot.domain.errors import StartLater, StartupError
 from bot.outside import Outside
 from bot.store import Store
@@ -25,17 +20,6 @@ from tests.databases import PostgresServer
 @pytest.fixture
 def url(empty_url: str) -> str:
     return empty_url
-
-
-# SQLite's expression indexes can't be compared; the tests of the store show that theirs is used.
-pytestmark = pytest.mark.filterwarnings("ignore:.*expression-based index")
-
-
-def _differences(connection: Connection) -> list[object]:
-    context = MigrationContext.configure(
-        connection, opts={"compare_type": True, "compare_server_default": True}
-    )
-    return list(compare_metadata(context, metadata))
 
 
 @pytest.mark.sqlite_only
@@ -57,14 +41,6 @@ async def test_a_full_disk_is_a_temporary_failure(url: str) -> None:
 async def test_others_do_not_read_a_new_file(store: Store) -> None:
     assert store.database.file is not None
     assert store.database.file.stat().st_mode & 0o777 == 0o600
-
-
-async def test_a_new_database_has_the_tables_of_the_code(store: Store) -> None:
-    assert await store.database.write(_differences) == []
-
-
-def test_a_new_database_gets_the_newest_schema() -> None:
-    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == NEWEST
 
 
 async def test_several_processes_may_open_an_empty_database_at_once(
@@ -138,19 +114,3 @@ async def test_tables_of_another_program_are_refused(opening: Stores, empty_url:
     await before.database.write(lambda connection: connection.exec_driver_sql("DROP TABLE alembic_version"))
     with pytest.raises(StartupError, match="its own database"):
         await opening.open(empty_url)
-
-
-async def test_a_failed_migration_is_rolled_back(store: Store) -> None:
-    def fail_halfway(connection: Connection) -> None:
-        connection.execute(text("CREATE TABLE halfway (n INTEGER)"))
-        raise LookupError("halfway")
-
-    with pytest.raises(LookupError):
-        await store.database.migrate(fail_halfway)
-    await store.open()
-    tables = await store.database.read(lambda connection: inspect(connection).get_table_names())
-    assert "halfway" not in tables
-    assert "runs" in tables
-    if store.database.is_sqlite:
-        keys = text("PRAGMA foreign_keys")
-        assert await store.database.write(lambda connection: connection.scalar(keys)) == 1

@@ -17,7 +17,9 @@ REQUIRED = {"DISCORD_TOKEN": TOKEN, "COMFYDEPLOY_API_KEY": API_KEY, "COMFYDEPLOY
 
 
 def write_env(**values: str) -> None:
-    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
+    file = Path(".env")
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
 
 
 def read_env(text: str) -> dict[str, str]:

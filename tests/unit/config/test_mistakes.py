@@ -54,20 +54,15 @@ def test_a_folder_or_bytes_in_the_place_of_the_settings() -> None:
     Path(".env").rmdir()
     Path(".env").write_bytes(b"DISCORD_TOKEN=\xff\xfe\x00")
     (sentence,) = start_error().mistakes
-    assert sentence.startswith(".env can't be read (invalid start byte).")
-    assert sentence.endswith("It must be a file of UTF-8 text.")
+    assert sentence.startswith(".env can't be read (it isn't UTF-8 text). It must be a text file")
 
 
 def test_a_line_without_a_value_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in REQUIRED.items()) + "a slip\n")
-    assert start_error().mistakes == (".env, line 4, is not NAME=value.",)
+    write_env(**REQUIRED)
+    with Path(".env").open("a") as file:
+        file.write("\n\na slip\n")
+    assert start_error().mistakes == (".env, line 6, is not NAME=value.",)
     assert not caplog.messages
-
-
-def test_a_typing_slip_in_a_name_is_pointed_out_beside_the_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMFYDEPLOY_API_KY", "x")
-    found = mistakes(COMFYDEPLOY_API_KEY="")
-    assert "COMFYDEPLOY_API_KY is not a setting of this bot. Did you mean COMFYDEPLOY_API_KEY?" in found
 
 
 @pytest.mark.parametrize("token", ["tökén", '"quoted"', "'quoted'", "<token>", "two words", "a\x01b"])
