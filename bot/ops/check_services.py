@@ -14,14 +14,14 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import discord
 
-from bot.comfydeploy.client import NO_RUN, ComfyDeploy
+from bot.comfydeploy.client import ComfyDeploy
 from bot.config.settings import Settings
 from bot.deployments.catalogue import CAUSES, Catalogue
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandPlan
 from bot.deployments.model import Deployment, describes_itself
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.channels import install_url, invite_url, lacks
-from bot.domain.backend import Backend
+from bot.domain.backend import NO_RUN, Backend
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
