@@ -18,6 +18,7 @@ import aiohttp
 from simcord.components import walk_components as walk
 
 from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.answer_schema import answer_mistakes
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
@@ -636,6 +637,7 @@ def play(name: str, story: Story, folder: Path) -> str:
         try:
             world.loop.run_until_complete(_play(stage, story))
             assert not list(leaks(world))
+            assert not list(answer_mistakes(world.discord.interactions.values()))
             assert not [entry for entry in world.log if _UNNAMED.search(entry.text)]
         except Exception as error:
             log = "\n".join(map(str, world.log[-40:]))
