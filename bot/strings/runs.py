@@ -114,6 +114,7 @@ RUNS = {
     "title_running": "Generating",
     "title_uploading": "Finishing up",
     "title_cancelling": "Cancelling",
+    "title_ended": "Ended",
     "title_succeeded": "Done",
     "title_partial": "Partly done",
     "title_failed": "Failed",

@@ -144,10 +144,11 @@ class Stage:
             self.lines.pop()
 
     def _unfinished(self) -> bool:
-        """Return whether a message offers Cancel, as only those of unfinished requests do."""
-        messages = self.world.discord.request_log.messages
-        offers = (id for each in messages if each.deleted_at is None for id in each.custom_ids)
-        return any(id.startswith("run:") and id.endswith(":cancel") for id in offers)
+        """Return whether a message is the status of a request: it offers Cancel, or says what follows."""
+        shown = [each for each in self.world.discord.request_log.messages if each.deleted_at is None]
+        offers = (id for each in shown for id in each.custom_ids)
+        ended = any("Fetching" in each.text or "More about it follows" in each.text for each in shown)
+        return ended or any(id.startswith("run:") and id.endswith(":cancel") for id in offers)
 
     def _versions(self) -> list[tuple[int, int, bool]]:
         messages = self.world.discord.request_log.messages
