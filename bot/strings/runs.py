@@ -161,8 +161,11 @@ RUNS = {
     "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up, I'll post the result here.",
     "comfy_bad_reply": "ComfyDeploy's answer was unreadable, so I can't tell whether the run started. If it turns up, I'll post the result here.",
     # ends of runs
-    "run_failed": "This one didn't work: the workflow hit an error.",
+    "run_failed": "The workflow failed. Please try other inputs; Details may have the reason.",
+    "run_failed_at": "The workflow failed at its step {step}. Please try other inputs; Details may have the reason.",
     "run_failed_memory": "This one didn't work: the machine ran out of memory. A smaller size may help.",
+    "run_failed_missing": "The workflow failed: its machine lacks a file or model. Please tell the bot's operator.",
+    "run_failed_network": "The workflow failed: it couldn't reach something on the internet. Please try again later.",
     "run_failed_input": "This one didn't work: the workflow refused an input. Please change it and try again.",
     "run_failed_because": "The workflow hit an error: “{error}”. Other inputs may work; if not, please tell the bot's operator.",
     "run_failed_unexplained": "The workflow hit an error. I don't know the reason so far. Other inputs may work; if not, please tell the bot's operator.",

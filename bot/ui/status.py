@@ -129,8 +129,8 @@ def _what_follows(batch: Sequence[Run]) -> str:
     files = sum(output.url is not None for run in shown for output in run.outputs)
     if not files:
         return "More about it follows."
-    checks = " and checking" if any(run.to_check and run.verdicts is None for run in shown) else ""
-    return f"Fetching{checks} the file{'s' if files > 1 else ''}…"
+    checks = ", checking" if any(run.to_check and run.verdicts is None for run in shown) else ""
+    return f"Fetching{checks} and posting the file{'s' if files > 1 else ''}…"
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:
