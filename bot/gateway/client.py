@@ -74,6 +74,29 @@ discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
+class CommandTree(app_commands.CommandTree["GenerateBot"]):
+    """The bot's commands, which also answer an autocomplete that none of them knows."""
+
+    async def interaction_check(self, interaction: discord.Interaction[GenerateBot]) -> bool:
+        """Answer an autocomplete of an outdated command or option with no suggestions.
+
+        Discord refuses any other answer to it, such as the message of `tell_error`.
+        """
+        if interaction.type is not discord.InteractionType.autocomplete:
+            return True
+        options: list[Mapping[str, Any]] = [interaction.data or {}]
+        while nested := [each for option in options for each in option.get("options", ())]:
+            options = nested
+        typed = {option.get("name") for option in options if option.get("focused")}
+        command = interaction.command
+        known = command.parameters if isinstance(command, app_commands.Command) else ()
+        if any(each.autocomplete and each.display_name in typed for each in known):
+            return True
+        log.warning("received an outdated autocomplete from Discord: %s", ", ".join(map(str, typed)))
+        await interaction.response.autocomplete([])
+        return False
+
+
 class GenerateBot(commands.Bot):
     """The bot's client. It uses only the intents for servers and for AutoMod rules.
 
@@ -88,6 +111,7 @@ class GenerateBot(commands.Bot):
         intents.auto_moderation_configuration = True
         super().__init__(
             command_prefix=commands.when_mentioned,
+            tree_cls=CommandTree,
             help_command=None,
             intents=intents,
             max_messages=None,

@@ -15,7 +15,7 @@ from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.run_timing import PLACES
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
-from bot.domain.text.run_log import FailureKind, failure_kind, last_error
+from bot.domain.text.run_log import FailureKind, failure_kind, last_error, scrub
 from bot.strings import say
 from bot.ui.message_parts import PROMPT_SHOWN, framed, lines, subtext, text_blocks
 
@@ -24,6 +24,8 @@ _RUN_FAILED = "run_failed"
 _OWN_SENTENCES = {
     FailureKind.OUT_OF_MEMORY: "run_failed_memory",
     FailureKind.INPUT_REFUSED: "run_failed_input",
+    FailureKind.MISSING: "run_failed_missing",
+    FailureKind.NETWORK: "run_failed_network",
 }
 
 
@@ -92,15 +94,19 @@ def explanation_of(run: Run) -> str:
         return lines(reason_of(run), f"The moderator's reason: {escape_line(reason, 900)}" if reason else "")
     if run.failure_code != _RUN_FAILED:
         return ""
-    return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
+    return _failure_reason(run, quoted=True)
 
 
 def _failure_reason(run: Run, *, quoted: bool) -> str:
-    sentence = _OWN_SENTENCES.get(failure_kind(run.failure_log))
-    error = last_error(run.failure_log) if quoted else None
-    if sentence is None and error is not None:
+    """Return what made a run fail: in words of our own, `quoted` from its log, or by the step."""
+    if sentence := _OWN_SENTENCES.get(failure_kind(run.failure_log)):
+        return say(sentence)
+    if quoted and (error := last_error(run.failure_log)) is not None:
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
-    return say(sentence or _RUN_FAILED)
+    if quoted:
+        return say("run_failed_unexplained")
+    _, executes, step = (run.live_status or "").partition("Executing ")
+    return say("run_failed_at" if executes else _RUN_FAILED, step=escape_line(scrub(step), 40))
 
 
 def prompt_line(run: Run, *, only_requester: bool = False) -> str:

@@ -115,6 +115,8 @@ _ANNOUNCED = re.compile(r"^!{3} ?Exception during processing ?!{3}\s*(.+)$")
 _OUT_OF_MEMORY = re.compile(
     r"OutOfMemoryError|out of memory|ALLOC_FAILED|Allocation on device", re.IGNORECASE
 )
+_MISSING = re.compile(r"^(?:\w{1,60}\.){0,8}(?:FileNotFound|ModuleNotFound|Import)Error\b")
+_NETWORK = re.compile(r"^(?:\w{1,60}\.){0,8}(?:\w{0,40}(?:Connect|ReadTimeout|MaxRetry)|URLError)")
 # ComfyUI's words for an input that a node doesn't take.
 _INPUT_REFUSED = re.compile(
     r"^(?:Failed to validate prompt|Prompt outputs failed validation|invalid prompt)\b"
@@ -127,6 +129,8 @@ class FailureKind(StrEnum):
     ERROR = "error"
     OUT_OF_MEMORY = "out_of_memory"
     INPUT_REFUSED = "input_refused"
+    MISSING = "missing"
+    NETWORK = "network"
 
 
 def end_of_log(entries: Sequence[str]) -> str | None:
@@ -156,10 +160,15 @@ def last_error(log: str | None) -> str | None:
 
 def failure_kind(log: str | None) -> FailureKind:
     """Return what made a run fail, as far as its scrubbed log tells it."""
-    if _OUT_OF_MEMORY.search(last_error(log) or ""):
+    error = last_error(log) or ""
+    if _OUT_OF_MEMORY.search(error):
         return FailureKind.OUT_OF_MEMORY
     lines = (_unstamped(line) for line in (log or "").splitlines())
-    return FailureKind.INPUT_REFUSED if any(map(_INPUT_REFUSED.match, lines)) else FailureKind.ERROR
+    if any(map(_INPUT_REFUSED.match, lines)):
+        return FailureKind.INPUT_REFUSED
+    if _MISSING.match(error):
+        return FailureKind.MISSING
+    return FailureKind.NETWORK if _NETWORK.match(error) else FailureKind.ERROR
 
 
 def _error_in(line: str) -> str | None:

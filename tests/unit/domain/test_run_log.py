@@ -132,6 +132,10 @@ def test_a_long_hostile_line_is_masked_in_one_pass(part: str) -> None:
         ("invalid prompt: {'type': 'prompt_outputs_failed_validation'}", FailureKind.INPUT_REFUSED),
         ("out of memory, but going on", FailureKind.ERROR),
         ("ValueError: no", FailureKind.ERROR),
+        ("FileNotFoundError: no model flux.safetensors", FailureKind.MISSING),
+        ("ModuleNotFoundError: No module named 'xformers'", FailureKind.MISSING),
+        ("requests.exceptions.ConnectTimeout: HTTPSConnectionPool", FailureKind.NETWORK),
+        ("urllib3.exceptions.MaxRetryError: Max retries exceeded", FailureKind.NETWORK),
     ],
 )
 def test_a_log_tells_the_kind_of_a_failure(line: str, kind: FailureKind) -> None:
