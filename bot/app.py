@@ -19,10 +19,13 @@ from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured
 from bot.context import App, FormDrafts, Wakeups
 from bot.database.coordination import Coordinator
+from bot.database.errors import database_errors
+from bot.database.schema import explained, make_file
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
+from bot.domain.errors import StartupError
 from bot.domain.picture_check import Flagged
 from bot.domain.policy import OperatorRules
 from bot.gateway.client import GenerateBot, RestClient, ShardedBot, read_automod
@@ -44,6 +47,9 @@ from bot.workers.notices import Notices
 from bot.workers.submission import Submitter
 from bot.workers.worker import Worker
 
+# A clean shutdown takes up to this long, and a supervisor may start the next process before the old one ends.
+_LOCK_SECONDS = 10.0
+
 
 @asynccontextmanager
 async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
@@ -57,18 +63,41 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         url = settings.database_url.get_secret_value()
         store = Store(url, outside, settings.database_pool_size, operator=_operator_rules(settings))
         stack.push_async_callback(store.close)
-        await store.open()
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
-        await coordinator.open(wakeups.receive)
-        # A dead process may have left leases in a SQLite database, unless another one is using it.
-        if store.database.is_sqlite and await coordinator.try_acquire("leases"):
+        # First, so that a second start is told as such at once, changes nothing, and needs no free port.
+        with explained(store.database), database_errors():
+            make_file(store.database)
+            await coordinator.open(wakeups.receive)
+            await _lock_shards(coordinator, settings)
+        await store.open()
+        # A dead process may have left leases in a SQLite database, which belongs to this process alone.
+        if store.database.is_sqlite:
             await store.messages.release_leases()
         app = await _open(stack, settings, outside, configs, store, wakeups)
         if calling:
             await app.catalogue.load()
         yield _assemble(app, coordinator)
+
+
+async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
+    """Acquire a lock for each shard of this process, so that no other connects the same one.
+
+    Raises StartupError if another process still holds a lock after `_LOCK_SECONDS`.
+    """
+    if Role.GATEWAY not in settings.roles:
+        return
+    for number in settings.shards:
+        if not await coordinator.acquire(f"shard {number}", _LOCK_SECONDS):
+            raise lock_held(f"shard {number}")
+
+
+def lock_held(name: str) -> StartupError:
+    return StartupError(
+        f"The bot is already running on this database, with {name}. Stop that process, or, on PostgreSQL, "
+        "give each its own shards with SHARD_COUNT and SHARD_IDS."
+    )
 
 
 def _operator_rules(settings: Settings) -> OperatorRules:

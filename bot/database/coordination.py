@@ -42,11 +42,18 @@ class Coordinator:
         """
         raise NotImplementedError
 
+    def announce_end(self) -> None:
+        """Let the next process wait for the locks, because this one releases them soon."""
+
+    def ends_soon(self) -> bool:
+        """Return whether the process that holds the locks may release them soon."""
+        return True
+
     async def acquire(self, name: str, wait_seconds: float) -> bool:
-        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds`."""
+        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds` if it may be released."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
         while not await self.try_acquire(name):
-            if asyncio.get_running_loop().time() >= deadline:
+            if asyncio.get_running_loop().time() >= deadline or not self.ends_soon():
                 return False
             await asyncio.sleep(_RETRY_PAUSE)
         return True
@@ -63,18 +70,32 @@ class FileCoordinator(Coordinator):
     """The coordinator of a SQLite file, which belongs to one process.
 
     `try_acquire` locks one file next to the database, whatever the lock's name. SQLite itself locks the file,
-    and the operating system releases that lock when the process dies.
+    and the operating system releases that lock when the process dies. Another file exists while the process
+    that holds the lock is ending.
     """
 
     def __init__(self, database: Path) -> None:
         super().__init__()
         self._database = database
         self._file: sqlite3.Connection | None = None
+        self._ending = database.with_name(f"{database.name}.lock-ending")
 
     async def close(self) -> None:
         if self._file is not None:
+            self._forget_end()
             self._file.close()
             self._file = None
+
+    def announce_end(self) -> None:
+        with suppress(OSError):  # then the next process is told that this one runs
+            self._ending.touch()
+
+    def _forget_end(self) -> None:
+        with suppress(OSError):
+            self._ending.unlink()
+
+    def ends_soon(self) -> bool:
+        return self._ending.exists()
 
     async def try_acquire(self, name: str) -> bool:
         if self._file is not None:
@@ -90,6 +111,7 @@ class FileCoordinator(Coordinator):
                 raise StoreUnavailable(f"{lock}: {error}") from error
             # A command of root's must not keep the bot from its lock.
             give_to_owner(lock, self._database)
+            self._forget_end()  # of a process that was killed while it ended
             opened.pop_all()
         self._file = file
         return True

@@ -231,7 +231,10 @@ async def is_stopped(database: Database, coordinator: Coordinator) -> bool:
     """
     # Every process on PostgreSQL has such a connection, and this one, too.
     others = 0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
-    return others <= 1 and await coordinator.try_acquire("shard 0")
+    if others > 1 or not await coordinator.try_acquire("shard 0"):
+        return False
+    coordinator.announce_end()  # a start waits for the command
+    return True
 
 
 def counted(number: int, noun: str) -> str:

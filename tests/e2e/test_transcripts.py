@@ -108,7 +108,6 @@ async def check(home: BotProcess, screen: Screen) -> None:
     await home.start(ALLOW_USER_INSTALLS="true")
     await screen.types("check", told="beside the running bot")
     assert str(await webhook_secret(home.database)) not in "".join(screen.lines)
-    screen.monkeypatch.setattr("bot.serve._LOCK_SECONDS", 0.1)
     await screen.types(told="a second start beside it")
     await screen.types("check", WEBHOOK_SECRET="another-secret-01234")
     await home.stop()
