@@ -13,6 +13,7 @@ from bot.config.settings import DATABASE_NAMES, NAMES, load_settings, read_setti
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.backups import backup, export
 from bot.ops.check import check
+from bot.ops.healthcheck import healthcheck
 from bot.ops.restore import restore
 from bot.ops.setup import setup
 from bot.outside import Outside
@@ -29,6 +30,7 @@ _ABOUT = {
     "export": "write runs to standard output, one JSON object per line, newest first",
     "backup": "write all rows of the database to a file, while the bot runs",
     "restore": "replace the database by a backup; the bot must not run",
+    "healthcheck": "exit with 0 if the bot on this machine responds, otherwise with 1",
 }
 
 
@@ -61,6 +63,8 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
     Exits as `parse` does.
     """
     parsed = parse(arguments)
+    if parsed.command == "healthcheck":
+        return healthcheck(environment)
     try:
         if parsed.command == "check":
             settings, mistakes = read_settings(environment)

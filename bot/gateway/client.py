@@ -43,6 +43,8 @@ Handler = Callable[[discord.Interaction[Any], IdT], Awaitable[None]]
 THINKING = "thinking"
 # How long and how often Discord is asked again to take an answer, while the interaction lasts.
 _INSIST_PAUSE, _INSIST_TIMES = 10.0, 80
+# discord.py's names for the tasks in which interactions are handled, and how long a stop waits for them.
+_HANDLING, _LAST_ANSWERS_SECONDS = ("CommandTree-invoker", "discord.py: on_interaction"), 1.0
 # How often a person may ask for something that costs, in so many seconds.
 ASKS, ASKS_SECONDS = 10, 60.0
 EXTENSIONS = (
@@ -141,7 +143,10 @@ class GenerateBot(commands.Bot):
             log.warning("can't sync the commands yet: %s", error)
 
     async def close(self) -> None:
-        """Stop the word checks and rule reads, then close the connection to Discord."""
+        """Let interactions be answered, stop the word checks and rule reads, then disconnect from Discord."""
+        handling = [task for task in asyncio.all_tasks() if task.get_name() in _HANDLING]
+        if handling and not self.is_closed():
+            await asyncio.wait(handling, timeout=_LAST_ANSWERS_SECONDS)
         await self.app.words.close()
         await super().close()
 
@@ -262,6 +267,9 @@ async def read_automod(client: discord.Client, guild_id: int, thread: WordThread
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
     """Log an error, and tell the user in one ephemeral sentence."""
     error = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if interaction.client.is_closed():
+        log.warning("can't answer an interaction, because the bot stops: %s", error)
+        return
     if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
         log.warning("can't answer an interaction: Discord refused with code %s", error.code)
         return

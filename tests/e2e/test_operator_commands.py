@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 
 import pytest
 
 from bot import __version__
+from bot.database.schema import NEWEST
 from bot.ops.backups import FIELDS
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import PROJECT, BotProcess
@@ -47,12 +49,31 @@ async def test_each_run_is_exported_with_every_field_and_counted(home: BotProces
         'webhooks_total{result="recorded"}': len(home.comfydeploy.call_log.webhook_attempts),
         "delivery_seconds_count": 2,
         "gpu_seconds_daily_limit": 600,
+        f'build_info{{python="{platform.python_version()}",schema="{NEWEST}",version="{__version__}"}}': 1,
         "store_up": 1,
         "servers": 1,
     }
     page = (await home.metrics()).splitlines()
     found = dict(line.removeprefix("comfydeploy_bot_").rsplit(" ", 1) for line in page)
     assert {name: float(found[name]) for name in expected} == expected
+
+
+async def test_a_container_asks_whether_the_bot_responds(home: BotProcess) -> None:
+    async def healthcheck(**more: str) -> int:
+        asking = await home.spawn(
+            "healthcheck", log=home.folder / "health.log", env=home.environment() | more
+        )
+        return await asking.wait()
+
+    (home.folder / ".env").write_text(f"WEB_PORT={home.port}\n")
+    await home.start()
+    assert [await healthcheck(WEB_PORT=port) for port in (str(home.port), "", "many", "1")] == [0, 0, 1, 1]
+    await home.kill()
+    assert await healthcheck(WEB_HOST="") == 1
+    assert (
+        "doesn't answer on port 1: Connection refused. See its log."
+        in (home.folder / "health.log").read_text()
+    )
 
 
 def test_what_an_option_prints_reaches_a_pipe() -> None:
