@@ -35,6 +35,7 @@ from bot.media.picture_check import PictureChecker
 from bot.media.ssrf import public_or_in
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup
+from bot.ops.releases import ReleaseCheck
 from bot.outside import Outside
 from bot.services.reloading import Reloader
 from bot.store import Store
@@ -174,7 +175,8 @@ def _client(settings: Settings, trace: aiohttp.TraceConfig) -> discord.Client:
 @dataclass(frozen=True, slots=True)
 class Process:
     """The assembled process, with the workers that its roles need: submit, check, probe, progress, show,
-    look, prune and, with BACKUP_DIR, backup. Without the gateway role, `client` uses only Discord's HTTP API.
+    look, prune, and by their settings backup and release. Without the gateway role, `client` uses only
+    Discord's HTTP API.
     """
 
     app: App
@@ -239,6 +241,9 @@ def _workers(app: App, recorder: ReportRecorder, reloader: Reloader) -> dict[str
         if app.settings.backup_dir is not None:
             daily = DailyBackup(app, app.settings.backup_dir)
             workers["backup"] = Worker("backup", daily.claim, daily.handle, longest=600)
+        if app.settings.releases_url is not None:
+            release = ReleaseCheck(app, app.settings.releases_url)
+            workers["release"] = Worker("release", release.claim, release.handle, longest=600)
         # Nothing announces that data has expired.
         workers["prune"] = Worker("prune", expired, retention.handle, longest=3600)
     if Role.MESSENGER in roles:
