@@ -7,9 +7,10 @@ import os
 import re
 from base64 import b64decode, urlsafe_b64decode
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import TextIO
@@ -30,9 +31,11 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.domain.picture_check import THRESHOLD
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.media.picture_check import CheckFailed, PictureChecker
 from bot.metrics import Metrics
 from bot.ops.backups import counted
+from bot.ops.check_disks import check_disks
 from bot.ops.check_services import (
     DEPLOYMENT,
     Finding,
@@ -143,9 +146,13 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
         store = Store(settings.database_url.get_secret_value(), outside)
         stack.push_async_callback(store.close)
         usable, wrong = False, names_in(mistakes)
-        if "DATABASE_URL" not in wrong:
+        no_database = "DATABASE_URL" in wrong
+        if not no_database:
             finding, usable = await inspect_database(store)
             yield finding
+            no_database = finding.level is Level.ERROR
+        for disk in await check_disks(settings, store, outside, usable=usable, wrong=no_database):
+            yield disk
         secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
         if secret is None and usable:
             secret = await store.key_values.get("webhook_secret")
@@ -160,7 +167,10 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
                 yield finding
             if settings.picture_check_url is not None:
                 yield await check_pictures(settings, outside)
-        if settings.public_url is not None and Role.WEB in settings.roles:
+        # Without the running bot's secret or port, this would only fail for the same cause.
+        is_blocked = no_database and settings.webhook_secret is None
+        skips = is_blocked or not wrong.isdisjoint(("WEB_HOST", "WEB_PORT"))
+        if settings.public_url is not None and Role.WEB in settings.roles and not skips:
             yield await check_public_url(settings, settings.public_url, backend, signer)
 
 
@@ -169,7 +179,8 @@ async def _check_services(
 ) -> AsyncIterator[Finding]:
     """Check ComfyDeploy and Discord, each if its key is set and its address isn't wrong."""
     if settings.comfydeploy_api_key.get_secret_value() and "COMFYDEPLOY_API_URL" not in wrong:
-        yield await check_key(backend)
+        key = await check_key(backend)
+        yield key
         configs: Sequence[DeploymentSettings] = ()
         # If none is named, a finding about the settings says so.
         named = settings.comfydeploy_deployment_id or settings.deployments_file
@@ -179,13 +190,22 @@ async def _check_services(
         except StartupError as error:
             for sentence in error.mistakes:
                 yield problem(DEPLOYMENT, sentence, "Correct it in .env or deployments.toml.")
+        if key.level is Level.ERROR:  # then it describes none of them
+            configs = ()
         # Without `write`, since a check must not change anything.
         catalogue = Catalogue(configs, backend, store.key_values.get if store else None)
         for finding in await check_deployments(configs, catalogue, backend) if configs else ():
             yield finding
     if settings.discord_token.get_secret_value():
-        async for finding in check_discord(settings, outside):
+        async for finding in check_discord(settings, outside, partial(_named_channels, store)):
             yield finding
+
+
+async def _named_channels(store: Store | None, guild_id: int) -> Mapping[int, str]:
+    """Return the channels that a server's settings name, with what they are."""
+    rules = await store.rules.get(guild_id) if store is not None else ServerRules()
+    named = {rules.gallery_channel_id: "gallery", rules.approval.review_channel_id: "review channel"}
+    return {id: title for id, title in named.items() if id is not None}
 
 
 async def inspect_database(store: Store) -> tuple[Finding, bool]:
@@ -293,6 +313,11 @@ def _unanswered(public_url: str, status: int, location: str, *, taken: str, port
     if status == 403:
         remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
         return problem(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
+    if status == 404 and (path := urlsplit(public_url).path):
+        remedy = (
+            f"Set PUBLIC_URL without {path}, or let the proxy remove {path} from the paths that it passes on."
+        )
+        return problem(PUBLIC_URL, f"{public_url} answers 404: the bot has no path {path}.", remedy)
     if taken:
         return problem(PUBLIC_URL, f"{public_url} answers {status}, but it isn't the bot.", taken)
     remedy = f"Let the proxy or tunnel pass POST requests for /webhooks/comfydeploy/ on to port {port} here."
