@@ -56,7 +56,8 @@ _LOCK_SECONDS = 10.0
 async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     """Open all resources for the block, and yield the assembled process, which is not started yet.
 
-    Raises StartupError, or StoreUnavailable if the database doesn't answer.
+    Raises StartupError, also if another process keeps a shard's lock for `_LOCK_SECONDS`, or
+    StoreUnavailable if the database doesn't answer.
     """
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
@@ -67,11 +68,13 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
-        # First, so that a second start is told as such at once, changes nothing, and needs no free port.
+        # First, so that a second start is told as such, changes nothing, and needs no free port.
         with explained(store.database), database_errors():
             make_file(store.database)
             await coordinator.open(wakeups.receive)
-            await _lock_shards(coordinator, settings)
+            for shard in settings.shards if Role.GATEWAY in settings.roles else ():
+                if not await coordinator.acquire(f"shard {shard}", _LOCK_SECONDS):
+                    raise lock_held(f"shard {shard}")
         await store.open()
         # A dead process may have left leases in a SQLite database, which belongs to this process alone.
         if store.database.is_sqlite:
@@ -80,18 +83,6 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         if calling:
             await app.catalogue.load()
         yield _assemble(app, coordinator)
-
-
-async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
-    """Acquire a lock for each shard of this process, so that no other connects the same one.
-
-    Raises StartupError if another process still holds a lock after `_LOCK_SECONDS`.
-    """
-    if Role.GATEWAY not in settings.roles:
-        return
-    for number in settings.shards:
-        if not await coordinator.acquire(f"shard {number}", _LOCK_SECONDS):
-            raise lock_held(f"shard {number}")
 
 
 def lock_held(name: str) -> StartupError:

@@ -93,8 +93,8 @@ class MetricsPage:
         self._app = app
         self._token = token.get_secret_value() if token is not None else None
         self._known_deployments: set[str] = set()
-        build = gauge("build_info", "What runs, as labels; always 1", "version", "python", "schema")
-        build.labels(__version__, platform.python_version(), app.store.newest_schema).set(1)
+        build = gauge("build_info", "What runs, as labels; always 1", "version", "python")
+        build.labels(__version__, platform.python_version()).set(1)
         self._store_up = gauge("store_up", "Whether the database answered")
         self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
         self._pending = gauge("outcomes_owed", "Outcomes not shown yet")

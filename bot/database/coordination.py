@@ -45,15 +45,11 @@ class Coordinator:
     def announce_end(self) -> None:
         """Let the next process wait for the locks, because this one releases them soon."""
 
-    def ends_soon(self) -> bool:
-        """Return whether the process that holds the locks may release them soon."""
-        return True
-
     async def acquire(self, name: str, wait_seconds: float) -> bool:
-        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds` if it may be released."""
+        """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds`."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
         while not await self.try_acquire(name):
-            if asyncio.get_running_loop().time() >= deadline or not self.ends_soon():
+            if asyncio.get_running_loop().time() >= deadline:
                 return False
             await asyncio.sleep(_RETRY_PAUSE)
         return True
@@ -82,7 +78,7 @@ class FileCoordinator(Coordinator):
 
     async def close(self) -> None:
         if self._file is not None:
-            self._forget_end()
+            self._ending.unlink(missing_ok=True)
             self._file.close()
             self._file = None
 
@@ -90,12 +86,9 @@ class FileCoordinator(Coordinator):
         with suppress(OSError):  # then the next process is told that this one runs
             self._ending.touch()
 
-    def _forget_end(self) -> None:
-        with suppress(OSError):
-            self._ending.unlink()
-
-    def ends_soon(self) -> bool:
-        return self._ending.exists()
+    async def acquire(self, name: str, wait_seconds: float) -> bool:
+        """Wait for a process that is ending, but not for one that runs."""
+        return await super().acquire(name, wait_seconds if self._ending.exists() else 0)
 
     async def try_acquire(self, name: str) -> bool:
         if self._file is not None:
@@ -111,7 +104,7 @@ class FileCoordinator(Coordinator):
                 raise StoreUnavailable(f"{lock}: {error}") from error
             # A command of root's must not keep the bot from its lock.
             give_to_owner(lock, self._database)
-            self._forget_end()  # of a process that was killed while it ended
+            self._ending.unlink(missing_ok=True)  # the last process may have been killed
             opened.pop_all()
         self._file = file
         return True

@@ -78,10 +78,8 @@ discord.VoiceClient.warn_dave = False
 
 
 class PromptHeartbeats(discord.gateway.KeepAliveHandler):
-    """Sends heartbeats, and measures the latency of an answer from before each is sent.
-
-    discord.py measures from when its thread learns that the heartbeat was sent. The event loop may read the
-    answer before that, and would log "Can't keep up, … 41.3s behind": the time since the heartbeat before.
+    """Measures the latency from before a heartbeat is sent. A moment later, an answer may already be there,
+    and would count from the heartbeat before: "Can't keep up, … 41.3s behind".
     """
 
     def get_payload(self) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from io import BytesIO
-from tempfile import TemporaryFile
+from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryFile, gettempdir
 from typing import TextIO
 from urllib.parse import urlsplit
 
@@ -35,7 +37,6 @@ from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.media.picture_check import CheckFailed, PictureChecker
 from bot.metrics import Metrics
 from bot.ops.backups import counted
-from bot.ops.check_disks import check_disks
 from bot.ops.check_services import (
     DEPLOYMENT,
     Finding,
@@ -53,7 +54,11 @@ from bot.web import listening
 
 SETTINGS = "Settings"
 REMEDY = "Set it in .env or the environment; the project's docs/configuration.md explains each setting."
-PUBLIC_URL, DATABASE, PICTURES = "PUBLIC_URL", "Database", "Picture check"
+PUBLIC_URL, DATABASE, PICTURES, DISK = "PUBLIC_URL", "Database", "Picture check", "Disk"
+# A request with one run takes 3.4 kB of SQLite, so 1,000 with several runs fit into `_DAY_BYTES`. A busy bot
+# writes less in a day than the database's size divided by `_DAYS`. Results are on their way to Discord.
+MB = 1000 * 1000
+_DAY_BYTES, _DAYS, _RESULTS_BYTES = 10 * MB, 30, 100 * MB
 # A grey square of 8 x 8 pixels, as PNG.
 _GREY = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAADklEQVR42mNogAIGyhgAgIQgARDoahcAAAAASUVORK5CYII="
 # The bot's answer to an authentic webhook that it can't read.
@@ -151,7 +156,7 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
             finding, usable = await inspect_database(store)
             yield finding
             no_database = finding.level is Level.ERROR
-        for disk in await check_disks(settings, store, outside, usable=usable, wrong=no_database):
+        for disk in check_disks(settings, None if no_database else store.database.file):
             yield disk
         secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
         if secret is None and usable:
@@ -239,6 +244,27 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
         return problem(DATABASE, f"{server}: it has tables of another program.", remedy), False
     state = "without tables" if version is None else f"schema {version}"
     return ok(DATABASE, f"{server}, {state}: the next start brings it up to date."), False
+
+
+def check_disks(settings: Settings, file: Path | None) -> Iterator[Finding]:
+    """Compare the free space of each disk with what a day takes, of which SQLite's `file` is the measure."""
+    size = file.stat().st_size if file is not None and file.exists() else 0
+    growth = max(size // _DAYS, _DAY_BYTES)
+    needs = [(Path(gettempdir()), _RESULTS_BYTES)] if Role.MESSENGER in settings.roles else []
+    if file is not None:
+        needs.append((file.parent, growth))
+    if settings.backup_dir is not None:  # a backup is compressed, so it takes less than the database
+        needs.append((settings.backup_dir, size + growth))
+    disks = dict[int, tuple[list[str], int]]()
+    for folder, need in needs:
+        place = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+        folders, needed = disks.get(place.stat().st_dev, ([], 0))
+        disks[place.stat().st_dev] = [*folders, *({str(place)} - {*folders})], needed + need
+    for folders, needed in disks.values():
+        free = disk_usage(folders[0]).free
+        summary = f"{free // MB:,} MB free for {', '.join(folders)}; a day takes about {needed // MB:,} MB."
+        is_enough = free > needed
+        yield ok(DISK, summary) if is_enough else problem(DISK, summary, "Free some space there.")
 
 
 def _versions(connection: Connection) -> tuple[str | None, str]:

@@ -290,38 +290,32 @@ async def _check_servers(
 
     Overwrites of channels, which may take permissions away, are read only for the channels in `named`.
     """
+    servers: list[Mapping[str, Any]] = []
+    page: Sequence[Mapping[str, Any]] = ()
     try:
-        servers = await _servers(client)
+        while len(page) == _PAGE or not servers:
+            last = int(servers[-1]["id"]) if servers else None
+            page = await _ask(client.http.get_guilds(_PAGE, after=last))
+            servers += page
+            if not servers:
+                return [warning(SERVERS, "the bot is on none.", "Invite it with the link below.")]
         lacking, blind = await _lacking(client, servers, bot_id, named)
     except ERRORS as error:
         summary = f"the list can't be read: {_why_not(error)}."
         return [problem(SERVERS, summary, "Try again in a minute.", passing=True)]
-    if not servers:
-        return [warning(SERVERS, "the bot is on none.", "Invite it with the link below.")]
     found: list[Finding] = []
     present = {int(server["id"]) for server in servers}
     if absent := [str(each) for each in settings.allowed_guild_ids or () if each not in present]:
         summary = f"ALLOWED_GUILD_IDS names servers that the bot is not on: {', '.join(absent)}."
         found.append(warning(SERVERS, summary, "Invite the bot there, or correct the ids."))
-    remedy = "A server admin grants them to the bot's role: Server Settings > Roles."
+    remedy = "A server admin grants them to the bot's role: Server Settings > Roles, or in the channel."
     if blind:
-        view = "A server admin grants it to the bot's role, there or in Server Settings > Roles."
-        found.append(problem(SERVERS, f"{_VIEW} is missing where the bot is to post.", view, *blind))
+        found.append(problem(SERVERS, f"{_VIEW} is missing where the bot is to post.", remedy, *blind))
     if lacking:
         found.append(warning(SERVERS, "permissions are missing.", remedy, *lacking))
     if blind or lacking:
         return found
     return [*found, ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")]
-
-
-async def _servers(client: discord.Client) -> list[Mapping[str, Any]]:
-    servers = list[Mapping[str, Any]]()
-    while True:
-        last = int(servers[-1]["id"]) if servers else None
-        page = await _ask(client.http.get_guilds(_PAGE, after=last))
-        servers += page
-        if len(page) < _PAGE:
-            return servers
 
 
 async def _lacking(
@@ -332,25 +326,20 @@ async def _lacking(
     for server in servers:
         where, missing = f"{server['name']} ({server['id']})", _missing(server)
         places = await named(int(server["id"])) if named is not None else {}
-        channels = dict[int, list[str]]()
-        if places or _VIEW in missing:
-            channels = await _channels(client, bot_id, int(server["id"]))
-        sees = _VIEW not in missing or any(_VIEW not in lacked for lacked in channels.values())
-        found = {where: missing} | {f"{where}, {title}": channels.get(id, []) for id, title in places.items()}
-        for place, lacked in found.items():
-            is_blind = _VIEW in lacked and not (place == where and sees)
-            if lacked:
-                (blind if is_blind else lacking).append(f"{place}: {', '.join(lacked)}")
+        is_blind = _VIEW in missing
+        if places or is_blind:
+            guild = await _ask(client.fetch_guild(int(server["id"]), with_counts=False))
+            me = await _ask(guild.fetch_member(bot_id))
+            channels = {
+                each.id: lacks(each, each.permissions_for(me)) for each in await guild.fetch_channels()
+            }
+            is_blind = is_blind and all(_VIEW in lacked for lacked in channels.values())
+            for id, title in places.items():
+                if lacked := channels.get(id):
+                    (blind if _VIEW in lacked else lacking).append(f"{where}, {title}: {', '.join(lacked)}")
+        if missing:
+            (blind if is_blind else lacking).append(f"{where}: {', '.join(missing)}")
     return lacking, blind
-
-
-async def _channels(client: discord.Client, bot_id: int, guild_id: int) -> dict[int, list[str]]:
-    """Return the permissions that the bot lacks in each text channel of a server."""
-    guild = await _ask(client.fetch_guild(guild_id, with_counts=False))
-    me = await _ask(guild.fetch_member(bot_id))
-    channels = await _ask(guild.fetch_channels())
-    texts = [each for each in channels if isinstance(each, discord.TextChannel)]
-    return {each.id: lacks(each, each.permissions_for(me)) for each in texts}
 
 
 def _missing(server: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ask each day whether there is a newer release, if RELEASES_URL is set, and mention it in the log."""
+"""Mention a newer release in the log, at most once a day, if RELEASES_URL is set."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from bot.ops.backups import DAY, claim
 from bot.workers.worker import Later
 
 log = logging.getLogger(__name__)
-_NEXT = "next release check"
+_NEXT, _MOST_BYTES = "next release check", 1024 * 1024
 _TAG = re.compile(rb'"tag_name"\s*:\s*"v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})"')
-_MOST_BYTES = 1024 * 1024
 
 
 class ReleaseCheck:
-    """A worker's functions. Of the processes that share a database, one asks; a failure is no trouble."""
+    """A worker's functions, of which one process reads the newest release each day; nothing depends on it."""
 
     def __init__(self, app: App, url: str) -> None:
-        self._app = app
-        self._url = url
+        self._app, self._url = app, url
 
     async def claim(self, _room: int) -> Sequence[datetime] | Later | None:
         now = self._app.now()
@@ -33,12 +31,10 @@ class ReleaseCheck:
         return [now] if due_at is None else Later.at(due_at, now)
 
     async def handle(self, now: datetime) -> None:
-        """Read the JSON of the newest release as carefully as an output, and note when to ask again."""
         try:
             with ExitStack() as files:
-                found = await self._app.fetcher.fetch(
-                    self._url, _MOST_BYTES, files, server=0, filename="release.json"
-                )
+                # As hostile as an output, so its address, redirects, time and size have the same limits.
+                found = await self._app.fetcher.fetch(self._url, _MOST_BYTES, files, server=0)
                 found.content.seek(0)
                 tag = _TAG.search(found.content.read())
         except MediaError as error:
@@ -46,7 +42,7 @@ class ReleaseCheck:
             return
         await self._app.store.key_values.put(_NEXT, (now + DAY).isoformat())
         if tag is None:
-            log.info("RELEASES_URL names no release in tag_name, such as v%s", __version__)
+            log.info("RELEASES_URL has no tag_name such as v%s", __version__)
         elif [*map(int, tag.groups())] > [*map(int, __version__.split(".")[:3])]:
             newest = b".".join(tag.groups()).decode()
             log.warning("version %s is released, and this is %s: see its changelog", newest, __version__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
-from bot.database.schema import NEWEST, upgrade
+from bot.database.schema import upgrade
 from bot.domain.policy import OperatorRules
 from bot.outside import Outside
 from bot.store.audit import AuditStore
@@ -28,8 +28,6 @@ from bot.store.runs import RunStore
 
 class Store:
     """The repositories of one database, one attribute for each subject."""
-
-    newest_schema = NEWEST
 
     def __init__(
         self, url: str, outside: Outside, pool_size: int = 20, *, operator: OperatorRules | None = None

@@ -78,15 +78,6 @@ def look(
     return json.dumps(seen_at) if stored or seen_at else None, news
 
 
-def is_nearly_full(folder: Path) -> bool:
-    """Return whether little space is left on a folder's disk."""
-    try:
-        total, _, free = shutil.disk_usage(folder)
-    except OSError:
-        return False
-    return free < min(_SHARE * total, _BYTES)
-
-
 class Notices:
     """A worker's functions: `claim` finds what the owner has to be told, and `handle` tells them."""
 
@@ -113,7 +104,12 @@ class Notices:
     def _is_disk_full(self) -> bool:
         file = self._app.store.database.file
         folders = [Path(tempfile.gettempdir()), *([file.parent] if file is not None else [])]
-        return any(map(is_nearly_full, folders))
+        for folder in folders:
+            with suppress(OSError):
+                total, _, free = shutil.disk_usage(folder)
+                if free < min(_SHARE * total, _BYTES):
+                    return True
+        return False
 
     async def handle(self, news: tuple[Trouble, bool]) -> None:
         trouble, lasts = news

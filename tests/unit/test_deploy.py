@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -20,8 +21,6 @@ from bot import __version__
 from bot.comfydeploy.wire import WEBHOOK_PATH
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
-from bot.web import application
-from tests.unit.factories import app_with
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {
@@ -68,14 +67,13 @@ def test_compose_starts_each_role_once_with_settings_that_the_bot_takes(name: st
 
 
 def test_the_image_has_the_bots_port_volume_and_health_check() -> None:
-    (port,), (volume,), (path,) = (
+    (port,), (volume,), (command,) = (
         re.findall(pattern, read("Dockerfile"), re.MULTILINE)
-        for pattern in (r"^EXPOSE (\d+)$", r"^VOLUME (\S+)$", r"8080\}(/\w+)")
+        for pattern in (r"^EXPOSE (\d+)$", r"^VOLUME (\S+)$", r"^HEALTHCHECK[^[]*(\[.*\])$")
     )
     assert int(port) == Settings.model_fields["web_port"].default
     assert f"DATABASE_URL=sqlite:///{volume}/bot.db" in read("Dockerfile")
-    routes = application(app_with().store, None).router.routes()
-    assert path in {route.resource.canonical for route in routes if route.resource}
+    assert json.loads(command) == ["python", "-m", "bot", "healthcheck"]
 
 
 def test_the_bot_and_the_demo_run_with_the_packages_that_the_tests_have() -> None:
