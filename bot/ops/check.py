@@ -8,7 +8,7 @@ import re
 from base64 import b64decode, urlsafe_b64decode
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from io import BytesIO
@@ -156,8 +156,9 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
             finding, usable = await inspect_database(store)
             yield finding
             no_database = finding.level is Level.ERROR
-        for disk in check_disks(settings, None if no_database else store.database.file):
-            yield disk
+        with suppress(OSError):  # of a folder that can't be entered, which another finding names
+            for disk in check_disks(settings, None if no_database else store.database.file):
+                yield disk
         secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
         if secret is None and usable:
             secret = await store.key_values.get("webhook_secret")
