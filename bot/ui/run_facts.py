@@ -72,7 +72,7 @@ def reason_of(run: Run) -> str:
     """
     code = run.failure_code or "internal"
     if code == _RUN_FAILED:
-        return _failure_reason(run, quoted=run.private)
+        return _failure_reason(run, quoted=run.private and run.failure_log is not None)
     if code == REQUESTER_BLOCKED:
         others = run.failure_params.get("others")
         blocked = f"A moderator of the server has blocked you {block_end(run, 'you')}."
