@@ -27,5 +27,5 @@ VOLUME /data
 EXPOSE 8080
 # Liveness only: an outage of Discord's must not restart the bot.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ.get('WEB_PORT') or 8080}/healthz\", timeout=4)"]
+    CMD ["python", "-m", "bot", "healthcheck"]
 CMD ["python", "-m", "bot"]

@@ -9,11 +9,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from bot import cli
-from bot.outside import Outside
-
-if sys.platform != "win32":
-    import uvloop
+from bot.ops.healthcheck import healthcheck
 
 INTERRUPTED = 130
 
@@ -21,6 +17,13 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the bot or a command and return the exit code, which is 130 for an interrupted command."""
     arguments = sys.argv[1:]
+    if arguments == ["healthcheck"]:
+        return healthcheck(os.environ)
+    from bot import cli  # noqa: PLC0415  # takes a second
+    from bot.outside import Outside  # noqa: PLC0415
+
+    if sys.platform != "win32":
+        import uvloop  # noqa: PLC0415
     try:
         fast = None if sys.platform == "win32" else uvloop.new_event_loop
         with asyncio.Runner(loop_factory=fast) as runner:

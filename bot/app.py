@@ -19,10 +19,13 @@ from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings, configured
 from bot.context import App, FormDrafts, Wakeups
 from bot.database.coordination import Coordinator
+from bot.database.errors import database_errors
+from bot.database.schema import explained, make_file
 from bot.delivery.messenger import WIDTH, Messenger
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.discord_api.calls import DiscordCalls
+from bot.domain.errors import StartupError
 from bot.domain.picture_check import Flagged
 from bot.domain.policy import OperatorRules
 from bot.gateway.client import GenerateBot, RestClient, ShardedBot, read_automod
@@ -32,6 +35,7 @@ from bot.media.picture_check import PictureChecker
 from bot.media.ssrf import public_or_in
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup
+from bot.ops.releases import ReleaseCheck
 from bot.outside import Outside
 from bot.services.reloading import Reloader
 from bot.store import Store
@@ -44,12 +48,16 @@ from bot.workers.notices import Notices
 from bot.workers.submission import Submitter
 from bot.workers.worker import Worker
 
+# A clean shutdown takes up to this long, and a supervisor may start the next process before the old one ends.
+_LOCK_SECONDS = 10.0
+
 
 @asynccontextmanager
 async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
     """Open all resources for the block, and yield the assembled process, which is not started yet.
 
-    Raises StartupError, or StoreUnavailable if the database doesn't answer.
+    Raises StartupError, also if another process keeps a shard's lock for `_LOCK_SECONDS`, or
+    StoreUnavailable if the database doesn't answer.
     """
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
@@ -57,18 +65,31 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         url = settings.database_url.get_secret_value()
         store = Store(url, outside, settings.database_pool_size, operator=_operator_rules(settings))
         stack.push_async_callback(store.close)
-        await store.open()
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
-        await coordinator.open(wakeups.receive)
-        # A dead process may have left leases in a SQLite database, unless another one is using it.
-        if store.database.is_sqlite and await coordinator.try_acquire("leases"):
+        # First, so that a second start is told as such, changes nothing, and needs no free port.
+        with explained(store.database), database_errors():
+            make_file(store.database)
+            await coordinator.open(wakeups.receive)
+            for shard in settings.shards if Role.GATEWAY in settings.roles else ():
+                if not await coordinator.acquire(f"shard {shard}", _LOCK_SECONDS):
+                    raise lock_held(f"shard {shard}")
+        await store.open()
+        # A dead process may have left leases in a SQLite database, which belongs to this process alone.
+        if store.database.is_sqlite:
             await store.messages.release_leases()
         app = await _open(stack, settings, outside, configs, store, wakeups)
         if calling:
             await app.catalogue.load()
         yield _assemble(app, coordinator)
+
+
+def lock_held(name: str) -> StartupError:
+    return StartupError(
+        f"The bot is already running on this database, with {name}. Stop that process, or, on PostgreSQL, "
+        "give each its own shards with SHARD_COUNT and SHARD_IDS."
+    )
 
 
 def _operator_rules(settings: Settings) -> OperatorRules:
@@ -145,7 +166,8 @@ def _client(settings: Settings, trace: aiohttp.TraceConfig) -> discord.Client:
 @dataclass(frozen=True, slots=True)
 class Process:
     """The assembled process, with the workers that its roles need: submit, check, probe, progress, show,
-    look, prune and, with BACKUP_DIR, backup. Without the gateway role, `client` uses only Discord's HTTP API.
+    look, prune, and by their settings backup and release. Without the gateway role, `client` uses only
+    Discord's HTTP API.
     """
 
     app: App
@@ -210,6 +232,9 @@ def _workers(app: App, recorder: ReportRecorder, reloader: Reloader) -> dict[str
         if app.settings.backup_dir is not None:
             daily = DailyBackup(app, app.settings.backup_dir)
             workers["backup"] = Worker("backup", daily.claim, daily.handle, longest=600)
+        if app.settings.releases_url is not None:
+            release = ReleaseCheck(app, app.settings.releases_url)
+            workers["release"] = Worker("release", release.claim, release.handle, longest=600)
         # Nothing announces that data has expired.
         workers["prune"] = Worker("prune", expired, retention.handle, longest=3600)
     if Role.MESSENGER in roles:

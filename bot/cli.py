@@ -13,6 +13,7 @@ from bot.config.settings import DATABASE_NAMES, NAMES, load_settings, read_setti
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.ops.backups import backup, export
 from bot.ops.check import check
+from bot.ops.healthcheck import healthcheck
 from bot.ops.migrate import migrate
 from bot.ops.restore import restore
 from bot.ops.setup import setup
@@ -31,6 +32,7 @@ _ABOUT = {
     "backup": "write all rows of the database to a file, while the bot runs",
     "restore": "replace the database by a backup; the bot must not run",
     "migrate": "bring the database up to date, as a start does; the bot must not run",
+    "healthcheck": "exit with 0 if the bot on this machine responds, otherwise with 1",
 }
 
 
@@ -65,6 +67,8 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
     Exits as `parse` does.
     """
     parsed = parse(arguments)
+    if parsed.command == "healthcheck":
+        return healthcheck(environment)
     try:
         if parsed.command == "check":
             settings, mistakes = read_settings(environment)

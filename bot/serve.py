@@ -14,10 +14,9 @@ import aiohttp
 import discord
 
 from bot import __version__
-from bot.app import Process, build, metrics_port, running_workers
+from bot.app import Process, build, lock_held, metrics_port, running_workers
 from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator
 from bot.discord_api.channels import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.gateway.client import GenerateBot, missing_starts
@@ -30,8 +29,6 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 # How long current work may take after SIGTERM. Docker sends SIGKILL ten seconds after SIGTERM, and the
 # connections have to be closed before that.
 _STOP_SECONDS = 5.0
-# A clean shutdown takes up to this long, and a supervisor may start the next process before the old one ends.
-_LOCK_SECONDS = 10.0
 
 
 async def serve(settings: Settings, outside: Outside) -> None:
@@ -73,8 +70,6 @@ async def _serve(process: Process, hung_up: asyncio.Event) -> None:
     settings = process.app.settings
     if Role.MESSENGER in settings.roles:
         require_temporary_folder()
-    # First, so that a second start is told as such, and a supervisor's next process waits for the port, too.
-    await _lock_shards(process.coordinator, settings)
     async with listening(process.web, settings.web_host, settings.web_port) as port:
         log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
         async with (
@@ -92,25 +87,6 @@ async def _serve(process: Process, hung_up: asyncio.Event) -> None:
             gc.collect()
             gc.freeze()
             await _until_stopped(process)
-
-
-async def _lock_shards(coordinator: Coordinator, settings: Settings) -> None:
-    """Acquire a lock for each shard of this process, so that no other connects the same one.
-
-    Raises StartupError if another process still holds a lock after `_LOCK_SECONDS`.
-    """
-    if Role.GATEWAY not in settings.roles:
-        return
-    for number in settings.shards:
-        if not await coordinator.acquire(f"shard {number}", _LOCK_SECONDS):
-            raise _lock_held(f"shard {number}")
-
-
-def _lock_held(name: str) -> StartupError:
-    return StartupError(
-        f"The bot is already running on this database, with {name}. Stop that process, or, on PostgreSQL, "
-        "give each its own shards with SHARD_COUNT and SHARD_IDS."
-    )
 
 
 @asynccontextmanager
@@ -172,12 +148,13 @@ async def _until_stopped(process: Process) -> None:
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
+        process.coordinator.announce_end()
         log.info("stopping: finishing the messages that are under way")
         return
     if connection is not None and connection.done():
         _explain_end(connection.exception())
     else:
-        raise _lock_held(process.coordinator.lost.result())
+        raise lock_held(process.coordinator.lost.result())
 
 
 def _explain_end(error: BaseException | None) -> None:

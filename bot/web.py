@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hmac
 import logging
+import platform
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +15,7 @@ import discord
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from bot import __version__
 from bot.context import App
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.runs import FINAL, RunState
@@ -91,6 +93,8 @@ class MetricsPage:
         self._app = app
         self._token = token.get_secret_value() if token is not None else None
         self._known_deployments: set[str] = set()
+        build = gauge("build_info", "What runs, as labels; always 1", "version", "python")
+        build.labels(__version__, platform.python_version()).set(1)
         self._store_up = gauge("store_up", "Whether the database answered")
         self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
         self._pending = gauge("outcomes_owed", "Outcomes not shown yet")

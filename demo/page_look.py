@@ -35,10 +35,10 @@ _CHANGES = {
         "</body>": '<script type="module" src="/page.js"></script></body>',
     },
     # simcord shows an ellipsis beside each optional option, where Discord shows the description. It also cuts
-    # the value of an option after 24 characters, which hides the end of a prompt.
+    # the value of an option after 24 characters; the line is its limit, because an input field can't wrap.
     "/commands.js": {
         '"command-suggestion-ellipsis", "…"': '"option-description", value.description',
-        "Math.min(24, ": "Math.min(72, ",
+        "Math.min(24, ": "Math.min(4000, ",
     },
     # simcord asks for one to one options where there is one to choose.
     "/selects.js": {

@@ -75,3 +75,9 @@ async def set_schema_version(database: Database, version: str) -> None:
 async def insert_foreign_table(database: Database) -> None:
     """Add another program's table that has the name of one of the bot's tables."""
     await database.write(lambda connection: connection.execute(text("CREATE TABLE runs (distance REAL)")))
+
+
+async def insert_rules(database: Database, guild_id: int, rules: object) -> None:
+    """Store a server's rules as `/settings` does, with defaults for those that are left out."""
+    values = {"guild_id": guild_id, "rules": rules, "retention_days": 365}
+    await database.write(lambda connection: connection.execute(insert(tables.server_rules).values(values)))

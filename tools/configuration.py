@@ -57,7 +57,7 @@ def takes(field: FieldInfo) -> str:
 
 def _positive(refusal: str) -> str:
     said = re.sub(r"^(.*: )?must (be |have )?", "", refusal)
-    for end in (", with ", ", without ", "; ", ". "):
+    for end in (", with ", ", without ", "; ", ". ", " (the first)"):
         said = said.partition(end)[0]
     return said
 

@@ -122,11 +122,6 @@ def shown(page: Page, words: str) -> None:
     page.wait_for_selector(f"{MESSAGES} >> text={words}")
 
 
-def finished(page: Page) -> None:
-    page.wait_for_selector(BAR)
-    page.wait_for_selector(BAR, state="detached")
-
-
 def choose(page: Page, select: str, value: str) -> None:
     """Choose an option of the first select with this label.
 
@@ -319,7 +314,7 @@ def take_moderation(chrome: Browser, links: Mapping[str, str], folder: Path) -> 
     press(review, "Approve")
     shown(review, "Approved by")
     shoot(review, folder, "approved")
-    finished(page)
+    page.locator(PICTURE).nth(1).wait_for()
     shoot(page, folder, "approved-result")
     become(page, "Ben")
     press_in_more(page, "Report")

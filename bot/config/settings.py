@@ -125,6 +125,9 @@ class Settings(BaseModel):
     """What happens to pictures that the checker couldn't check: hold (until a moderator decides) or show."""
     picture_check_private: bool = True
     """Check private results, too."""
+    releases_url: fields.BaseUrl | None = None
+    """The JSON of the newest release, such as https://api.github.com/repos/OWNER/NAME/releases/latest. A
+    newer one is mentioned in the log once a day. Empty = not asked."""
     log_level: Annotated[LogLevel, fields.Upper] = "INFO"
     """The lowest level to log, from DEBUG to CRITICAL."""
     log_format: Annotated[LogFormat, fields.Lower] = "text"

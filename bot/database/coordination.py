@@ -42,6 +42,9 @@ class Coordinator:
         """
         raise NotImplementedError
 
+    def announce_end(self) -> None:
+        """Let the next process wait for the locks, because this one releases them soon."""
+
     async def acquire(self, name: str, wait_seconds: float) -> bool:
         """Acquire a lock as `try_acquire` does, retrying for up to `wait_seconds`."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
@@ -63,18 +66,29 @@ class FileCoordinator(Coordinator):
     """The coordinator of a SQLite file, which belongs to one process.
 
     `try_acquire` locks one file next to the database, whatever the lock's name. SQLite itself locks the file,
-    and the operating system releases that lock when the process dies.
+    and the operating system releases that lock when the process dies. Another file exists while the process
+    that holds the lock is ending.
     """
 
     def __init__(self, database: Path) -> None:
         super().__init__()
         self._database = database
         self._file: sqlite3.Connection | None = None
+        self._ending = database.with_name(f"{database.name}.lock-ending")
 
     async def close(self) -> None:
         if self._file is not None:
+            self._ending.unlink(missing_ok=True)
             self._file.close()
             self._file = None
+
+    def announce_end(self) -> None:
+        with suppress(OSError):  # then the next process is told that this one runs
+            self._ending.touch()
+
+    async def acquire(self, name: str, wait_seconds: float) -> bool:
+        """Wait for a process that is ending, but not for one that runs."""
+        return await super().acquire(name, wait_seconds if self._ending.exists() else 0)
 
     async def try_acquire(self, name: str) -> bool:
         if self._file is not None:
@@ -90,6 +104,7 @@ class FileCoordinator(Coordinator):
                 raise StoreUnavailable(f"{lock}: {error}") from error
             # A command of root's must not keep the bot from its lock.
             give_to_owner(lock, self._database)
+            self._ending.unlink(missing_ok=True)  # the last process may have been killed
             opened.pop_all()
         self._file = file
         return True

@@ -198,8 +198,9 @@ class PostgresCoordinator(Coordinator):
                     raise
 
     async def _connect(self) -> None:
-        def receive(connection: Any, pid: int, _channel: str, topics: object) -> None:
-            if pid != connection.get_server_pid():
+        def receive(heard: Any, pid: int, _channel: str, topics: object) -> None:
+            # asyncpg may still call this for a connection that was closed, which no longer knows its process.
+            if heard is self._connection and pid != own_pid:
                 self._on_notify(str(topics).split(","))
 
         with database_errors():
@@ -209,6 +210,7 @@ class PostgresCoordinator(Coordinator):
                 command_timeout=CONNECT_SECONDS,
                 server_settings=_SESSION,
             )
+            own_pid = connection.get_server_pid()
             self._broken.clear()
             connection.add_termination_listener(self._terminated)
             await connection.add_listener(CHANNEL, receive)

@@ -204,7 +204,7 @@ _ANSWER_OF = update(messages).where(
     messages.c.request_key == bindparam("of_request"), messages.c.kind == Kind.ANSWER
 )
 _REVISE = _ANSWER_OF.values(wanted_rev=messages.c.wanted_rev + 1)
-# Stops the edits of a status message, because the outcome takes over.
+# Stops the edits of a status message, because the outcome is shown.
 SETTLE_ANSWER = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev)
 
 

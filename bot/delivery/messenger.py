@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,7 +42,7 @@ from bot.domain.messages import (
 from bot.domain.picture_check import UNREACHABLE
 from bot.domain.runs import RunState
 from bot.media.outputs import MEDIA_SECONDS
-from bot.ui.status import held_message, status_message
+from bot.ui.status import held_message, status_message, undelivered_message
 from bot.workers.health import DiscordHealth
 from bot.workers.worker import Later
 
@@ -55,6 +55,8 @@ _STOP_SECONDS = 1.0
 # What is changed after a message: a review card links to the result, and a batch's outcome leaves out what
 # has a message of its own.
 _FOLLOWERS = {Kind.OUTCOME: (Kind.REVIEW,), Kind.LATE: (Kind.REVIEW, Kind.OUTCOME)}
+# An outcome that takes no longer, in seconds, isn't announced in the status message that it replaces.
+_SOON = 1.0
 # Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
 _FAST, _SLOW = timedelta(seconds=3), timedelta(seconds=15)
 
@@ -200,9 +202,10 @@ class Messenger:
         runs, first = step.claim.runs, step.claim.first
         answer_id = first.status_message_id
         try:
-            if not all(run.final for run in runs):
-                end = (await self._estimator.expected_ends([runs])).get(first.request_key)
-                title = self._app.catalogue.title(first.deployment)
+            is_active = not all(run.final for run in runs)
+            if is_active or step.claim.awaits_outcome:
+                ends = await self._estimator.expected_ends([runs]) if is_active else {}
+                title, end = self._app.catalogue.title(first.deployment), ends.get(first.request_key)
                 answer_id = await status.edit(self._app, step.claim, status_message(runs, title, end))
         except Unanswered as error:
             # The next change makes up for it.
@@ -247,20 +250,48 @@ class Messenger:
         """Post a message; return False if a check of its outputs has changed what it should show."""
         deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with ExitStack() as files:
-            checked = await step.check(files, deadline)
-            if checked is None:
-                return False
-            task = compose.Task(step.claim, place, shows, act, files, deadline, checked)
-            parts = await compose.parts(self._app, task)
-            await step.post(place, shows, parts, continues=act is Act.CONTINUE)
+            async with self._telling(step) as stop_telling:
+                checked = await step.check(files, deadline)
+                if checked is None:
+                    return False
+                task = compose.Task(step.claim, place, shows, act, files, deadline, checked)
+                parts = await compose.parts(self._app, task)
+                if place is Place.ANSWER:
+                    await stop_telling()
+                await step.post(place, shows, parts, continues=act is Act.CONTINUE)
         self._health.heard(posted=place is not Place.ANSWER)
         return True
+
+    @asynccontextmanager
+    async def _telling(self, step: Step) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Say in the status message that the request has ended, if showing its outcome takes longer.
+
+        Yields a function that stops this, for an outcome that is edited into the status message.
+        """
+        stopped = asyncio.Event()
+
+        async def tell() -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SOON):
+                    await stopped.wait()
+            if not stopped.is_set() and step.claim.awaits_outcome:
+                with suppress(Unanswered):
+                    await status.tell(self._app, step.claim, status_message)
+
+        async def stop() -> None:
+            stopped.set()
+            await telling
+
+        telling = asyncio.create_task(tell())
+        try:
+            yield stop
+        finally:
+            await stop()
 
     async def _wait(self, step: Step) -> None:
         """Say in the status message that moderators look at the result first. Their decision bumps it."""
         if step.claim.message.kind is Kind.OUTCOME and not step.claim.message.posted:
-            title = self._app.catalogue.title(step.claim.first.deployment)
-            await status.edit(self._app, step.claim, held_message(step.claim.runs, title))
+            await status.tell(self._app, step.claim, held_message)
         self._release(step, self._app.now(), shown=True)
 
     async def _give_up(self, step: Step) -> None:
@@ -281,7 +312,7 @@ class Messenger:
             with suppress(RefusedError):  # somebody has just decided
                 await self._app.store.reviews.decide_pictures(step.claim.first.key, UNREACHABLE, now)
         elif kind is Kind.OUTCOME:
-            await status.show_undelivered(self._app, step.claim)
+            await status.tell(self._app, step.claim, undelivered_message)
         step.claim = step.claim.changed(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
         self._release(step, now, shown=True)
 

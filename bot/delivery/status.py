@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, opened_messages, outcome
-from bot.ui.status import linked_outputs, undelivered_message
+from bot.ui.status import linked_outputs
 
 log = logging.getLogger(__name__)
 
@@ -97,16 +97,15 @@ class Estimator:
         return known[1]
 
 
-async def show_undelivered(app: App, claim: Claim) -> None:
-    """Say that the outcome waits in `/runs`.
+async def tell(app: App, claim: Claim, build: Callable[[Sequence[Run], str], OutgoingMessage]) -> None:
+    """Say in the status message why the outcome isn't shown yet.
 
     A message that the bot can't edit any more, or that shows a part of the outcome, stays as it is.
     """
     if claim.first.status_message_id in {part.message_id for part in claim.message.posted}:
         return
     try:
-        title = app.catalogue.title(claim.first.deployment)
-        await edit(app, claim, undelivered_message(claim.runs, title))
+        await edit(app, claim, build(claim.runs, app.catalogue.title(claim.first.deployment)))
     except Unanswered:
         raise
     except Exception:

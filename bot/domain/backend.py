@@ -12,6 +12,8 @@ from typing import Protocol
 
 from bot.domain.runs import Run, RunReport
 
+NO_RUN = "00000000-0000-4000-8000-000000000000"  # has the form of an id, and is nobody's
+
 
 class InputKind(StrEnum):
     """The kind of an input's value, which decides the type of the slash-command option."""
@@ -92,10 +94,8 @@ class Backend(Protocol):
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Return the backend's current description of a deployment."""
 
-    async def ping(self) -> bool:
-        """Check that the backend answers, and return whether it accepts the key. Any other refusal counts as
-        an answer; raises BackendError if there is none.
-        """
+    async def ping(self) -> None:
+        """Check that the backend answers. A refusal counts; raises BackendError if there is no answer."""
 
     async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error that is `accepted`, the run may exist anyway."""

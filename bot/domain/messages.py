@@ -219,6 +219,15 @@ class Claim:
         return [run for run in self.results if run.deleted_at is None]
 
     @property
+    def awaits_outcome(self) -> bool:
+        """Return whether nothing shows the outcome yet, so that the status message tells the end."""
+        outcome = self.messages.get((Kind.OUTCOME, 0))
+        if outcome is None or not outcome.is_pending or outcome.posted:
+            return False
+        # The status message may show it already.
+        return outcome.attempt is None or outcome.attempt.part.place is not Place.ANSWER
+
+    @property
     def known(self) -> frozenset[int]:
         refs = [ref for each in self.messages.values() for ref in (*each.refs, *each.stale)]
         return frozenset({*(ref.message_id for ref in refs), self.first.status_message_id or 0})

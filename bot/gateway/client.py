@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import io
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -42,6 +43,8 @@ Handler = Callable[[discord.Interaction[Any], IdT], Awaitable[None]]
 THINKING = "thinking"
 # How long and how often Discord is asked again to take an answer, while the interaction lasts.
 _INSIST_PAUSE, _INSIST_TIMES = 10.0, 80
+# discord.py's names for the tasks in which interactions are handled, and how long a stop waits for them.
+_HANDLING, _LAST_ANSWERS_SECONDS = ("CommandTree-invoker", "discord.py: on_interaction"), 1.0
 # How often a person may ask for something that costs, in so many seconds.
 ASKS, ASKS_SECONDS = 10, 60.0
 EXTENSIONS = (
@@ -74,6 +77,42 @@ discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
+class CommandTree(app_commands.CommandTree["GenerateBot"]):
+    """The bot's commands, which also answer an autocomplete that none of them knows."""
+
+    async def interaction_check(self, interaction: discord.Interaction[GenerateBot]) -> bool:
+        """Answer an autocomplete of an outdated command or option with no suggestions.
+
+        Discord refuses any other answer to it, such as the message of `tell_error`.
+        """
+        if interaction.type is not discord.InteractionType.autocomplete:
+            return True
+        options: list[Mapping[str, Any]] = [interaction.data or {}]
+        while nested := [each for option in options for each in option.get("options", ())]:
+            options = nested
+        typed = {option.get("name") for option in options if option.get("focused")}
+        command = interaction.command
+        known = command.parameters if isinstance(command, app_commands.Command) else ()
+        if any(each.autocomplete and each.display_name in typed for each in known):
+            return True
+        log.warning("received an outdated autocomplete from Discord: %s", ", ".join(map(str, typed)))
+        await interaction.response.autocomplete([])
+        return False
+
+
+class PromptHeartbeats(discord.gateway.KeepAliveHandler):
+    """Measures the latency from before a heartbeat is sent. A moment later, an answer may already be there,
+    and would count from the heartbeat before: "Can't keep up, … 41.3s behind".
+    """
+
+    def get_payload(self) -> dict[str, Any]:
+        self._last_send = time.perf_counter()  # noqa: TID251  # the clock of discord.py
+        return super().get_payload()
+
+
+discord.gateway.KeepAliveHandler = PromptHeartbeats  # type: ignore[misc]
+
+
 class GenerateBot(commands.Bot):
     """The bot's client. It uses only the intents for servers and for AutoMod rules.
 
@@ -88,6 +127,7 @@ class GenerateBot(commands.Bot):
         intents.auto_moderation_configuration = True
         super().__init__(
             command_prefix=commands.when_mentioned,
+            tree_cls=CommandTree,
             help_command=None,
             intents=intents,
             max_messages=None,
@@ -125,7 +165,10 @@ class GenerateBot(commands.Bot):
             log.warning("can't sync the commands yet: %s", error)
 
     async def close(self) -> None:
-        """Stop the word checks and rule reads, then close the connection to Discord."""
+        """Let interactions be answered, stop the word checks and rule reads, then disconnect from Discord."""
+        handling = [task for task in asyncio.all_tasks() if task.get_name() in _HANDLING]
+        if handling and not self.is_closed():
+            await asyncio.wait(handling, timeout=_LAST_ANSWERS_SECONDS)
         await self.app.words.close()
         await super().close()
 
@@ -246,6 +289,9 @@ async def read_automod(client: discord.Client, guild_id: int, thread: WordThread
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
     """Log an error, and tell the user in one ephemeral sentence."""
     error = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if interaction.client.is_closed():
+        log.warning("can't answer an interaction, because the bot stops: %s", error)
+        return
     if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
         log.warning("can't answer an interaction: Discord refused with code %s", error.code)
         return

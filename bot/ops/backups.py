@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 # Rows that are read or inserted at once: one may have a megabyte of outputs.
 _ROWS = 50
 _NEXT = "next backup"
-_DAY, _RETRY = timedelta(days=1), timedelta(hours=1)
+DAY, _RETRY = timedelta(days=1), timedelta(hours=1)
 _OTHERS = sql.text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = 'bot line'"
@@ -179,11 +179,11 @@ def verify(path: Path) -> tuple[Manifest, int]:
     except PermissionError:
         raise StartupError(f"{path} can't be read by this user.") from None
     except (OSError, EOFError, StopIteration, zlib.error, ValueError, TypeError) as error:
-        raise StartupError(f"{path} is damaged or no backup. Use another one.") from error
+        raise StartupError(f"{path} is damaged, or no backup of a release. Use another one.") from error
     if last != rows:
         raise StartupError(f"{path} is incomplete, without the number of its rows. Use another one.")
     own = {
-        name: dict.fromkeys(table.c.keys(), "") for name, table in metadata.tables.items() if name in found
+        name: {each.name: "" for each in table.c} for name, table in metadata.tables.items() if name in found
     }
     if manifest.schema == NEWEST and (unlike := difference(found, own)):
         raise StartupError(
@@ -249,7 +249,10 @@ async def is_stopped(database: Database, coordinator: Coordinator) -> bool:
     """
     # Every process on PostgreSQL has such a connection, and this one, too.
     others = 0 if database.is_sqlite else await database.read(lambda found: found.scalar(_OTHERS) or 0)
-    return others <= 1 and await coordinator.try_acquire("shard 0")
+    if others > 1 or not await coordinator.try_acquire("shard 0"):
+        return False
+    coordinator.announce_end()  # a start waits for the command
+    return True
 
 
 def counted(number: int, noun: str) -> str:
@@ -309,15 +312,15 @@ async def export(settings: Settings, outside: Outside, out: TextIO) -> int:
     return 0
 
 
-def claim(connection: Connection, now: datetime) -> datetime | None:
-    """Claim today's backup; if it isn't due, return when it is.
+def claim(connection: Connection, now: datetime, name: str = _NEXT) -> datetime | None:
+    """Claim what is done once a day, such as the backup; if it isn't due, return when it is.
 
-    If this process dies or fails, the backup is due again after `_RETRY`.
+    If this process dies or fails, it is due again after `_RETRY`.
     """
-    stored = lock_value(connection, _NEXT)
-    if stored is not None and now < (due_at := datetime.fromisoformat(stored)) <= now + _DAY:
+    stored = lock_value(connection, name)
+    if stored is not None and now < (due_at := datetime.fromisoformat(stored)) <= now + DAY:
         return due_at
-    write_value(connection, _NEXT, (now + _RETRY).isoformat())
+    write_value(connection, name, (now + _RETRY).isoformat())
     return None
 
 
@@ -354,7 +357,7 @@ class DailyBackup:
             # An expected error needs no traceback.
             log.error("the daily backup failed, and is tried again in an hour: %s", error)  # noqa: TRY400
             return
-        await self._app.store.key_values.put(_NEXT, (now + _DAY).isoformat())
+        await self._app.store.key_values.put(_NEXT, (now + DAY).isoformat())
         log.info("backed up the database to %s", path)
 
     def _remove_oldest(self, now: datetime) -> None:

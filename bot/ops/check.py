@@ -7,11 +7,14 @@ import os
 import re
 from base64 import b64decode, urlsafe_b64decode
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from io import BytesIO
-from tempfile import TemporaryFile
+from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryFile, gettempdir
 from typing import TextIO
 from urllib.parse import urlsplit
 
@@ -30,6 +33,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.domain.picture_check import THRESHOLD
+from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.media.picture_check import CheckFailed, PictureChecker
 from bot.metrics import Metrics
 from bot.ops.backups import counted
@@ -50,7 +54,11 @@ from bot.web import listening
 
 SETTINGS = "Settings"
 REMEDY = "Set it in .env or the environment; the project's docs/configuration.md explains each setting."
-PUBLIC_URL, DATABASE, PICTURES = "PUBLIC_URL", "Database", "Picture check"
+PUBLIC_URL, DATABASE, PICTURES, DISK = "PUBLIC_URL", "Database", "Picture check", "Disk"
+# A request with one run takes 3.4 kB of SQLite, so 1,000 with several runs fit into `_DAY_BYTES`. A busy bot
+# writes less in a day than the database's size divided by `_DAYS`. Results are on their way to Discord.
+MB = 1000 * 1000
+_DAY_BYTES, _DAYS, _RESULTS_BYTES = 10 * MB, 30, 100 * MB
 # A grey square of 8 x 8 pixels, as PNG.
 _GREY = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAADklEQVR42mNogAIGyhgAgIQgARDoahcAAAAASUVORK5CYII="
 # The bot's answer to an authentic webhook that it can't read.
@@ -144,9 +152,14 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
         store = Store(settings.database_url.get_secret_value(), outside)
         stack.push_async_callback(store.close)
         usable, wrong = False, names_in(mistakes)
-        if "DATABASE_URL" not in wrong:
+        no_database = "DATABASE_URL" in wrong
+        if not no_database:
             finding, usable = await inspect_database(store)
             yield finding
+            no_database = finding.level is Level.ERROR
+        with suppress(OSError):  # of a folder that can't be entered, which another finding names
+            for disk in check_disks(settings, None if no_database else store.database.file):
+                yield disk
         secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
         if secret is None and usable:
             secret = await store.key_values.get("webhook_secret")
@@ -161,7 +174,10 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
                 yield finding
             if settings.picture_check_url is not None:
                 yield await check_pictures(settings, outside)
-        if settings.public_url is not None and Role.WEB in settings.roles:
+        # Without the running bot's secret or port, this would only fail for the same cause.
+        is_blocked = no_database and settings.webhook_secret is None
+        skips = is_blocked or not wrong.isdisjoint(("WEB_HOST", "WEB_PORT"))
+        if settings.public_url is not None and Role.WEB in settings.roles and not skips:
             yield await check_public_url(settings, settings.public_url, backend, signer)
 
 
@@ -170,7 +186,8 @@ async def _check_services(
 ) -> AsyncIterator[Finding]:
     """Check ComfyDeploy and Discord, each if its key is set and its address isn't wrong."""
     if settings.comfydeploy_api_key.get_secret_value() and "COMFYDEPLOY_API_URL" not in wrong:
-        yield await check_key(backend)
+        key = await check_key(backend)
+        yield key
         configs: Sequence[DeploymentSettings] = ()
         # If none is named, a finding about the settings says so.
         named = settings.comfydeploy_deployment_id or settings.deployments_file
@@ -180,13 +197,22 @@ async def _check_services(
         except StartupError as error:
             for sentence in error.mistakes:
                 yield problem(DEPLOYMENT, sentence, "Correct it in .env or deployments.toml.")
+        if key.level is Level.ERROR:  # then it describes none of them
+            configs = ()
         # Without `write`, since a check must not change anything.
         catalogue = Catalogue(configs, backend, store.key_values.get if store else None)
         for finding in await check_deployments(configs, catalogue, backend) if configs else ():
             yield finding
     if settings.discord_token.get_secret_value():
-        async for finding in check_discord(settings, outside):
+        async for finding in check_discord(settings, outside, partial(_named_channels, store)):
             yield finding
+
+
+async def _named_channels(store: Store | None, guild_id: int) -> Mapping[int, str]:
+    """Return the channels that a server's settings name, with what they are."""
+    rules = await store.rules.get(guild_id) if store is not None else ServerRules()
+    named = {rules.gallery_channel_id: "gallery", rules.approval.review_channel_id: "review channel"}
+    return {id: title for id, title in named.items() if id is not None}
 
 
 async def inspect_database(store: Store) -> tuple[Finding, bool]:
@@ -219,6 +245,27 @@ async def inspect_database(store: Store) -> tuple[Finding, bool]:
         return problem(DATABASE, f"{server}: it has tables of another program.", remedy), False
     state = "without tables" if version is None else f"schema {version}"
     return ok(DATABASE, f"{server}, {state}: the next start brings it up to date."), False
+
+
+def check_disks(settings: Settings, file: Path | None) -> Iterator[Finding]:
+    """Compare the free space of each disk with what a day takes, of which SQLite's `file` is the measure."""
+    size = file.stat().st_size if file is not None and file.exists() else 0
+    growth = max(size // _DAYS, _DAY_BYTES)
+    needs = [(Path(gettempdir()), _RESULTS_BYTES)] if Role.MESSENGER in settings.roles else []
+    if file is not None:
+        needs.append((file.parent, growth))
+    if settings.backup_dir is not None:  # a backup is compressed, so it takes less than the database
+        needs.append((settings.backup_dir, size + growth))
+    disks = dict[int, tuple[list[str], int]]()
+    for folder, need in needs:
+        place = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+        folders, needed = disks.get(place.stat().st_dev, ([], 0))
+        disks[place.stat().st_dev] = [*folders, *({str(place)} - {*folders})], needed + need
+    for folders, needed in disks.values():
+        free = disk_usage(folders[0]).free
+        summary = f"{free // MB:,} MB free for {', '.join(folders)}; a day takes about {needed // MB:,} MB."
+        is_enough = free > needed
+        yield ok(DISK, summary) if is_enough else problem(DISK, summary, "Free some space there.")
 
 
 def _versions(connection: Connection) -> tuple[str | None, str]:
@@ -293,6 +340,11 @@ def _unanswered(public_url: str, status: int, location: str, *, taken: str, port
     if status == 403:
         remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
         return problem(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
+    if status == 404 and (path := urlsplit(public_url).path):
+        remedy = (
+            f"Set PUBLIC_URL without {path}, or let the proxy remove {path} from the paths that it passes on."
+        )
+        return problem(PUBLIC_URL, f"{public_url} answers 404: the bot has no path {path}.", remedy)
     if taken:
         return problem(PUBLIC_URL, f"{public_url} answers {status}, but it isn't the bot.", taken)
     remedy = f"Let the proxy or tunnel pass POST requests for /webhooks/comfydeploy/ on to port {port} here."

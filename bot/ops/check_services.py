@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,14 +14,14 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import discord
 
-from bot.comfydeploy.client import NO_RUN, ComfyDeploy
+from bot.comfydeploy.client import ComfyDeploy
 from bot.config.settings import Settings
 from bot.deployments.catalogue import CAUSES, Catalogue
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, CommandPlan
 from bot.deployments.model import Deployment, describes_itself
 from bot.deployments.schema import DeploymentSettings
-from bot.discord_api.channels import install_url, invite_url, lacks
-from bot.domain.backend import Backend
+from bot.discord_api.channels import NEEDED_PERMISSIONS, install_url, invite_url, lacks
+from bot.domain.backend import NO_RUN, Backend
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
@@ -39,6 +39,9 @@ from bot.domain.text import sentence_case
 from bot.outside import Outside
 
 T = TypeVar("T")
+# Returns the channels of a server in which the bot is to post, with what they are.
+Named = Callable[[int], Awaitable[Mapping[int, str]]]
+_VIEW = NEEDED_PERMISSIONS["view_channel"]
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 KEY_REFUSED = "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY."
 UNKNOWN_ID = "the account of COMFYDEPLOY_API_KEY has no deployment with this id."
@@ -132,15 +135,21 @@ async def check_deployments(
         await catalogue.load()
     except StartupError as error:
         refused = error
-    found = [_deployment(each, catalogue, await _is_unknown(each, catalogue, backend)) for each in configured]
+    found = [
+        _deployment(each, catalogue, await _is_unknown(each, catalogue, backend))
+        for each in configured
+        # What keeps them all from loading is told below.
+        if refused is None or each.deployment_id in catalogue.faults
+    ]
     if catalogue.all():
         plan = catalogue.plan
         size = f"{plan.size:,} of Discord's {MAX_COMMAND_SIZE:,} characters"
         found.append(ok(COMMAND, f"/{plan.name} takes {size}."))
-    if refused is not None:
-        remedy = "Follow the remedies above, or correct deployments.toml."
+    if refused is not None and not any(finding.level is Level.ERROR for finding in found):
         passing = isinstance(refused, StartLater)
-        found += [problem(COMMAND, each, remedy, passing=passing) for each in refused.mistakes]
+        found += [
+            problem(COMMAND, each, "Correct deployments.toml.", passing=passing) for each in refused.mistakes
+        ]
     return found
 
 
@@ -176,7 +185,7 @@ def _deployment(settings: DeploymentSettings, catalogue: Catalogue, unknown: boo
         source = "deployments.toml alone" if describes_itself(settings) else "what ComfyDeploy said earlier"
         return warning(DEPLOYMENT, f"{where} is offered from {source}: {reason}", _remedy(fault), *lines)
     if deployment is None:
-        return problem(DEPLOYMENT, f"{where} is not offered.", "Correct its options below.")
+        return problem(DEPLOYMENT, f"{where} is not offered.", "Correct it in deployments.toml.")
     if deployment.warnings:
         remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
@@ -201,10 +210,13 @@ def option_names(deployment: Deployment, plan: CommandPlan) -> str:
     return " ".join(names) + (f", within 'more': {', '.join(within)}" if within else "")
 
 
-async def check_discord(settings: Settings, outside: Outside) -> AsyncIterator[Finding]:
+async def check_discord(
+    settings: Settings, outside: Outside, named: Named | None = None
+) -> AsyncIterator[Finding]:
     """Check the token, the clock and the servers, and name the links that invite the bot.
 
-    This logs in to Discord's HTTP API, without the client's `setup_hook` or a session of the gateway.
+    `named` gives the channels that are to be checked, too. This logs in to Discord's HTTP API, without the
+    client's `setup_hook` or a session of the gateway.
     """
     dates: list[str | None] = []
 
@@ -234,7 +246,7 @@ async def check_discord(settings: Settings, outside: Outside) -> AsyncIterator[F
             yield clock
         if application_id is None:
             return
-        for finding in await _check_servers(client, settings):
+        for finding in await _check_servers(client, settings, int(account["id"]), named):
             yield finding
     yield ok("Invite link", invite_url(application_id))
     if settings.allow_user_installs:
@@ -271,10 +283,12 @@ def compare_clock(date: str | None, now: datetime) -> Finding | None:
     return problem(CLOCK, f"{summary} Deadlines, budgets and interactions depend on it.", _CLOCK_REMEDY)
 
 
-async def _check_servers(client: discord.Client, settings: Settings) -> list[Finding]:
-    """Check that the bot is on the configured servers, and that its roles give it the permissions it needs.
+async def _check_servers(
+    client: discord.Client, settings: Settings, bot_id: int, named: Named | None
+) -> list[Finding]:
+    """Check that the bot is on the configured servers, and may post there.
 
-    The overwrites of channels, which may take permissions away, are not checked.
+    Overwrites of channels, which may take permissions away, are read only for the channels in `named`.
     """
     servers: list[Mapping[str, Any]] = []
     page: Sequence[Mapping[str, Any]] = ()
@@ -285,6 +299,7 @@ async def _check_servers(client: discord.Client, settings: Settings) -> list[Fin
             servers += page
             if not servers:
                 return [warning(SERVERS, "the bot is on none.", "Invite it with the link below.")]
+        lacking, blind = await _lacking(client, servers, bot_id, named)
     except ERRORS as error:
         summary = f"the list can't be read: {_why_not(error)}."
         return [problem(SERVERS, summary, "Try again in a minute.", passing=True)]
@@ -293,16 +308,38 @@ async def _check_servers(client: discord.Client, settings: Settings) -> list[Fin
     if absent := [str(each) for each in settings.allowed_guild_ids or () if each not in present]:
         summary = f"ALLOWED_GUILD_IDS names servers that the bot is not on: {', '.join(absent)}."
         found.append(warning(SERVERS, summary, "Invite the bot there, or correct the ids."))
-    lacking = [
-        f"{server['name']} ({server['id']}): {', '.join(missing)}"
-        for server in servers
-        if (missing := _missing(server))
-    ]
+    remedy = "A server admin grants them to the bot's role: Server Settings > Roles, or in the channel."
+    if blind:
+        found.append(problem(SERVERS, f"{_VIEW} is missing where the bot is to post.", remedy, *blind))
     if lacking:
-        summary = f"permissions are missing on {len(lacking)} of {len(servers)}."
-        remedy = "A server admin grants them to the bot's role: Server Settings > Roles."
-        return [*found, warning(SERVERS, summary, remedy, *lacking)]
+        found.append(warning(SERVERS, "permissions are missing.", remedy, *lacking))
+    if blind or lacking:
+        return found
     return [*found, ok(SERVERS, f"the bot is on {len(servers)}, with every permission that it needs.")]
+
+
+async def _lacking(
+    client: discord.Client, servers: Sequence[Mapping[str, Any]], bot_id: int, named: Named | None
+) -> tuple[list[str], list[str]]:
+    """Return where permissions are missing, and where View Channel is, although the bot is to post there."""
+    lacking, blind = list[str](), list[str]()
+    for server in servers:
+        where, missing = f"{server['name']} ({server['id']})", _missing(server)
+        places = await named(int(server["id"])) if named is not None else {}
+        is_blind = _VIEW in missing
+        if places or is_blind:
+            guild = await _ask(client.fetch_guild(int(server["id"]), with_counts=False))
+            me = await _ask(guild.fetch_member(bot_id))
+            channels = {
+                each.id: lacks(each, each.permissions_for(me)) for each in await guild.fetch_channels()
+            }
+            is_blind = is_blind and all(_VIEW in lacked for lacked in channels.values())
+            for id, title in places.items():
+                if lacked := channels.get(id):
+                    (blind if _VIEW in lacked else lacking).append(f"{where}, {title}: {', '.join(lacked)}")
+        if missing:
+            (blind if is_blind else lacking).append(f"{where}: {', '.join(missing)}")
+    return lacking, blind
 
 
 def _missing(server: Mapping[str, Any]) -> list[str]:

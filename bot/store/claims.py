@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, Integer, Select, and_, bindparam, func, or_, select, text, update
 
 from bot.database.engine import Database, Repository, reads, writes, writes_unsynced
 from bot.database.key_values import read_value
@@ -232,17 +232,14 @@ class ClaimStore(Repository):
 
         After a long pause these are thousands, so a transaction ends a portion, and others write in between.
         """
-        found, any_ended = await self._found(which, by), False
+        ordered, any_ended = which.order_by(runs.c.created_at, runs.c.request_key), False
+        found = await self._database.read(lambda connection: connection.execute(ordered, {"by": by}).all())
         requests_in_order = list(dict.fromkeys(row.request_key for row in found))
         for first in range(0, len(requests_in_order), _PORTION):
             portion = {*requests_in_order[first : first + _PORTION]}
             keys = {row.key for row in found if row.request_key in portion}
             any_ended |= await self._database.write(_refuse, keys, RefusedError(code), now)
         return any_ended
-
-    @reads
-    def _found(self, connection: Connection, which: Select[Any], by: datetime) -> Sequence[Row[Any]]:
-        return connection.execute(which.order_by(runs.c.created_at, runs.c.request_key), {"by": by}).all()
 
     @writes
     def requeue(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, sele
 from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.rows import (
     FRESH,
+    SETTLE_ANSWER,
     Change,
     bump,
     is_pending,
@@ -245,6 +246,8 @@ def _after(release: Release, before: Message, *, held: bool) -> dict[str, object
 def _follow(connection: Connection, release: Release) -> None:
     """Have the messages changed that depend on a released one, and record what became of a copy."""
     claim, message = release.claim, release.claim.message
+    if release.ends_answer:
+        connection.execute(SETTLE_ANSWER, {"of_request": message.request_key})
     if release.changes:
         bump(connection, message.request_key, release.due_at, is_any(messages.c.kind, release.changes))
     if release.shown and message.kind in COPIES and (message.posted or release.failed):

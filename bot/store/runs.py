@@ -17,7 +17,6 @@ from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.row_locks import lock_batch, lock_requests, lock_requests_of, lock_run
 from bot.database.rows import (
     FRESH,
-    SETTLE_ANSWER,
     bump,
     messages_of,
     read_runs,
@@ -268,9 +267,8 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     if change.ends_run and run.index == 0 and run.state is RunState.AWAITING_APPROVAL:
         bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
     if is_over and not run.final:
-        connection.execute(SETTLE_ANSWER, {"of_request": run.request_key})
         want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
-    elif change.visible:
+    if change.visible:
         revise(connection, [run.request_key])
     if change.ends_run and run.final:
         _show_late(connection, run, now)

@@ -191,13 +191,14 @@ def _link(entry: RunListEntry, here: int | None) -> str:
 
 
 def _states(batch: Sequence[Run]) -> str:
-    """Return a batch's state with, for several runs, their number and how many of them have a result."""
+    """Return a batch's state with, for several runs, their number and how many have a result or are held."""
     representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:
         return _state(representative)
-    done = sum(run.has_result for run in batch)
+    held = [run for run in batch if run.held and representative.final]
+    done = len(held) or sum(run.has_result and not run.held for run in batch)
     if done and representative.final:
-        representative = next(run for run in batch if run.has_result)
+        representative = next(run for run in held or batch if run.has_result)
     count = f"{done} of {len(batch)}" if done else f"×{len(batch)}"
     return f"{_state(representative)} ({count})"
 

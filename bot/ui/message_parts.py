@@ -130,9 +130,14 @@ def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
 
 
 def gallery_of(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[Any]]:
-    """Return a gallery of the pictures and videos that are attached, or nothing without files."""
+    """Return a gallery of the pictures and videos that are attached, or nothing without files.
+
+    With `spoiler`, all are spoilers, otherwise those that say so.
+    """
     items = (
-        MediaGalleryItem(f"attachment://{each.filename}", description=each.description, spoiler=spoiler)
+        MediaGalleryItem(
+            f"attachment://{each.filename}", description=each.description, spoiler=spoiler or each.spoiler
+        )
         for each in files
     )
     return [MediaGallery(*items)] if files else []
@@ -240,6 +245,7 @@ class PreparedFile:
     size: int = 0
     content_type: str = ""
     content: IO[bytes] = field(default_factory=BytesIO, repr=False, compare=False)
+    spoiler: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Batch:
             for file in self.prepared[run.key].files:
                 number = numbers.get(file.filename)
                 caption = shorten(f"{number}{prompt}", _ALT_TEXT) if number else file.description
-                files.append(replace(file, description=caption))
+                files.append(replace(file, description=caption, spoiler=run.spoiler))
         return files
 
     def numbers_under(self, files: Sequence[PreparedFile]) -> list[PickId]:
@@ -117,8 +117,7 @@ def outcome(batch: Batch, title: str, offered: OfferedActions) -> ResultMessages
             made = ["\n".join([f"**{batch.number_of(run)}**", *made])]
         blocks += made
     return ResultMessages(
-        # A gallery hides all of its pictures, or none.
-        run=replace(first, spoiler=any(run.spoiler for run in batch.runs)),
+        run=replace(first, spoiler=False),  # its files say which are spoilers
         heading=(_heading(batch, title, mention), prompt_line(first)),
         footer=list(_footer(batch)),
         blocks=blocks,

@@ -15,7 +15,7 @@ from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.run_timing import PLACES
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
-from bot.domain.text.run_log import failure_code, last_error
+from bot.domain.text.run_log import failure_code, last_error, scrub
 from bot.strings import say
 from bot.ui.message_parts import PROMPT_SHOWN, framed, lines, subtext, text_blocks
 
@@ -64,7 +64,7 @@ def reason_of(run: Run) -> str:
     """
     code = run.failure_code or "internal"
     if code == _RUN_FAILED:
-        return _failure_reason(run, quoted=run.private)
+        return _failure_reason(run, quoted=run.private and run.failure_log is not None)
     if code == REQUESTER_BLOCKED:
         others = run.failure_params.get("others")
         blocked = f"A moderator of the server has blocked you {block_end(run, 'you')}."
@@ -86,14 +86,19 @@ def explanation_of(run: Run) -> str:
         return lines(reason_of(run), f"The moderator's reason: {escape_line(reason, 900)}" if reason else "")
     if run.failure_code != _RUN_FAILED:
         return ""
-    return _failure_reason(run, quoted=True) if run.failure_log else say("run_failed_unexplained")
+    return _failure_reason(run, quoted=True)
 
 
 def _failure_reason(run: Run, *, quoted: bool) -> str:
-    code, error = failure_code(run.failure_log), last_error(run.failure_log)
-    if code == _RUN_FAILED and quoted and error is not None:
+    """Return what made a run fail: in words of our own, `quoted` from its log, or by the step."""
+    if (code := failure_code(run.failure_log)) != _RUN_FAILED:
+        return say(code)
+    if quoted and (error := last_error(run.failure_log)) is not None:
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
-    return say(code)
+    if quoted:
+        return say("run_failed_unexplained")
+    _, executes, step = (run.live_status or "").partition("Executing ")
+    return say("run_failed_at" if executes else _RUN_FAILED, step=escape_line(scrub(step), 40))
 
 
 def prompt_line(run: Run, *, only_requester: bool = False) -> str:

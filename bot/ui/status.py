@@ -10,7 +10,7 @@ from discord import Colour
 from discord.utils import format_dt
 
 from bot.domain.messages import Kind, component_id
-from bot.domain.runs import Output, Run, RunState
+from bot.domain.runs import Output, Run, RunState, is_turned_away
 from bot.domain.text import channel_url, escape_line, is_file, sentence_case, shorten
 from bot.strings import say
 from bot.ui.custom_ids import Action
@@ -29,7 +29,7 @@ from bot.ui.message_parts import (
     subtext,
     text_blocks,
 )
-from bot.ui.run_facts import COLOURS, batch_title, facts_of, is_queued, prompt_line, queue_place
+from bot.ui.run_facts import COLOURS, batch_title, ending, facts_of, is_queued, prompt_line, queue_place
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
@@ -44,7 +44,7 @@ _PROGRESS_ORDER = (
 
 
 def status_message(batch: Sequence[Run], title: str, expected: datetime | None = None) -> OutgoingMessage:
-    """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel.
+    """Build the answer to a command until its outcome is shown: phase, progress, age, Cancel.
 
     `expected` is when the result should come. Clients count down to it, so no edit is needed for that.
     """
@@ -74,6 +74,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
         seen_by,
         say(note) if note else "",
         *_held(active),
+        _what_follows(batch) if not active else "",
         subtext([f"requested{by} {format_dt(first.created_at, 'R')}", *facts_of(common)]),
     )
     above = lines(heading, prompt_line(first, only_requester=only_requester))
@@ -99,10 +100,13 @@ def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
 def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
     """Return the string code of the title, which names the phase of the most advanced run.
 
-    If every active run is being cancelled, the title says that instead. A waiting run without a queue
-    position is about to be submitted, so it isn't described as waiting. While no run has ended, a running one
-    without progress is waiting for its machine to start.
+    If every active run is being cancelled, the title says that instead, and without any it tells the best of
+    the ends. A waiting run without a queue position is about to be submitted, so it isn't described as
+    waiting. While no run has ended, a running one without progress is waiting for its machine to start.
     """
+    if not active:
+        best = max(batch, key=lambda run: (run.state is RunState.SUCCEEDED, run.partial))
+        return "title_ended" if is_turned_away(batch) else ending(best)
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"
     furthest = max(active, key=lambda run: (_PROGRESS_ORDER.index(run.state), run.progress or 0))
@@ -117,6 +121,16 @@ def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
     if state is RunState.RUNNING and not progress and len(active) == len(batch):
         return "title_machine"
     return f"title_{RunState.UPLOADING if state is RunState.RUNNING and progress >= 1 else state}"
+
+
+def _what_follows(batch: Sequence[Run]) -> str:
+    """Return what the bot does before the outcome of an ended request can be shown."""
+    shown = [run for run in batch if run.is_shown]
+    files = sum(output.url is not None for run in shown for output in run.outputs)
+    if not files:
+        return "More about it follows."
+    checks = ", checking" if any(run.to_check and run.verdicts is None for run in shown) else ""
+    return f"Fetching{checks} and posting the file{'s' if files > 1 else ''}…"
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:
@@ -138,18 +152,20 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
             return sentence_case(queue_place(run))
         return f"{bar(run.progress, _BAR_LENGTH)} {run.progress:.0%}"
     ended, queued = [run for run in batch if run.final], [run for run in active if is_queued(run)]
-    is_going, started = bool(ended) or any(run.progress for run in active), len(active) - len(queued)
+    # ComfyDeploy doesn't always tell the place of a run in its queue.
+    waiting = [run for run in active if run in queued or run.state is RunState.QUEUED or run.waiting_code]
+    is_going, started = bool(ended) or any(run.progress for run in active), len(active) - len(waiting)
     facts = []
-    if is_going or (queued and started):
+    if is_going or (waiting and started):
         failed = sum(not run.has_result for run in ended)
         not_done = f", {failed} not" if failed else ""
         facts.append(f"{len(ended) - failed} of {len(batch)} done{not_done}")
-    if queued and started:
+    if waiting and started:
         facts.append(f"{started} in progress")
     if queued and (place := queue_place(queued[0])):
-        facts.append(f"{len(queued)} waiting, {place}")
-    elif queued and facts:
-        facts.append(f"{len(queued)} up next")
+        facts.append(f"{len(waiting)} waiting, {place}")
+    elif waiting and facts:
+        facts.append(f"{len(waiting)} {'up next' if queued else 'waiting'}")
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
     return f"{bar(share, _BAR_LENGTH) if is_going else ''} {' · '.join(facts)}".strip()
 

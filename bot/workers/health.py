@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from random import Random
 
 from bot.context import App
+from bot.domain.backend import NO_RUN
 from bot.domain.errors import (
     BackendError,
     BackendMachineFailed,
     BackendRateLimited,
     BackendServerError,
+    BackendUnauthorized,
     BackendUnreachable,
 )
 from bot.domain.runs import Run
@@ -163,8 +164,10 @@ class BackendHealth:
 
     async def refuses_key(self) -> bool:
         """Ask once more whether the backend refuses the key, because a single refusal may be its mistake."""
-        with suppress(BackendError):
-            return not await self._app.backend.ping()
+        try:
+            await self._app.backend.get_run(NO_RUN)
+        except BackendError as error:
+            return isinstance(error, BackendUnauthorized)
         return False
 
     async def _fault(self) -> BackendError | None:

@@ -54,11 +54,6 @@ _CLAIM_TRUST = timedelta(seconds=1)
 # How long a run waits if Discord doesn't answer the checks before the queue call.
 _DISCORD_PAUSE = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
-# Refusals of queue calls that the owner has to know of.
-_REFUSING: Mapping[type[BackendError], Trouble] = {
-    BackendUnauthorized: Trouble.KEY,
-    BackendForbidden: Trouble.CREDITS,
-}
 _STORE_PAUSE = 1.0
 # The machine downloads its inputs later, when a GPU is free.
 _MIN_LINK_LIFETIME = timedelta(hours=1)
@@ -149,7 +144,7 @@ class Submitter:
             await self._failed(run, error)
             return
         self._health.succeeded(run)
-        for trouble in _REFUSING.values():
+        for trouble in (Trouble.KEY, Trouble.CREDITS):
             self._app.troubles.set(trouble, False)
         log.info("queued the run as %s", run_id)
         try:
@@ -208,12 +203,11 @@ class Submitter:
         if not isinstance(blamed, BackendTimeout):
             await self._end(run, RunState.UNCONFIRMED if blamed.accepted else RunState.REFUSED, blamed)
         self._app.wakeups.wake("submit")
-        trouble = _REFUSING.get(type(error))
-        if trouble is Trouble.KEY and await self._health.refuses_key():
-            self._app.troubles.set(trouble)
+        if isinstance(error, BackendForbidden):
+            self._app.troubles.set(Trouble.CREDITS)
+        elif isinstance(error, BackendUnauthorized) and await self._health.refuses_key():
+            self._app.troubles.set(Trouble.KEY)
             self._app.wakeups.receive(["notice"])  # what is confirmed is told at once
-        elif trouble is Trouble.CREDITS:
-            self._app.troubles.set(trouble)
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
         now, finish = self._app.now(), self._app.store.runs.finish

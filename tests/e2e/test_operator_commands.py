@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -50,6 +51,7 @@ async def test_each_run_is_exported_with_every_field_and_counted(home: BotProces
         'webhooks_total{result="recorded"}': len(home.comfydeploy.call_log.webhook_attempts),
         "delivery_seconds_count": 2,
         "gpu_seconds_daily_limit": 600,
+        f'build_info{{python="{platform.python_version()}",version="{__version__}"}}': 1,
         "store_up": 1,
         "servers": 1,
     }
@@ -75,6 +77,24 @@ async def test_a_new_webhook_secret_leaves_each_run_in_flight_one_outcome(home: 
     assert {run.state for run in await home.runs()} == {RunState.SUCCEEDED}
     counted = re.findall(r'webhooks_total{result="(\w+)"} [1-9]', await home.metrics())
     assert sorted(counted) == ["recorded", "wrong_secret"]  # the run from after, and the one from before
+
+
+async def test_a_container_asks_whether_the_bot_responds(home: BotProcess) -> None:
+    async def healthcheck(**more: str) -> int:
+        asking = await home.spawn(
+            "healthcheck", log=home.folder / "health.log", env=home.environment() | more
+        )
+        return await asking.wait()
+
+    (home.folder / ".env").write_text(f"WEB_PORT={home.port}\n")
+    await home.start()
+    assert [await healthcheck(WEB_PORT=port) for port in (str(home.port), "", "many", "1")] == [0, 0, 1, 1]
+    await home.kill()
+    assert await healthcheck(WEB_HOST="") == 1
+    assert (
+        "doesn't answer on WEB_PORT 1 (Connection refused). See its log."
+        in (home.folder / "health.log").read_text()
+    )
 
 
 def test_what_an_option_prints_reaches_a_pipe() -> None:

@@ -63,6 +63,19 @@ async def test_sigterm_finishes_one_send_and_waits_for_no_other_that_discord_hol
     assert len(home.comfydeploy.call_log.queue_calls) == 2
 
 
+async def test_sigterm_lets_what_somebody_asks_be_answered(home: BotProcess) -> None:
+    """The connection to Discord was closed under it, which was logged as three errors."""
+    await home.start()
+    answers = home.discord.faults.add(
+        "POST /interactions/{webhook_id}/{webhook_token}/callback", Fault.delay(0.5)
+    )
+    asking = asyncio.create_task(home.ask())
+    await home.until(lambda: answers.used)
+    assert await home.stop() == 0
+    assert (await asking).shown
+    assert " ERROR " not in home.log
+
+
 @pytest.mark.bot(COMFYDEPLOY_DEPLOYMENT_ID="")
 async def test_sighup_reads_the_file_again_and_a_broken_file_changes_nothing(home: BotProcess) -> None:
     file = home.folder / "deployments.toml"

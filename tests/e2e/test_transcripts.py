@@ -25,7 +25,7 @@ from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
 from tests.e2e.bot_process import PROJECT, BotProcess, described
 from tests.fakediscord.faults import Fault
-from tests.questions import insert_foreign_table, set_schema_version, webhook_secret
+from tests.questions import insert_foreign_table, insert_rules, set_schema_version, webhook_secret
 from tests.serving import serving
 
 TRANSCRIPTS = Path(__file__).with_name("transcripts")
@@ -38,6 +38,7 @@ OWN_FILE = {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"}
 SHOPPING = "a shopping list, and long enough to be taken for more than a header\n"
 _CHANGING = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+    (r"MB free for .*; a", "MB free for FOLDERS; a"),
     (r"\b\d{5,}\b", "NUMBER"),
     (r"it is \d+ (seconds|minutes)", r"it is N \1"),
     (r"PostgreSQL [\d.]+,", "PostgreSQL VERSION,"),
@@ -51,6 +52,7 @@ class Screen:
     def __init__(self, home: BotProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home = home
         self.monkeypatch = monkeypatch
+        self.has_free(10**10)
         self.lines: list[str] = []
         self._seen: set[str] = set()
 
@@ -87,6 +89,10 @@ class Screen:
         self.monkeypatch.setattr("getpass.getpass", hidden)
         self.monkeypatch.setattr("builtins.input", shown)
 
+    def has_free(self, size: int) -> None:
+        """Let every disk have so many bytes of free space."""
+        self.monkeypatch.setattr("bot.ops.check.disk_usage", lambda _: SimpleNamespace(free=size))
+
     async def knows_what_is_ok(self) -> None:
         """Leave the findings of a sound setup out of the transcript."""
         await self.types("check")
@@ -108,7 +114,6 @@ async def check(home: BotProcess, screen: Screen) -> None:
     await home.start(ALLOW_USER_INSTALLS="true")
     await screen.types("check", told="beside the running bot")
     assert str(await webhook_secret(home.database)) not in "".join(screen.lines)
-    screen.monkeypatch.setattr("bot.serve._LOCK_SECONDS", 0.1)
     await screen.types(told="a second start beside it")
     await screen.types("check", WEBHOOK_SECRET="another-secret-01234")
     await home.stop()
@@ -166,6 +171,23 @@ async def elsewhere(status: int) -> AsyncIterator[str]:
         yield address
 
 
+async def blind_channels(home: BotProcess, screen: Screen) -> None:
+    dark, review = home.discord.add_guild("Dark"), home.discord.add_text(home.guild, "review")
+    hall, gallery = home.discord.add_text(dark, "hall"), home.discord.add_text(home.guild, "gallery")
+    dark.bot_permissions &= ~0x400  # View Channel
+    home.discord.withdraw(review, "view_channel")
+    home.discord.withdraw(gallery, "embed_links")
+    rules = {"approval": {"review_channel_id": review.id}, "gallery_channel_id": gallery.id}
+    await insert_rules(home.database, home.guild.id, rules)
+    await screen.types("check", told="the bot can't see a server and the review channel of another")
+    home.discord.grant(hall, "view_channel")
+    home.discord.grant(review, "view_channel")
+    await screen.types("check", told="it sees one channel of the server, and the review channel")
+    screen.has_free(10**8)
+    await screen.types("check", told="the disk is full", BACKUP_DIR=str(home.folder))
+    screen.has_free(10**10)
+
+
 async def check_services(home: BotProcess, screen: Screen) -> None:
     await screen.knows_what_is_ok()
     home.discord.date_ahead = -20
@@ -174,14 +196,18 @@ async def check_services(home: BotProcess, screen: Screen) -> None:
     home.discord.date_ahead = 3600
     await screen.types("check", told="Discord's clock is an hour ahead")
     home.discord.date_ahead = 0
+    await blind_channels(home, screen)
     for setting, status in (
         ("COMFYDEPLOY_API_URL", 200),
         ("COMFYDEPLOY_API_URL", 404),
+        ("PUBLIC_URL/a/path", 404),
         ("PUBLIC_URL", 302),
         ("PUBLIC_URL", 502),
     ):
         async with elsewhere(status) as url:
-            await screen.types("check", told=f"a server at {setting} answers {status}", **{setting: url})
+            name, slash, path = setting.partition("/")
+            told = f"a server at {setting} answers {status}"
+            await screen.types("check", told=told, **{name: f"{url}{slash}{path}"})
     async with elsewhere(200) as url:
         port = url.rpartition(":")[2]
         await screen.types("check", PUBLIC_URL=url, WEB_PORT=port, told="another program has the port")

@@ -74,6 +74,11 @@ def guild(call: Call) -> object:
     return payloads.guild(call.discord.world, call.guild, call.discord.bot)
 
 
+@routes("GET", "/guilds/{guild_id}/channels")
+def guild_channels(call: Call) -> object:
+    return payloads.gateway_guild(call.discord.world, call.guild, call.discord.bot)["channels"]
+
+
 @routes("GET", "/guilds/{guild_id}/members/{user_id}")
 def member(call: Call) -> object:
     user = call.discord.world.users.get(call.id("user_id"))

@@ -12,14 +12,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.fakediscord.interactions import Interaction
 from tests.simulation.engine.postgres import start_server
 from tests.simulation.engine.postgres_connections import Traffic
 from tests.simulation.steps import Skip
-from tests.simulation.story import Story
+from tests.simulation.story import ANSWER_WITHIN, Story
 from tests.simulation.world import World, new_world
 
 AT_ONCE = 3
@@ -72,7 +72,15 @@ class Panel:
             return None
         boxes = [str(label["component"]["custom_id"]) for label in form.modal["components"]]
         values = {box: changed[name] for box in boxes if (name := box_name(box)) in changed}
-        return await self._story.answer(await self._story.submit(form, values))
+        panel = self._opened.original
+        edits = panel.edits if panel is not None else 0
+        sent = await self._story.answer(await self._story.submit(form, values))
+        with suppress(TimeoutError):  # the form is closed before its values are stored
+            await self._story.world.until(
+                lambda: sent is None or bool(sent.followups) or (panel is not None and panel.edits > edits),
+                ANSWER_WITHIN,
+            )
+        return sent
 
 
 def box_name(custom_id: str) -> str:

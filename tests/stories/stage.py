@@ -18,6 +18,7 @@ import aiohttp
 from simcord.components import walk_components as walk
 
 from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.answer_schema import answer_mistakes
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.interactions import Interaction
@@ -143,10 +144,11 @@ class Stage:
             self.lines.pop()
 
     def _unfinished(self) -> bool:
-        """Return whether a message offers Cancel, as only those of unfinished requests do."""
-        messages = self.world.discord.request_log.messages
-        offers = (id for each in messages if each.deleted_at is None for id in each.custom_ids)
-        return any(id.startswith("run:") and id.endswith(":cancel") for id in offers)
+        """Return whether a message is the status of a request: it offers Cancel, or says what follows."""
+        shown = [each for each in self.world.discord.request_log.messages if each.deleted_at is None]
+        offers = (id for each in shown for id in each.custom_ids)
+        ended = any("Fetching" in each.text or "More about it follows" in each.text for each in shown)
+        return ended or any(id.startswith("run:") and id.endswith(":cancel") for id in offers)
 
     def _versions(self) -> list[tuple[int, int, bool]]:
         messages = self.world.discord.request_log.messages
@@ -636,6 +638,7 @@ def play(name: str, story: Story, folder: Path) -> str:
         try:
             world.loop.run_until_complete(_play(stage, story))
             assert not list(leaks(world))
+            assert not list(answer_mistakes(world.discord.interactions.values()))
             assert not [entry for entry in world.log if _UNNAMED.search(entry.text)]
         except Exception as error:
             log = "\n".join(map(str, world.log[-40:]))

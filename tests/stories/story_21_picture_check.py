@@ -35,6 +35,7 @@ async def _parts(stage: Stage, mona: Person) -> None:
     alice = stage.person("alice")
     await alice.gets(prompt="hills", count=4, seed=7)
     await alice.presses("2", beside="hills")
+    await alice.types("/runs")
     await mona.gets_by("Post as spoiler", beside="hills")
     await alice.types("/runs")
     await alice.presses("⋯ More", beside="hills")

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from pydantic import SecretStr
 
 from bot.app import build, metrics_port
 from bot.config.fields import Role
@@ -65,10 +66,11 @@ async def test_a_separate_port_serves_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 async def test_only_a_process_with_the_gateway_has_its_gauges_and_needs_it(
-    caller: Caller, role: Role
+    caller: Caller, role: Role, tmp_path: Path
 ) -> None:
     """At 0 in every other process, they raised the alert GatewayAway."""
-    settings = caller.runner.settings.model_copy(update={"roles": frozenset({role})})
+    own = {"roles": frozenset({role}), "database_url": SecretStr(f"sqlite:///{tmp_path}/{role}.db")}
+    settings = caller.runner.settings.model_copy(update=own)
     async with build(settings, Outside()) as app, listening(app.web, "127.0.0.1", 0) as port:
         _, text = await read(port)
         status, _ = await read(port, "/readyz")

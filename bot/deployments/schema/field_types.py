@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictInt, ValidationError
 
 from bot.domain.runs import InputValue
-from bot.domain.text import shown_number, strip_invisible
+from bot.domain.text import strip_invisible
 
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
@@ -157,8 +157,7 @@ def mistakes(error: ValidationError, known: Collection[str] = ()) -> Iterator[st
             hint = f"; did you mean '{near[0]}'?" if near else ""
             yield f"{path}: is not a setting{which}{hint}"
             continue
-        context = found.get("ctx", {}).items()
-        values = {name: shown_number(value) if is_number(value) else str(value) for name, value in context}
+        values = {name: str(value) for name, value in found.get("ctx", {}).items()}
         if "expected" in values:
             values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
         text = _MESSAGES.get(found["type"], found["msg"]).format_map(values)

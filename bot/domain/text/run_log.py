@@ -114,6 +114,8 @@ _ANNOUNCED = re.compile(r"^!{3} ?Exception during processing ?!{3}\s*(.+)$")
 _OUT_OF_MEMORY = re.compile(
     r"OutOfMemoryError|out of memory|ALLOC_FAILED|Allocation on device", re.IGNORECASE
 )
+_MISSING = re.compile(r"^(?:\w{1,60}\.){0,8}(?:FileNotFound|ModuleNotFound|Import)Error\b")
+_NETWORK = re.compile(r"^(?:\w{1,60}\.){0,8}(?:\w{0,40}(?:Connect|ReadTimeout|MaxRetry)|URLError)")
 # ComfyUI's words for an input that a node doesn't take.
 _INPUT_REFUSED = re.compile(
     r"^(?:Failed to validate prompt|Prompt outputs failed validation|invalid prompt)\b"
@@ -147,10 +149,15 @@ def last_error(log: str | None) -> str | None:
 
 def failure_code(log: str | None) -> str:
     """Return the code of the sentence that says why a run failed, as far as its scrubbed log tells it."""
-    if _OUT_OF_MEMORY.search(last_error(log) or ""):
+    error = last_error(log) or ""
+    if _OUT_OF_MEMORY.search(error):
         return "run_failed_memory"
     lines = (_unstamped(line) for line in (log or "").splitlines())
-    return "run_failed_input" if any(map(_INPUT_REFUSED.match, lines)) else "run_failed"
+    if any(map(_INPUT_REFUSED.match, lines)):
+        return "run_failed_input"
+    if _MISSING.match(error):
+        return "run_failed_missing"
+    return "run_failed_network" if _NETWORK.match(error) else "run_failed"
 
 
 def _error_in(line: str) -> str | None:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
 from itertools import chain
+from typing import Any
 
 import pytest
 
 from bot.database.coordination import Coordinator
+from bot.database.postgres import CHANNEL, PostgresCoordinator
 from bot.domain.errors import StoreUnavailable
 from bot.store import Store
 from tests.contract.conftest import Stores
@@ -51,8 +53,40 @@ async def test_a_lock_is_held_by_one_process_at_a_time(store: Store, other: Stor
     assert not await theirs.try_acquire("shard 0")
     assert await theirs.try_acquire("shard 1") is not store.database.is_sqlite
     assert not await theirs.acquire("shard 0", wait_seconds=0)
+    mine.announce_end()
+    waiting = asyncio.create_task(theirs.acquire("shard 0", wait_seconds=60))
+    await asyncio.sleep(0)
+    assert not waiting.done()
     await mine.close()
-    assert await theirs.acquire("shard 0", wait_seconds=60)
+    assert await waiting
+
+
+@pytest.mark.sqlite_only
+async def test_a_running_process_lets_none_wait_for_its_file(
+    store: Store, other: Store, lines: Lines
+) -> None:
+    """A start beside it waited ten seconds, or a minute while the file was locked by a writer."""
+    mine, theirs = (await lines.open(store))[0], (await lines.open(other))[0]
+    assert await mine.try_acquire("shard 0")
+    mine.announce_end()
+    await mine.close()
+    assert await mine.try_acquire("shard 0")
+    assert not await theirs.acquire("shard 0", wait_seconds=1e9)
+
+
+async def test_a_notification_that_comes_while_the_connection_is_closed_is_ignored(
+    behind_proxy: tuple[Store, PostgresProxy], lines: Lines
+) -> None:
+    """Asyncio logged an error about `get_server_pid` at a clean stop."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    mine, heard = await lines.open(behind_proxy[0])
+    assert isinstance(mine, PostgresCoordinator)
+    assert mine._connection is not None
+    mine._connection._process_notification(1, CHANNEL, "show")  # as asyncpg does when it reads one
+    mine._disconnect()
+    await asyncio.sleep(0)
+    assert (faults, heard) == ([], [])
 
 
 async def test_many_wake_ups_share_one_notification(

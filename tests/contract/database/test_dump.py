@@ -41,9 +41,12 @@ from tests.unit.factories import app_with
 UUID = "11111111-2222-3333-4444-555555555555"
 # What a restore changes: what waited is told, and nothing is posted or done twice.
 SETTLED = """
-    answer of batch0: wanted_rev+1 shown_rev+1
-    answer of cancelled0, answer of running0: shown_rev+2
-    answer of single0: shown_rev+1
+    answer of batch0: wanted_rev+2 shown_rev+2
+    answer of cancelled0, answer of checked0, answer of held0, answer of offered0, answer of old0, answer
+        of posting0, answer of running0: shown_rev+2
+    answer of done0, answer of late0: shown_rev+4
+    answer of lost0, answer of single0: shown_rev+1
+    answer of review0, answer of waiting0, answer of wan0: wanted_rev+1 shown_rev+1
     audit outcome: new guild_id=5 subject_id=7 run_key=wan0 deployment=wan outcome=refused
     audit outcome: new run_key=batch0 outcome=refused details={'runs': 2, 'results': '0 of 2'}
     audit outcome: new run_key=cancelled0 outcome=unconfirmed

@@ -57,7 +57,8 @@ hold runs of two servers; claim a run
     run batch0: state=submitting submitted_at=0s due_at=120s
     usage of the bot +0d: seconds+20
 reserve flux for a role; claim a run
-    answer of batch0: wanted_rev+1 shown_rev+1
+    answer of batch0: wanted_rev+2
+    answer of waiting0: wanted_rev+1
     audit outcome: new run_key=batch0 outcome=refused details={'runs': 2, 'results': '0 of 2'}
     audit outcome: new run_key=waiting0 outcome=refused
     outcome of batch0: new channel_id=514
@@ -82,7 +83,7 @@ requeue
         waiting_params={'until': 1777897845} due_at=30s
     usage of the bot +0d: seconds-20
 cancel a run without id; requeue
-    answer of submitting0: wanted_rev+1 shown_rev+2
+    answer of submitting0: wanted_rev+2
     audit outcome: new run_key=submitting0 outcome=cancelled
     outcome of submitting0: new channel_id=1094
     run submitting0: state=cancelled queue_tag=0 submitted_at=None ended_at=0s
@@ -91,7 +92,7 @@ cancel a run without id; requeue
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
 block; requeue
-    answer of submitting0: wanted_rev+1 shown_rev+1
+    answer of submitting0: wanted_rev+2
     audit outcome: new run_key=submitting0 outcome=requester_blocked
     outcome of submitting0: new channel_id=1094
     run submitting0: state=refused queue_tag=0 submitted_at=None ended_at=0s
@@ -100,7 +101,8 @@ block; requeue
     usage of the bot +0d: seconds-20
     usage of the person +0d: runs-1 seconds-20 weighted_seconds-20
 expire what waits
-    answer of batch0: wanted_rev+1 shown_rev+1
+    answer of batch0: wanted_rev+2
+    answer of waiting0, answer of wan0: wanted_rev+1
     audit outcome: new at=604800s guild_id=5 subject_id=7 run_key=wan0 deployment=wan outcome=refused
     audit outcome: new at=604800s run_key=batch0 outcome=refused details={'runs': 2, 'results': '0 of 2'}
     audit outcome: new at=604800s run_key=waiting0 outcome=refused
@@ -181,6 +183,7 @@ a first failure; a first report
 a first report without a status
     run submitting0: run_id=run-submitting0 due_at=30s
 a first success
+    answer of submitting0: wanted_rev+1
     audit outcome: new run_key=submitting0 outcome=succeeded
     outcome of submitting0: new channel_id=1094
     run submitting0: state=succeeded run_id=run-submitting0 outputs=['submitting0.png'] run_duration=20.0
@@ -190,10 +193,12 @@ a first failure; no answer; a first success
     audit outcome: outcome=succeeded
     run submitting0: state=succeeded outputs=['submitting0.png'] run_duration=20.0 failure_code=None
 no answer
+    answer of submitting0: wanted_rev+1
     audit outcome: new run_key=submitting0 outcome=unconfirmed
     outcome of submitting0: new channel_id=1094
     run submitting0: state=unconfirmed ended_at=0s failure_code=comfy_timeout due_at=None
 a first failure; no answer
+    answer of submitting0: wanted_rev+1
     audit outcome: new run_key=submitting0 outcome=unconfirmed
     outcome of submitting0: new channel_id=1094
     run submitting0: state=unconfirmed ended_at=0s failure_code=comfy_timeout due_at=5s
@@ -202,7 +207,7 @@ a first failure
 a webhook about a failure
     run single0: failure_code=run_failed due_at=0s
 a failure
-    answer of single0: shown_rev+1
+    answer of single0: wanted_rev+1
     audit outcome: new run_key=single0 outcome=failed
     outcome of single0: new channel_id=642
     run single0: state=failed gpu_used=H100 run_duration=9.0 ended_at=0s failure_code=run_failed
@@ -210,7 +215,7 @@ a failure
     usage of the bot +0d: seconds-11
     usage of the person +0d: runs-1 seconds-11 weighted_seconds-2 failures+1
 a failure with outputs
-    answer of single0: shown_rev+1
+    answer of single0: wanted_rev+1
     audit outcome: new run_key=single0 outcome=partial
     outcome of single0: new channel_id=642
     run single0: state=failed outputs=['part.png'] ended_at=0s failure_code=run_failed partial=True
@@ -222,7 +227,7 @@ a failure; a failure with outputs
     usage of the person +0d: runs+1 failures-1
 a success
 damage the rules; a success
-    answer of single0: shown_rev+1
+    answer of single0: wanted_rev+1
     audit outcome: new run_key=single0 outcome=succeeded
     outcome of single0: new channel_id=642
     run single0: state=succeeded outputs=['single0.png'] run_duration=20.0 ended_at=0s due_at=5s
@@ -240,7 +245,7 @@ a success without outputs
     answer of single0: wanted_rev+1
     run single0: state=uploading due_at=0s
 a deadline
-    answer of single0: shown_rev+1
+    answer of single0: wanted_rev+1
     audit outcome: new run_key=single0 outcome=timed_out
     outcome of single0: new channel_id=642
     run single0: state=timed_out ended_at=0s failure_code=deadline due_at=5s
@@ -284,7 +289,7 @@ the other run fails
     usage of the bot +0d: seconds-11
     usage of the person +0d: runs-1 seconds-11 weighted_seconds-11 failures+1
 one run succeeds; the other run fails
-    answer of running0: shown_rev+3
+    answer of running0: wanted_rev+1
     audit outcome: new run_key=running0 outcome=succeeded details={'runs': 2, 'results': '1 of 2'}
     outcome of running0: new channel_id=769
     run running1: state=failed run_duration=9.0 ended_at=0s failure_code=run_failed due_at=5s
@@ -302,12 +307,12 @@ progress
 note a deadline
     run running0: failure_code=deadline
 a cancelled run ends
-    answer of cancelled0: shown_rev+2
+    answer of cancelled0: wanted_rev+1
     audit outcome: new run_key=cancelled0 outcome=cancelled
     outcome of cancelled0: new channel_id=923
     run cancelled0: state=cancelled ended_at=0s failure_code=cancelled_by_requester due_at=5s
 a cancelled run succeeds
-    answer of cancelled0: shown_rev+2
+    answer of cancelled0: wanted_rev+1
     audit outcome: new run_key=cancelled0 outcome=succeeded
     outcome of cancelled0: new channel_id=923
     run cancelled0: state=succeeded outputs=['cancelled0.png'] run_duration=20.0 ended_at=0s due_at=5s
@@ -316,6 +321,7 @@ settle a run
     usage of the bot +0d: seconds-13
     usage of the person +0d: seconds-13 weighted_seconds-6
 cancel a waiting run
+    answer of waiting0: wanted_rev+1
     audit cancel by a moderator: new run_key=waiting0
     audit outcome: new run_key=waiting0 outcome=cancelled
     outcome of waiting0: new channel_id=755
@@ -323,7 +329,7 @@ cancel a waiting run
         failure_code=cancelled_by_moderator due_at=None
     usage of the person -1d: runs-1 seconds-20 weighted_seconds-20
 cancel a batch
-    answer of batch0: wanted_rev+1 shown_rev+1
+    answer of batch0: wanted_rev+2
     audit cancel by a moderator: new run_key=batch0 details={'runs': 2}
     audit outcome: new run_key=batch0 outcome=cancelled details={'runs': 2, 'results': '0 of 2'}
     outcome of batch0: new channel_id=514
@@ -343,10 +349,10 @@ cancel a run without id
     audit cancel by a moderator: new run_key=submitting0
     run submitting0: cancel_requested_at=0s cancelled_by=a moderator
 cancel a request in review
+    answer of review0, review of review0: wanted_rev+1
     audit cancel by a moderator: new run_key=review0
     audit outcome: new run_key=review0 outcome=cancelled
     outcome of review0: new channel_id=658
-    review of review0: wanted_rev+1
     run review0: state=cancelled ended_at=0s cancel_requested_at=0s cancelled_by=a moderator
         failure_code=cancelled_by_moderator due_at=None
 withdraw a cancellation
@@ -360,22 +366,22 @@ approve
     run review0: state=waiting queue_tag=19 charged_on=+0d due_at=0s
     usage of the person +0d: runs+1 seconds+20 weighted_seconds+20
 reserve flux for a role; approve
+    answer of review0, review of review0: wanted_rev+1
     audit outcome: new run_key=review0 outcome=refused
     outcome of review0: new channel_id=658
-    review of review0: wanted_rev+1
     run review0: state=refused ended_at=0s failure_code=deployment_role_none due_at=None
 reject
+    answer of review0, review of review0: wanted_rev+1
     audit outcome: new run_key=review0 outcome=rejected
     audit reject by a moderator: new run_key=review0 details={'reason': 'no'}
     outcome of review0: new channel_id=658
     request review0: decided_by=a moderator decided_at=0s
-    review of review0: wanted_rev+1
     run review0: state=rejected ended_at=0s failure_code=rejected failure_params={'reason': 'no'}
         due_at=None
 a review expires
+    answer of review0, review of review0: wanted_rev+1
     audit expire: new run_key=review0 outcome=expired
     outcome of review0: new channel_id=658
-    review of review0: wanted_rev+1
     run review0: state=expired ended_at=0s failure_code=expired due_at=None
 delete one result
     audit delete by a moderator: new run_key=done0
@@ -443,21 +449,26 @@ held pictures expire
     outcome of held0, pictures of held0: wanted_rev+1
     run held0: verdicts={'0': ['hidden', 'nudity']} held_until=None
 show messages
-    answer of cancelled0, review of review0, answer of running0, answer of single0: failures+10
-    request cancelled0, request review0, request running0, request single0: lease_owner=messenger 0
+    answer of cancelled0, answer of done0, answer of held0, answer of late0, answer of lost0, answer of
+        offered0, answer of old0, review of review0, answer of running0, answer of single0: failures+10
+    request cancelled0, request done0, request held0, request late0, request lost0, request offered0,
+        request old0, request review0, request running0, request single0: lease_owner=messenger 0
         lease_until=30s
 report a result; delete one result; show messages
-    answer of cancelled0, outcome of done0, review of review0, answer of running0, answer of single0:
-        failures+10
-    request cancelled0, request done0, request review0, request running0, request single0:
-        lease_owner=messenger 0 lease_until=30s
+    answer of cancelled0, outcome of done0, answer of held0, answer of late0, answer of lost0, answer of
+        offered0, answer of old0, review of review0, answer of running0, answer of single0: failures+10
+    request cancelled0, request done0, request held0, request late0, request lost0, request offered0,
+        request old0, request review0, request running0, request single0: lease_owner=messenger 0
+        lease_until=30s
 show one message
     request review0: lease_owner=messenger lease_until=30s
     review of review0: failures+10
 take over a lease
-    answer of cancelled0, outcome of checked0, outcome of posting0, review of review0, answer of running0,
-        answer of single0: failures+10
-    request cancelled0, request checked0, request posting0, request review0, request running0, request
+    answer of cancelled0, outcome of checked0, answer of done0, answer of held0, answer of late0, answer
+        of lost0, answer of offered0, answer of old0, outcome of posting0, review of review0, answer of
+        running0, answer of single0: failures+10
+    request cancelled0, request checked0, request done0, request held0, request late0, request lost0,
+        request offered0, request old0, request posting0, request review0, request running0, request
         single0: lease_owner=messenger 0 lease_until=180s
 extend a lease
     request posting0: lease_until=120s
@@ -471,6 +482,7 @@ begin the next part
     outcome of posting0: posted=[51] attempt=None
     request posting0: lease_until=120s
 store a post
+    answer of posting0: shown_rev+2
     outcome of posting0: shown_rev+1 posted=[51] attempt=None failures-10 due_at=30s
     request posting0: interaction_token=None interaction_expires_at=None status_message_id=None
         lease_owner=None lease_until=None
@@ -490,7 +502,8 @@ accept a request; show the answer
     answer of new00: shown_rev+1
     request new00: status_message_id=78 lease_owner=None lease_until=None
 block
-    answer of batch0: wanted_rev+1 shown_rev+1
+    answer of batch0: wanted_rev+2
+    answer of review0, review of review0, answer of waiting0: wanted_rev+1
     audit block by a moderator: new details={'until': 'somebody unblocks them', 'ended requests': 3}
     audit outcome: new run_key=batch0 outcome=requester_blocked details={'runs': 2, 'results': '0 of 2'}
     audit outcome: new run_key=review0 outcome=requester_blocked
@@ -500,7 +513,6 @@ block
     outcome of review0: new channel_id=658
     outcome of waiting0: new channel_id=755
     request review0: decided_by=a moderator decided_at=0s
-    review of review0: wanted_rev+1
     run batch0, run batch1, run waiting0: state=refused queue_tag=0 ended_at=0s
         failure_code=requester_blocked failure_params={'until': 0, 'quiet': True} due_at=None
     run review0: state=rejected ended_at=0s failure_code=requester_blocked failure_params={'until': 0,

@@ -92,12 +92,12 @@ async def test_an_answer_about_another_run_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "accepts"), [(404, True), (401, False), (200, True), (500, None), (429, None)]
+    ("status", "answers"), [(404, True), (401, True), (200, True), (500, False), (429, False)]
 )
-async def test_any_answer_but_an_outage_is_one_to_a_ping(status: int, accepts: bool | None) -> None:
+async def test_any_answer_but_an_outage_is_one_to_a_ping(status: int, answers: bool) -> None:
     async with serving(Server("no run", status).handle) as address, client_at(address) as client:
-        with nullcontext() if accepts is not None else pytest.raises(errors.BackendError):
-            assert await client.ping() is accepts
+        with nullcontext() if answers else pytest.raises(errors.BackendError):
+            await client.ping()
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -132,6 +132,10 @@ def test_a_long_hostile_line_is_masked_in_one_pass(part: str) -> None:
         ("invalid prompt: {'type': 'prompt_outputs_failed_validation'}", "run_failed_input"),
         ("out of memory, but going on", "run_failed"),
         ("ValueError: no", "run_failed"),
+        ("FileNotFoundError: no model flux.safetensors", "run_failed_missing"),
+        ("ModuleNotFoundError: No module named 'xformers'", "run_failed_missing"),
+        ("requests.exceptions.ConnectTimeout: HTTPSConnectionPool", "run_failed_network"),
+        ("urllib3.exceptions.MaxRetryError: Max retries exceeded", "run_failed_network"),
     ],
 )
 def test_a_log_tells_the_kind_of_a_failure(line: str, code: str) -> None:

@@ -54,7 +54,7 @@ UNREACHABLE = (
     ("command", "database", "code", "told"),
     [
         ("backup nodir/x.jsonl.gz", "sqlite:///bot.db", 2, "There is no folder nodir. Create it,"),
-        ("restore list.txt", "sqlite:///bot.db", 2, "list.txt is damaged or no backup. Use another one."),
+        ("restore list.txt", "sqlite:///bot.db", 2, "list.txt is damaged, or no backup of a release."),
         *((each, "sqlite:///theirs.db", 2, FOREIGN) for each in ("export", "backup x")),
         *((each, "sqlite:///list.txt", 2, DAMAGED) for each in ("export", "backup x")),
         ("backup x", "postgresql://bot@/bot?host=/nowhere", 1, UNREACHABLE),

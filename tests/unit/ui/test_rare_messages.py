@@ -43,6 +43,11 @@ def statuses() -> Mapping[str, Shown]:
         "far behind": status_message([run(S.WAITING, queue_position=51)], "Flux"),
         "private, in review": status_message([run(S.AWAITING_APPROVAL, **private)], "Flux"),
         "several, in each state": status_message([done, *active], "Flux"),
+        "several, two of them in ComfyDeploy's queue": status_message(
+            [*batch_of(S.QUEUED, S.QUEUED, S.WAITING, S.WAITING)[:2], *active[1:]], "Flux"
+        ),
+        "several, and one place isn't known": status_message([done, *batch_of(S.QUEUED, S.QUEUED)], "Flux"),
+        "several, blocked before they started": status_message(batch_of(S.REJECTED, S.REJECTED), "Flux"),
     }
 
 
