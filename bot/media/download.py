@@ -35,9 +35,11 @@ IN_MEMORY = 2 * 1024 * 1024
 _GONE: Final = frozenset({403, 404, 410})
 # The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
 _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hm"})
-# Seconds for an attempt to connect, until the headers (including redirects), between two pieces of a body,
-# and for a whole download.
+# Seconds for an attempt to connect, until the headers (including redirects), between two chunks, and for a
+# whole download.
 CONNECT, ANSWER, IDLE, TOTAL = 10.0, 20.0, 15.0, 120.0
+# From so many seconds after the headers, this many bytes per second must have arrived on average.
+PATIENCE, RATE = 15.0, 16.0 * 1024
 _MOST_REDIRECTS: Final = 5
 SNIFF_BYTES: Final = 8192
 UNKNOWN: Final = ("application/octet-stream", "bin")
@@ -165,17 +167,25 @@ class MediaFetcher:
             content.write(data)
             return content
         async with self._opened(url, {}) as response:
-            where, size = _shown(response.url), 0
+            where, clock = _shown(response.url), asyncio.get_running_loop().time
             if (announced := response.content_length or 0) > limit:
                 raise MediaTooLarge(f"{where}: {announced} bytes", limit=limit)
             if 0 < announced <= IN_MEMORY:
                 content = io.BytesIO()
             else:
                 content = files.enter_context(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
-            async for chunk in response.content.iter_chunked(_CHUNK):
+            size, began = 0, clock()
+            while True:
+                # The session's `sock_read` restarts with each byte of the chunked framing; this doesn't.
+                async with asyncio.timeout(IDLE):
+                    chunk = await response.content.read(_CHUNK)
+                if not chunk:
+                    break
                 size += len(chunk)
                 if size > limit:
                     raise MediaTooLarge(f"{where}: more than {limit} bytes", limit=limit)
+                if (passed := clock() - began) > PATIENCE and size < passed * RATE:
+                    raise MediaUnavailable(f"{where}: less than {RATE:.0f} bytes/s")
                 content.write(chunk)
             if not size:
                 raise MediaUnavailable(f"{where}: empty")

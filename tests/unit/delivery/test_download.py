@@ -98,10 +98,13 @@ OK = b"HTTP/1.1 200 OK\r\n"
         pytest.param(announcing(1000, PNG, then_hangs_up=True), {}, "Error", id="ends too early"),
         pytest.param(announcing(1000, PNG), {"idle": 0.05}, "Timeout", id="goes silent"),
         pytest.param(dripping, {"total": 0.2}, "Timeout", id="drips"),
+        pytest.param(
+            dripping, {"rate": 10_000, "patience": 0.2, "total": 1}, "less than 10000 bytes/s", id="is slow"
+        ),
         pytest.param(raw(OK, b"X-A: b\r\n"), {"answer": 0.2}, "Timeout", id="its headers drip"),
         pytest.param(
             raw(OK + b"Transfer-Encoding: chunked\r\n\r\n5;", b"a"),
-            {"total": 0.2},
+            {"idle": 0.2},
             "Timeout",
             id="only framing",
         ),
