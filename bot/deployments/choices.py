@@ -50,9 +50,21 @@ class ChoiceInput(Input):
     labels: Mapping[str, str] = {}
 
     def _parsed(self, raw: OptionValue) -> dict[str, InputValue]:
-        if choice := find_choice(self.choices, raw):
+        """Return what a choice sends, which is meant by its name or its value.
+
+        Exact matches take precedence over those in any case, and these over equal numbers (`512.0` is `512`).
+        """
+        text, choices = shown_value(raw).strip(), self.choices
+        folded, as_number = text.casefold(), typed_number(text)
+        found = chain(
+            (each for each in choices if each.name == text),
+            (each for each in choices if each.value == text),
+            (each for each in choices if folded in (each.name.casefold(), each.value.casefold())),
+            (each for each in choices if as_number is not None and typed_number(each.value) == as_number),
+        )
+        if (choice := next(found, None)) is not None:
             return {**self.sent[choice.name]}
-        if isinstance(raw, str) and not raw.strip():
+        if not text:
             return {}
         names = listed((each.name for each in self.choices), _SHOWN_CHOICES)
         raise InputError("input_choice", option=self.option, value=excerpt(raw), choices=names)
@@ -137,21 +149,6 @@ def _size_label(name: str, sides: Collection[Any]) -> str:
     known = [f" {w}:{h}" for w, h in shapes if abs(wide * h / (high * w) - 1) <= _SAME_SHAPE]
     shape = known[0] if known and ":" not in name else ""
     return f"{shorten(sentence_case(name), _SIZE_NAME)}{shape} · {size_text(sides)}"
-
-
-def find_choice(choices: tuple[Choice, ...], value: OptionValue) -> Choice | None:
-    """Return the choice whose name or value matches, or None. Exact matches take precedence over matches in
-    any case, and these over equal numbers (`512.0` is `512`).
-    """
-    text = shown_value(value).strip()
-    folded, as_number = text.casefold(), typed_number(text)
-    found = chain(
-        (each for each in choices if each.name == text),
-        (each for each in choices if each.value == text),
-        (each for each in choices if folded in (each.name.casefold(), each.value.casefold())),
-        (each for each in choices if as_number is not None and typed_number(each.value) == as_number),
-    )
-    return next(found, None)
 
 
 _YES_OR_NO = (

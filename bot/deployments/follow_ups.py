@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import chain
 
 from bot.deployments.inputs import Input, Values
-from bot.deployments.model import PICTURES, Deployment, FollowUp, deployment_of
+from bot.deployments.model import PICTURES, Deployment, FollowUp
 from bot.deployments.schema import DeploymentSettings, FollowUpSettings
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
@@ -139,20 +139,6 @@ def still_required(target: Deployment, given: Iterable[str]) -> list[Input]:
         and not item.is_seed
         and known.isdisjoint((item.key, *item.backend_keys))
     ]
-
-
-def follow_ups_of(run: Run, deployments: Sequence[Deployment]) -> tuple[FollowUp, ...]:
-    """Return the follow-ups of a result: those of its deployment.
-
-    If that has none, they are those of the deployments that made its files, so an enlarged picture can be
-    animated as the original can. Without those that would do the same again.
-    """
-    own = deployment_of(run, deployments)
-    if own is None or own.follow_ups:
-        return own.follow_ups if own is not None else ()
-    makers = [each for each in deployments if each.deployment_id in run.file_deployments]
-    found = (each for maker in makers for each in maker.follow_ups if each.target != own.deployment_id)
-    return tuple({each.reference: each for each in found}.values())
 
 
 def find_follow_up(deployments: Sequence[Deployment], source: Deployment | None, ref: str) -> FollowUp | None:

@@ -96,6 +96,20 @@ def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | N
     return next(by_name, None) or next(by_id, None)
 
 
+def follow_ups_of(run: Run, deployments: Sequence[Deployment]) -> tuple[FollowUp, ...]:
+    """Return the follow-ups of a result: those of its deployment.
+
+    If that has none, they are those of the deployments that made its files, so an enlarged picture can be
+    animated as the original can. Without those that would do the same again.
+    """
+    own = deployment_of(run, deployments)
+    if own is None or own.follow_ups:
+        return own.follow_ups if own is not None else ()
+    makers = [each for each in deployments if each.deployment_id in run.file_deployments]
+    found = (each for maker in makers for each in maker.follow_ups if each.target != own.deployment_id)
+    return tuple({each.reference: each for each in found}.values())
+
+
 def compile_deployment(
     settings: DeploymentSettings, info: DeploymentDescription | None, gpus: tuple[str, ...]
 ) -> Deployment:

@@ -52,7 +52,7 @@ def _set_availability(commands: Iterable[AnyCommand], settings: Settings) -> Non
         )
 
 
-_CACHE_SECONDS, _CACHE_SIZE = 60.0, 1000
+_CACHE_SECONDS = 60.0
 _UNKNOWN_OVERWRITES = 10066
 # Discord waits three seconds for an answer, and a press may need the ids and then the overrides.
 _IDS_SECONDS, _OVERRIDES_SECONDS = 1.2, 1.0
@@ -139,10 +139,7 @@ class RegisteredCommands:
         fetched_at, overrides = self._overrides.get(guild_id, (now - _CACHE_SECONDS, ()))
         if now - fetched_at >= _CACHE_SECONDS:
             overrides = await self._fetch_overrides(guild_id)
-            self._overrides.pop(guild_id, None)
             self._overrides[guild_id] = (monotonic(), overrides)
-            if len(self._overrides) > _CACHE_SIZE:
-                del self._overrides[next(iter(self._overrides))]
         if not is_permitted(overrides, guild_id, user_id, role_ids, channel_id):
             raise RefusedError("not_allowed_here")
 

@@ -44,7 +44,6 @@ _MOST_REDIRECTS: Final = 5
 SNIFF_BYTES: Final = 8192
 UNKNOWN: Final = ("application/octet-stream", "bin")
 TEXT: Final = ("text/plain", "txt")
-_PLAIN_NAMES: Final[Mapping[str, str]] = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
 # Types that workflows produce and `filetype` doesn't detect.
 _SIGNATURES: Final = ((b"glTF", ("model/gltf-binary", "glb")), (b"v/1\x01", ("image/x-exr", "exr")))
 # The more specific suffixes that a file of each detected type may keep. No program executes such files.
@@ -139,8 +138,6 @@ class MediaFetcher:
                 content.seek(0)
                 head = content.read(SNIFF_BYTES)
         name, (content_type, extension) = filename or URL(url).name, sniff(head)
-        if is_wrong_type(extension, name):
-            raise MediaUnavailable(f"{content_type} instead of the expected {name!r}")
         return Media(content, content_type, suffix_for(name, extension), size)
 
     async def head(self, url: str) -> bytes:
@@ -272,7 +269,7 @@ def sniff(head: bytes) -> tuple[str, str]:
     """
     kind = filetype.guess(head)
     if kind is not None:
-        return _PLAIN_NAMES.get(kind.mime, kind.mime), kind.extension
+        return kind.mime, kind.extension
     for signature, known in _SIGNATURES:
         if head.startswith(signature):
             return known
@@ -287,19 +284,17 @@ def sniff(head: bytes) -> tuple[str, str]:
     return TEXT
 
 
-def is_wrong_type(extension: str, expected_name: str) -> bool:
-    """Return whether a file is a program, or is text although its name promises a picture, video or sound.
+def suffix_for(name: str, extension: str) -> str:
+    """Return the suffix for a file of this name, which fits its detected type.
 
-    SVG files are text, so they are accepted.
+    Raises MediaUnavailable for a program, and for a text whose name promises a picture, video or sound. SVG
+    files are text, so they are accepted.
     """
-    promised = mimetypes.guess_type(expected_name)[0] or ""
+    promised = mimetypes.guess_type(name)[0] or ""
     is_media = promised.startswith(("image/", "video/", "audio/")) and promised != "image/svg+xml"
-    return extension in _RUNNABLE or (is_media and extension == TEXT[1])
-
-
-def suffix_for(name: str | None, extension: str) -> str:
-    """Return the suffix for a file of this name, which fits its detected type."""
-    ending = (name or "").rpartition(".")[2].lower()
+    if extension in _RUNNABLE or (is_media and extension == TEXT[1]):
+        raise MediaUnavailable(f"a file of type {extension} instead of the expected {name!r}")
+    ending = name.rpartition(".")[2].lower()
     return ending if ending in _ENDINGS.get(extension, frozenset()) else extension
 
 

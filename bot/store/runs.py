@@ -34,7 +34,7 @@ from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
 from bot.domain.run_timing import NO_TURN, SETTLE_AFTER, next_settling, poll_after_report, reported_seconds
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
-from bot.domain.text.run_log import failure_kind
+from bot.domain.text.run_log import failure_code
 from bot.domain.transitions import REVIVABLE, Change, apply_report, end, is_progress
 from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
@@ -223,7 +223,7 @@ def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) 
     set_columns(connection, runs, {"key": run.key}, values)
     post(connection, run, values)
     # What only the interaction could edit stays as it is.
-    is_other = "failure_log" in values and failure_kind(report.log) is not failure_kind(run.failure_log)
+    is_other = "failure_log" in values and failure_code(report.log) != failure_code(run.failure_log)
     if not is_other or run.needs_interaction:
         return None
     bump(connection, run.request_key, now, messages.c.kind == Kind.OUTCOME)

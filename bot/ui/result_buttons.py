@@ -15,10 +15,9 @@ from discord import ButtonStyle, MediaGalleryItem, SelectOption
 from discord.ui import Button, Item, LayoutView, MediaGallery, Section, Select, Thumbnail
 
 from bot.deployments.files import is_kind, media_type
-from bot.deployments.follow_ups import follow_ups_of
 from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
-from bot.deployments.model import Deployment, FollowUp, deployment_of
+from bot.deployments.model import Deployment, FollowUp, deployment_of, follow_ups_of
 from bot.domain.forms import FORM_LIMIT
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line, shorten

@@ -15,20 +15,12 @@ from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.run_timing import PLACES
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
-from bot.domain.text.run_log import FailureKind, failure_kind, last_error, scrub
+from bot.domain.text.run_log import failure_code, last_error, scrub
 from bot.strings import say
 from bot.ui.message_parts import PROMPT_SHOWN, framed, lines, subtext, text_blocks
 
 _ERROR_SHOWN = 200
 _RUN_FAILED = "run_failed"
-_OWN_SENTENCES = {
-    FailureKind.OUT_OF_MEMORY: "run_failed_memory",
-    FailureKind.INPUT_REFUSED: "run_failed_input",
-    FailureKind.MISSING: "run_failed_missing",
-    FailureKind.NETWORK: "run_failed_network",
-}
-
-
 COLOURS = {
     RunState.SUCCEEDED: Colour.green(),
     RunState.FAILED: Colour.red(),
@@ -99,8 +91,8 @@ def explanation_of(run: Run) -> str:
 
 def _failure_reason(run: Run, *, quoted: bool) -> str:
     """Return what made a run fail: in words of our own, `quoted` from its log, or by the step."""
-    if sentence := _OWN_SENTENCES.get(failure_kind(run.failure_log)):
-        return say(sentence)
+    if (code := failure_code(run.failure_log)) != _RUN_FAILED:
+        return say(code)
     if quoted and (error := last_error(run.failure_log)) is not None:
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
     if quoted:

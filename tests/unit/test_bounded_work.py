@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.deployments.choices import find_choice
+from bot.deployments.choices import input_of
 from bot.deployments.schema import Choice
+from bot.domain.backend import InputKind
 from bot.domain.text import NUMBER_LENGTH
 from bot.words.rules import compile_pattern
 
@@ -14,8 +15,9 @@ from bot.words.rules import compile_pattern
 def test_only_a_short_text_is_read_as_a_number(length: int) -> None:
     """Two hundred choices and 6,000 digits stopped the bot for nearly two minutes."""
     digits = "1" * (length - 2)
-    found = find_choice((Choice(name="large", value=f"{digits}.0"),), digits + ".")
-    assert (found is not None) is (length <= NUMBER_LENGTH)
+    choices = (Choice(name="large", value=f"{digits}.0"),)
+    item = input_of(key="size", option="size", kind=InputKind.CHOICE, choices=choices)
+    assert item.fits({"size": f"{digits}."}) is (length <= NUMBER_LENGTH)
 
 
 @pytest.mark.parametrize("pattern", [r"(?i)\pL{250}", r"(?i)(?:\pL\pN\pS){80}", r"\PL{1000}"])

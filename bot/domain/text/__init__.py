@@ -35,8 +35,6 @@ _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
 JOINERS = "\u200c\u200d"
 # What draws nothing alone: joiners and variation selectors.
 _UNDRAWN = JOINERS + "".join(map(chr, range(0xFE00, 0xFE10)))
-# The flags of England, Scotland and Wales are a black flag and invisible tags.
-_TAGGED_FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{2,6}\U000e007f)")
 
 
 def strip_invisible(text: str) -> str:
@@ -46,9 +44,7 @@ def strip_invisible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():  # most of what people type
         return " ".join(text.split())
-    # At odd positions are the flags that the pattern captures.
-    parts = enumerate(_TAGGED_FLAG.split(text))
-    kept = "".join(part if index % 2 else "".join(filter(_is_kept, part)) for index, part in parts)
+    kept = "".join(filter(_is_kept, text))
     return " ".join(filter(None, (word.lstrip(_UNDRAWN) for word in kept.split())))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import StrEnum
 
 from bot.domain.text import clean_text, shorten
 
@@ -123,16 +122,6 @@ _INPUT_REFUSED = re.compile(
 )
 
 
-class FailureKind(StrEnum):
-    """What made a run fail, if its log tells it."""
-
-    ERROR = "error"
-    OUT_OF_MEMORY = "out_of_memory"
-    INPUT_REFUSED = "input_refused"
-    MISSING = "missing"
-    NETWORK = "network"
-
-
 def end_of_log(entries: Sequence[str]) -> str | None:
     """Return the lines around the last error, or the last lines if there is no error.
 
@@ -158,17 +147,17 @@ def last_error(log: str | None) -> str | None:
     return shorten(found[-1], _ERROR) if found else None
 
 
-def failure_kind(log: str | None) -> FailureKind:
-    """Return what made a run fail, as far as its scrubbed log tells it."""
+def failure_code(log: str | None) -> str:
+    """Return the code of the sentence that says why a run failed, as far as its scrubbed log tells it."""
     error = last_error(log) or ""
     if _OUT_OF_MEMORY.search(error):
-        return FailureKind.OUT_OF_MEMORY
+        return "run_failed_memory"
     lines = (_unstamped(line) for line in (log or "").splitlines())
     if any(map(_INPUT_REFUSED.match, lines)):
-        return FailureKind.INPUT_REFUSED
+        return "run_failed_input"
     if _MISSING.match(error):
-        return FailureKind.MISSING
-    return FailureKind.NETWORK if _NETWORK.match(error) else FailureKind.ERROR
+        return "run_failed_missing"
+    return "run_failed_network" if _NETWORK.match(error) else "run_failed"
 
 
 def _error_in(line: str) -> str | None:

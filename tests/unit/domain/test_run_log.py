@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.text.run_log import FailureKind, end_of_log, failure_kind, last_error, scrub
+from bot.domain.text.run_log import end_of_log, failure_code, last_error, scrub
 
 MESSAGE = "mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)"
 COMFY = [
@@ -124,23 +124,23 @@ def test_a_long_hostile_line_is_masked_in_one_pass(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "kind"),
+    ("line", "code"),
     [
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", FailureKind.OUT_OF_MEMORY),
-        ("!!! Exception during processing !!! Allocation on device 0", FailureKind.OUT_OF_MEMORY),
-        ("[ERROR] Failed to validate prompt for output 9:", FailureKind.INPUT_REFUSED),
-        ("invalid prompt: {'type': 'prompt_outputs_failed_validation'}", FailureKind.INPUT_REFUSED),
-        ("out of memory, but going on", FailureKind.ERROR),
-        ("ValueError: no", FailureKind.ERROR),
-        ("FileNotFoundError: no model flux.safetensors", FailureKind.MISSING),
-        ("ModuleNotFoundError: No module named 'xformers'", FailureKind.MISSING),
-        ("requests.exceptions.ConnectTimeout: HTTPSConnectionPool", FailureKind.NETWORK),
-        ("urllib3.exceptions.MaxRetryError: Max retries exceeded", FailureKind.NETWORK),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "run_failed_memory"),
+        ("!!! Exception during processing !!! Allocation on device 0", "run_failed_memory"),
+        ("[ERROR] Failed to validate prompt for output 9:", "run_failed_input"),
+        ("invalid prompt: {'type': 'prompt_outputs_failed_validation'}", "run_failed_input"),
+        ("out of memory, but going on", "run_failed"),
+        ("ValueError: no", "run_failed"),
+        ("FileNotFoundError: no model flux.safetensors", "run_failed_missing"),
+        ("ModuleNotFoundError: No module named 'xformers'", "run_failed_missing"),
+        ("requests.exceptions.ConnectTimeout: HTTPSConnectionPool", "run_failed_network"),
+        ("urllib3.exceptions.MaxRetryError: Max retries exceeded", "run_failed_network"),
     ],
 )
-def test_a_log_tells_the_kind_of_a_failure(line: str, kind: FailureKind) -> None:
-    assert failure_kind(end_of_log(["got prompt", line])) is kind
-    assert failure_kind(None) is FailureKind.ERROR
+def test_a_log_tells_the_kind_of_a_failure(line: str, code: str) -> None:
+    assert failure_code(end_of_log(["got prompt", line])) == code
+    assert failure_code(None) == "run_failed"
 
 
 @pytest.mark.parametrize(
