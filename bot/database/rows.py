@@ -77,12 +77,8 @@ _BY_KEYS = select_runs().where(runs.c.key.in_(bindparam("keys", expanding=True))
 _OF_REQUESTS = (
     select_runs().where(runs.c.request_key.in_(bindparam("keys", expanding=True))).order_by(runs.c.index)
 )
+_LISTED_OF_REQUESTS = _OF_REQUESTS.with_only_columns(*_LISTED_COLUMNS)
 _INSERTS = {table: insert(table) for table in (requests, runs)}
-
-
-def select_listed_runs() -> Select[Any]:
-    """Select runs without outputs, which may hold a megabyte of text."""
-    return select(*_LISTED_COLUMNS).select_from(_WITH_QUEUE)
 
 
 def to_run(row: Row[Any]) -> Run:
@@ -112,10 +108,15 @@ def runs_of(connection: Connection, request_key: str) -> list[Run]:
     return list(read_batches(connection, [request_key])[request_key])
 
 
-def read_batches(connection: Connection, keys: Collection[str]) -> Mapping[str, Sequence[Run]]:
-    """Return the runs of each of these requests in their order. There are none of one that doesn't exist."""
+def read_batches(
+    connection: Connection, keys: Collection[str], *, listed: bool = False
+) -> Mapping[str, Sequence[Run]]:
+    """Return the runs of each of these requests in their order. There are none of one that doesn't exist.
+
+    If `listed`, they lack their outputs, which may hold a megabyte of text.
+    """
     found = {key: list[Run]() for key in keys}
-    for row in connection.execute(_OF_REQUESTS, {"keys": list(keys)}):
+    for row in connection.execute(_LISTED_OF_REQUESTS if listed else _OF_REQUESTS, {"keys": list(keys)}):
         run = to_run(row)
         found[run.request_key].append(run)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 log = logging.getLogger(__name__)
-# By table and column: the type, and whether it may be NULL.
-Shape = Mapping[str, Mapping[str, str]]
 # The newest schema, which a new database gets.
 NEWEST = "v1_001"
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
@@ -101,15 +99,15 @@ def alteration(connection: Connection) -> str | None:
     dialect = connection.dialect
     reflected = inspect(connection).get_multi_columns(filter_names=[*metadata.tables])
     found = {
-        name: {each["name"]: _kind(each["type"], each["nullable"], dialect) for each in columns}
-        for (_, name), columns in reflected.items()
+        f"{table}.{each['name']}": _kind(each["type"], each["nullable"], dialect)
+        for (_, table), columns in reflected.items()
+        for each in columns
     }
-    own = {
-        name: {each.name: _kind(each.type, each.nullable, dialect) for each in table.columns}
-        for name, table in metadata.tables.items()
-    }
-    indexes = {str(index.name) for table in metadata.tables.values() for index in table.indexes}
-    return difference(found, own, indexes - set(connection.scalars(_INDEXES[dialect.name])))
+    columns = [column for table in metadata.sorted_tables for column in table.columns]
+    own = {str(each): _kind(each.type, each.nullable, dialect) for each in columns}
+    indexes = {str(index.name) for table in metadata.sorted_tables for index in table.indexes}
+    missing = sorted(indexes - set(connection.scalars(_INDEXES[dialect.name])))
+    return difference(found, own | {f"the index {name}": "" for name in missing})
 
 
 def _kind(of: TypeEngine[Any], nullable: Any, dialect: Dialect) -> str:
@@ -118,19 +116,16 @@ def _kind(of: TypeEngine[Any], nullable: Any, dialect: Dialect) -> str:
     return name.replace("FLOAT", "DOUBLE PRECISION") + ("" if nullable else " NOT NULL")
 
 
-def difference(found: Shape, own: Shape, missing_indexes: Collection[str] = ()) -> str | None:
-    """Return the first difference from the bot's own tables, with the number of the others, or None."""
-    every = [f"the table {name} is missing" for name in sorted(own.keys() - found)]
-    every += [f"the table {name} is unknown" for name in sorted(found.keys() - own)]
-    both = [(name, found[name], own[name]) for name in sorted(own.keys() & found)]
-    for word, needed in (("lacks the", True), ("has the unknown", False)):
-        for table, has, needs in both:
-            names = sorted(needs.keys() - has if needed else has.keys() - needs)
-            every += [f"{table} {word} column {name}" for name in names]
-    for table, has, needs in both:
-        unlike = sorted(name for name in needs.keys() & has if has[name] != needs[name])
-        every += [f"{table}.{name} is {has[name]}, not {needs[name]}" for name in unlike]
-    every += [f"the index {name} is missing" for name in sorted(missing_indexes)]
+def difference(found: Mapping[str, str], own: Mapping[str, str]) -> str | None:
+    """Return the first difference from the bot's own columns, with the number of the others, or None.
+
+    Both map `table.column` to its type.
+    """
+    every = [f"{name} is missing" for name in own if name not in found]
+    every += [f"{name} is unknown" for name in found if name not in own]
+    every += [
+        f"{name} is {found[name]}, not {own[name]}" for name in own if found.get(name, own[name]) != own[name]
+    ]
     return every[0] + (f" ({len(every) - 1} more)" if every[1:] else "") if every else None
 
 

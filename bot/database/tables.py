@@ -29,7 +29,6 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.types import TypeEngine
 
 from bot.domain.messages import Attempt, MessageRef, Part
 from bot.domain.runs import IN_FLIGHT
@@ -38,11 +37,8 @@ from bot.domain.runs import IN_FLIGHT
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time, which comes back in UTC. On SQLite it is ISO text, the fastest way to store one."""
 
-    impl = DateTime
+    impl = DateTime(timezone=True).with_variant(Text(), "sqlite")
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         return time_text(value) if value is not None and dialect.name == "sqlite" else value

@@ -83,13 +83,10 @@ async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> C
 _AUTHORIZE = "https://discord.com/oauth2/authorize"
 
 
-def invite_permissions() -> discord.Permissions:
-    return discord.Permissions(**dict.fromkeys(NEEDED_PERMISSIONS, True))
-
-
 def invite_url(application_id: int) -> str:
     query = {"client_id": application_id, "scope": "bot applications.commands", "integration_type": 0}
-    return f"{_AUTHORIZE}?{urlencode({**query, 'permissions': invite_permissions().value})}"
+    permissions = discord.Permissions(**dict.fromkeys(NEEDED_PERMISSIONS, True))
+    return f"{_AUTHORIZE}?{urlencode({**query, 'permissions': permissions.value})}"
 
 
 def install_url(application_id: int) -> str:

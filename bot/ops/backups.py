@@ -167,13 +167,13 @@ def verify(path: Path) -> tuple[Manifest, int]:
     Raises StartupError if it is incomplete or damaged, or has the newest schema with other tables or columns.
     """
     rows, last = 0, None
-    found: dict[str, dict[str, str]] = {}
+    columns = dict[str, list[str]]()
     try:
         lines = _lines(path)
         manifest = Manifest(**next(lines))
         for rows, last in enumerate(lines):  # noqa: B007  # used below
             if isinstance(last, list):
-                found.setdefault(last[0], dict.fromkeys(last[1], ""))
+                columns.setdefault(last[0], [*last[1]])
     except FileNotFoundError:
         raise StartupError(f"There is no file {path}.") from None
     except PermissionError:
@@ -182,9 +182,8 @@ def verify(path: Path) -> tuple[Manifest, int]:
         raise StartupError(f"{path} is damaged, or no backup of a release. Use another one.") from error
     if last != rows:
         raise StartupError(f"{path} is incomplete, without the number of its rows. Use another one.")
-    own = {
-        name: {each.name: "" for each in table.c} for name, table in metadata.tables.items() if name in found
-    }
+    found = {f"{table}.{name}": "" for table, names in columns.items() for name in names}
+    own = {str(each): "" for name, table in metadata.tables.items() if name in columns for each in table.c}
     if manifest.schema == NEWEST and (unlike := difference(found, own)):
         raise StartupError(
             f"{path} was made by an unreleased version: {unlike}. Use it with that version, or use another."

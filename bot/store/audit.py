@@ -6,7 +6,6 @@ reads these from the requests, as long as they exist.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, or_, select, update
 
 from bot.database.engine import Repository, reads
-from bot.database.rows import earlier, read_messages, select_listed_runs, to_run
+from bot.database.rows import earlier, read_batches, read_messages
 from bot.database.tables import audit, is_any, runs
 from bot.domain.messages import Kind, MessageRef, Messages, Place
 from bot.domain.moderation import PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
@@ -167,16 +166,12 @@ def _read(connection: Connection, query: Select[Any]) -> list[StoredEntry]:
     keys = {stored.entry.run_key for stored in entries if stored.entry.run_key}
     if not keys:
         return entries
-    own = select(runs.c.request_key).where(runs.c.key.in_(keys))
-    found = select_listed_runs().where(runs.c.request_key.in_(own)).order_by(runs.c.request_key, runs.c.index)
-    batches = defaultdict[str, list[Run]](list)
-    batch_of = dict[str | None, list[Run]]()
-    for run in map(to_run, connection.execute(found)):
-        batches[run.request_key].append(run)
-        batch_of[run.key] = batches[run.request_key]
+    own = select(runs.c.request_key).where(runs.c.key.in_(keys)).distinct()
+    batches = read_batches(connection, connection.scalars(own).all(), listed=True)
+    batch_of = {run.key: batch for batch in batches.values() for run in batch}
     messages = read_messages(connection, batches.keys())
     for place, stored in enumerate(entries):
-        batch = batch_of.get(stored.entry.run_key)
+        batch = batch_of.get(stored.entry.run_key or "")
         if batch is None:
             continue
         if batch[0].private:

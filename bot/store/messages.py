@@ -206,7 +206,10 @@ def _release(connection: Connection, released: Collection[Release]) -> None:
         held = owners.get(message.request_key) == release.claim.lease
         is_settled = held and before is not None and before.wanted_rev == message.wanted_rev
         if held:
-            of_requests.append(({"key": message.request_key}, _freed(release, is_settled=is_settled)))
+            answer = {"status_message_id": release.answer_id} if release.answer_id is not None else {}
+            ended = _NO_ANSWER if is_settled and release.ends_answer else {}
+            freed = {"lease_owner": None, "lease_until": None, **answer, **ended}
+            of_requests.append(({"key": message.request_key}, freed))
         if before is not None and (values := _after(release, before, held=held)):
             of_messages.append((message_key(message.request_key, message.kind, message.number), values))
         settled += [release] if is_settled else []
@@ -214,13 +217,6 @@ def _release(connection: Connection, released: Collection[Release]) -> None:
     set_each(connection, messages, of_messages)
     for release in settled:
         _follow(connection, release)
-
-
-def _freed(release: Release, *, is_settled: bool) -> dict[str, object]:
-    """Return the columns of a request whose claim is released."""
-    answer = {"status_message_id": release.answer_id} if release.answer_id is not None else {}
-    ended = _NO_ANSWER if is_settled and release.ends_answer else {}
-    return {"lease_owner": None, "lease_until": None, **answer, **ended}
 
 
 def _after(release: Release, before: Message, *, held: bool) -> dict[str, object]:

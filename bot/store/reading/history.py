@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from bot.database.engine import Repository, reads
-from bot.database.rows import earlier, messages_of, read_messages, select_listed_runs, select_runs, to_run
+from bot.database.rows import (
+    earlier,
+    messages_of,
+    read_batches,
+    read_messages,
+    read_runs,
+    select_runs,
+    to_run,
+)
 from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.messages import COPIES, Kind, Messages, result_ref, result_refs
 from bot.domain.results import RunFilter, RunListEntry
@@ -42,7 +50,7 @@ class HistoryStore(Repository):
         offset: int = 0,
     ) -> Sequence[RunListEntry]:
         keys = connection.execute(own_runs(requester_id, run_filter, limit, offset)).scalars().all()
-        batches = _batches(connection, keys)
+        batches = read_batches(connection, keys, listed=True)
         shown = read_messages(connection, batches.keys())
         return [_entry(batch, shown[key]) for key, batch in batches.items()]
 
@@ -52,7 +60,7 @@ class HistoryStore(Repository):
     ) -> Sequence[Sequence[Run]]:
         """Return a server's active requests: those in flight, then the queue, then those in review."""
         keys = connection.execute(open_on_server(guild_id, limit, offset)).scalars().all()
-        return [*_batches(connection, keys).values()]
+        return [*read_batches(connection, keys, listed=True).values()]
 
     async def export(
         self, requester_id: int | None = None, chunk_size: int = _EXPORT_CHUNK_SIZE
@@ -90,9 +98,7 @@ class HistoryStore(Repository):
     @reads
     def parent_link(self, connection: Connection, run: Run) -> str | None:
         """Return a link to the result that a run was made from, if the channel of its request shows it."""
-        query = select_listed_runs().where(runs.c.key == run.parent_key)
-        row = connection.execute(query).first()
-        parent = to_run(row) if row is not None else None
+        parent = next(iter(read_runs(connection, [run.parent_key or ""])), None)
         if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
             return None
         # Only its recipient can open a direct message.
@@ -133,14 +139,6 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
     )
     foremost = select(found.c.request_key).where(found.c.within == 1)
     return foremost.order_by(found.c.overall).limit(limit).offset(offset)
-
-
-def _batches(connection: Connection, keys: Sequence[str]) -> dict[str, list[Run]]:
-    found = connection.execute(select_listed_runs().where(runs.c.request_key.in_(keys)).order_by(runs.c.key))
-    batches: dict[str, list[Run]] = {key: [] for key in keys}
-    for run in map(to_run, found):
-        batches[run.request_key].append(run)
-    return batches
 
 
 def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:

@@ -250,13 +250,13 @@ async def test_a_destructive_migration_is_refused_on_postgresql_until_it_is_told
 
 RETYPED = "ALTER TABLE presets DROP COLUMN gpu; ALTER TABLE presets ADD COLUMN gpu"
 UNRELEASED = {
-    "requests lacks the column run_timeout.": "ALTER TABLE requests DROP COLUMN run_timeout",
-    "requests lacks the column run_timeout (1 more).": "ALTER TABLE requests RENAME run_timeout TO timeout_s",
-    "key_values has the unknown column by_whom.": "ALTER TABLE key_values ADD COLUMN by_whom TEXT",
+    "requests.run_timeout is missing.": "ALTER TABLE requests DROP COLUMN run_timeout",
+    "requests.run_timeout is missing (1 more).": "ALTER TABLE requests RENAME run_timeout TO timeout_s",
+    "key_values.by_whom is unknown.": "ALTER TABLE key_values ADD COLUMN by_whom TEXT",
     "presets.gpu is INTEGER, not TEXT.": f"{RETYPED} INTEGER",
     "presets.gpu is TEXT NOT NULL, not TEXT.": f"{RETYPED} TEXT NOT NULL DEFAULT ''",
     "the index requests_interaction is missing.": "DROP INDEX requests_interaction",
-    "the table queues is missing (1 more).": "DROP TABLE queues; DROP INDEX presets_name",
+    "queues.deployment is missing (4 more).": "DROP TABLE queues; DROP INDEX presets_name",
 }
 
 
@@ -279,7 +279,7 @@ async def test_a_database_of_an_unreleased_version_is_told_apart_and_replaced(
     assert sentence in (await inspect_database(store))[0].summary
     await back_up(store.database, other, NOW)  # as the unreleased version does
     await store.close()
-    if "column" in difference:
+    if "requests." in difference or "key_values." in difference:
         with pytest.raises(StartupError, match=f"other.jsonl.gz {re.escape(sentence)} Use it with that"):
             await restore(settings, Outside(), other, said)
     assert await restore(settings, Outside(), sound, said, is_moved=True) == 0

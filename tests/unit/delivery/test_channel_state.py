@@ -10,7 +10,7 @@ import discord
 import pytest
 
 from bot.discord_api.calls import Gone, PostError, Refused, Unanswered, Unreachable, answering, mapped
-from bot.discord_api.channels import channel_state, invite_permissions, invite_url, lacks, requester_now
+from bot.discord_api.channels import channel_state, invite_url, lacks, requester_now
 from bot.domain.errors import DiscordAway
 from bot.domain.messages import MessageRef
 from bot.domain.requests import ChannelState
@@ -122,4 +122,4 @@ async def test_a_refusal_without_a_code_is_no_answer(fake: FakeDiscord, client: 
 def test_the_link_asks_for_six_permissions() -> None:
     assert "client_id=4242&" in invite_url(4242)
     assert invite_url(4242).endswith("&permissions=274878024704")
-    assert lacks(object(), invite_permissions()) == []
+    assert lacks(object(), discord.Permissions(274878024704)) == []
