@@ -25,7 +25,7 @@ from bot.domain.picture_check import Flagged, Labels, Verdict
 from bot.domain.policy import Facts, Usage, check_of, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Preset, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
-from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.text import escape_line, keys_in_links, links_in, shorten
 from bot.media.download import sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
@@ -64,18 +64,16 @@ def foresee(app: App, actor: Actor, name: str, typed: Typed) -> bool | None:
     rules, deployment = app.store.rules.known(actor.origin.guild_id), app.catalogue.get(name)
     if rules is None or deployment is None:
         return None
+    depends_on_gpu = rules.gpu_roles or rules.approval.mode is ApprovalMode.SELECTED
+    if depends_on_gpu and deployment.gpus and not typed.get(GPU):
+        return None  # a preset may choose it
     try:
         merged = merge(deployment, typed, draw_seed=min)
         run = _new_run(app, actor, Draft(deployment=deployment), typed, merged)
-        # A preset may choose another GPU.
-        gpus = {run.gpu} if typed.get(GPU) else {run.gpu, *deployment.gpus}
-        runs = [replace(run, gpu=gpu, expected_gpu=deployment.expected_gpu(gpu)) for gpu in gpus]
-        facts = Facts(rules, Usage(now=run.created_at))
-        accepted = [decide(each, actor, facts, app.store.operator) for each in runs]
+        accepted = decide(run, actor, Facts(rules, Usage(now=run.created_at)), app.store.operator)
     except BotError:
         return None
-    found = {run.private or each.review_channel_id is not None for each in accepted}
-    return found.pop() if len(found) == 1 else None
+    return run.private or accepted.review_channel_id is not None
 
 
 async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Draft:
