@@ -288,16 +288,18 @@ def judge_run(
         # Unreadable rules hold back all runs of their server, but no other server's.
         return run, unreadable
     gpu = offer.gpu if offer is not None else run.expected_gpu
+    if gpu != run.expected_gpu:
+        run = replace(run, expected_gpu=gpu)
     if run.state is RunState.AWAITING_APPROVAL:
         seconds = expected_seconds(connection, run.deployment, gpu, now)
         run = replace(run, weight=rules.budgets.weight_of(gpu), reserved_seconds=seconds)
-    run = replace(run, expected_gpu=gpu)
     usage, charged = Usage(now=now), run.charged_on == budget_day(now)
     if not charged:
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
-    if not charged or operator.daily_gpu_seconds is not None:
         usage = ledger.read_today(connection, run.guild_id, run.requester_id, now)
+    elif operator.daily_gpu_seconds is not None:
+        usage = ledger.read_today(connection, None, 0, now)  # only the whole bot's, the rest is charged
     block = active_block(connection, run.guild_id, run.requester_id, now)
     usage = replace(usage, block=block, paused=paused)
     is_marked = offer is not None and offer.is_marked
