@@ -52,7 +52,7 @@ async def facts_of(app: App, actor: Actor, deployment: Deployment, preset: str |
     """Return what decides about a request for a deployment; with a `preset`, also the presets to use."""
     gpus = {deployment.expected_gpu(gpu) for gpu in (None, *deployment.gpus)}
     facts = await app.store.requests.facts(actor, deployment.name, gpus, app.now(), preset=preset)
-    app.store.rules.remember(actor.origin.guild_id, facts.rules)
+    app.store.rules.known[actor.origin.guild_id] = facts.rules
     return facts
 
 
@@ -61,7 +61,7 @@ def foresee(app: App, actor: Actor, name: str, typed: Typed) -> bool | None:
 
     Nothing is read, so this returns None if that depends on what isn't in memory, such as a preset.
     """
-    rules, deployment = app.store.rules.known(actor.origin.guild_id), app.catalogue.get(name)
+    rules, deployment = app.store.rules.known.get(actor.origin.guild_id), app.catalogue.get(name)
     if rules is None or deployment is None:
         return None
     depends_on_gpu = rules.gpu_roles or rules.approval.mode is ApprovalMode.SELECTED

@@ -22,8 +22,6 @@ from bot.store.audit import add_entries
 from bot.store.queue import PAUSED, ask_again, hold_queues, release_queues
 
 log = logging.getLogger(__name__)
-# The rules of so many servers are remembered.
-_SERVERS = 1000
 _RULES = select(server_rules.c.rules).where(server_rules.c.guild_id == bindparam("of"))
 
 
@@ -39,29 +37,15 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
 
 
 class RuleStore(Repository):
-    """Reads and changes rules, and remembers those that a request in a server was last checked by.
+    """Reads and changes rules.
 
-    A remembered rule may be outdated, so it only decides what a command is answered with before the row is
-    read. Each request whose checks read the row renews it.
+    `known` has the rules by which requests were last checked, by server. They may be outdated, so they only
+    decide what is shown before a check reads the row, and whether a post pings.
     """
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._known = dict[int, ServerRules]()
-
-    def known(self, guild_id: int | None) -> ServerRules | None:
-        """Return the remembered rules of a server, or None. Outside servers, return the defaults."""
-        return ServerRules() if guild_id is None else self._known.get(guild_id)
-
-    def remember(self, guild_id: int | None, rules: ServerRules) -> None:
-        if guild_id is not None:
-            self._known[guild_id] = rules
-            if len(self._known) > _SERVERS:
-                del self._known[next(iter(self._known))]
-
-    def forget(self) -> None:
-        """Forget all rules, because some have changed."""
-        self._known.clear()
+        self.known = dict[int | None, ServerRules]()
 
     @reads
     def get(self, connection: Connection, guild_id: int | None) -> ServerRules:
