@@ -74,12 +74,29 @@ class RequestStore(Repository):
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         super().__init__(database)
         self._operator = operator
-        # A transaction waits for the database for two seconds at most. In this queue, many requests may wait
-        # longer, because their requesters already have an answer.
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        # A transaction waits for the database for two seconds at most. In these queues, requests may wait
+        # longer, because their requesters already have an answer, or get one meanwhile.
+        self._turns, self._checks = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_AT_ONCE)
+
+    async def facts(
+        self,
+        requester: Actor,
+        deployment: str,
+        gpus: Collection[str | None],
+        now: datetime,
+        *,
+        preset: str | None,
+    ) -> Facts:
+        """Return what decides about a request now. `accept` reads it again. Raises PressedTwice.
+
+        With a `preset`, this includes the presets of this name, and the defaults. The seconds to reserve on
+        the GPUs are read only if a limit depends on them.
+        """
+        async with self._checks:
+            return await self._read_facts(requester, deployment, gpus, now, preset=preset)
 
     @reads
-    def facts(
+    def _read_facts(
         self,
         connection: Connection,
         requester: Actor,
@@ -87,13 +104,8 @@ class RequestStore(Repository):
         gpus: Collection[str | None],
         now: datetime,
         *,
-        preset: str | None = None,
+        preset: str | None,
     ) -> Facts:
-        """Return what decides about a request now. `accept` reads it again. Raises PressedTwice.
-
-        With a `preset`, this includes the presets of this name, and the defaults. The seconds to reserve on
-        the GPUs are read only if a limit depends on them.
-        """
         _check_press(connection, requester)
         facts = _facts(connection, requester, self._operator, now)
         daily = (facts.rules.budgets.limits_of(requester.person.role_ids), facts.rules.budgets.server)
