@@ -208,6 +208,7 @@ def _assemble(app: App, coordinator: Coordinator) -> Process:
         app.wakeups.on(topic, worker.wake)
     process = Process(app, coordinator, reloader, server, workers, page)
     app.wakeups.on("reload", process.request_reload)
+    app.wakeups.on("rules", app.store.rules.known.clear)
     return process
 
 

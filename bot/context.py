@@ -27,9 +27,9 @@ from bot.words.cache import AutomodCache
 
 # No loop sleeps longer, because the wall clock may jump, and a wake-up from another process may be lost.
 LONGEST_SLEEP = timedelta(seconds=30)
-# What other processes are woken for: a run may start, has to be checked or cancelled, or a message is out of
-# date.
-Topic = Literal["submit", "check", "show"]
+# What other processes are woken for: a run may start, has to be checked or cancelled, a message is out of
+# date, or the rules of a server have changed.
+Topic = Literal["submit", "check", "show", "rules"]
 T = TypeVar("T")
 
 

@@ -97,15 +97,19 @@ async def begin(
 
     async def check() -> Checked:
         nonlocal draft, given
-        interaction.client.check_rate(interaction.user.id)
-        actor = await check_start(interaction, is_generate=is_generate)
+        actor = known or await check_start(interaction)
         draft = await (make(actor) if make is not None else _draft(interaction, id, kept, actor))
         before = {**draft.typed, **kept.typed}
         given = {**before, **changed(draft.fields(before, kept.wrong), sent)} if sent else before
         return await generation.check(app, actor, draft, given)
 
+    known, private = None, None
     try:
-        await start(interaction, check)
+        interaction.client.check_rate(interaction.user.id)
+        if is_generate:  # Discord has checked its permissions, so nothing has to be read
+            known = await check_start(interaction, is_generate=True)
+            private = generation.foresee(app, known, id.target, given)
+        await start(interaction, check, private)
     except (PressedTwice, RequestUnknown):
         raise
     except BotError as error:

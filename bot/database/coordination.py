@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.domain.errors import StoreUnavailable
 
-TOPICS = ("check", "reload", "show", "submit")
+TOPICS = ("check", "reload", "rules", "show", "submit")
 OnNotify = Callable[[Collection[str]], None]
 _RETRY_PAUSE = 0.25
 

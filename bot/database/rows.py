@@ -197,7 +197,7 @@ is_pending = messages.c.wanted_rev > messages.c.shown_rev
 # A message that starts again: with all its files, at the first place.
 FRESH: Mapping[str, object] = {"form": 0, "place": None, "failures": 0, "offered": False, "deleted_by": None}
 _MESSAGES_OF = (
-    select(messages)
+    select(*(messages.c[name] for name in Message.__slots__))
     .where(messages.c.request_key.in_(bindparam("keys", expanding=True)))
     .order_by(messages.c.kind, messages.c.number)
 )
@@ -268,10 +268,12 @@ def read_messages(connection: Connection, keys: Collection[str]) -> Mapping[str,
     """Return the messages of these requests. A request without messages has an empty mapping."""
     found: dict[str, dict[tuple[Kind, int], Message]] = defaultdict(dict)
     for row in connection.execute(_MESSAGES_OF, {"keys": list(keys)}):
-        values = {name: row._mapping[name] for name in Message.__slots__}
-        place = Place(row.place) if row.place is not None else None
-        values |= {"kind": Kind(row.kind), "form": Form(row.form), "place": place}
-        found[row.request_key][values["kind"], row.number] = Message(**values)
+        values: dict[str, Any] = dict(zip(Message.__slots__, row, strict=True))
+        kind = values["kind"] = Kind(values["kind"])
+        values["form"] = Form(values["form"])
+        if values["place"] is not None:
+            values["place"] = Place(values["place"])
+        found[values["request_key"]][kind, values["number"]] = Message(**values)
     return found
 
 

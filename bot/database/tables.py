@@ -82,7 +82,8 @@ class CleanText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        return value.replace("\0", "").encode(errors="replace").decode()
+        value = value.replace("\0", "")
+        return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _partial(name: str, *columns: str | TextClause, where: str) -> Index:

@@ -93,7 +93,7 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
     claim, kind = task.claim, task.claim.message.kind
     if kind in COPIES:
         return await _copy(app, task)
-    rules = await app.store.rules.get(claim.run.guild_id)
+    rules = app.store.rules.known.get(claim.run.guild_id) or await app.store.rules.get(claim.run.guild_id)
     if kind not in CARDS:
         messages = await _outcome(app, task)
         is_result = task.shows is not Shows.WITHHELD and not is_turned_away(claim.runs)

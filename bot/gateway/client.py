@@ -8,6 +8,7 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -327,10 +328,9 @@ async def tell(
     """Send an ephemeral sentence or layout, perhaps with a file (its name and content).
 
     This works whether or not the interaction has been answered. The message takes the place of "thinking…".
-    If everybody sees that, it becomes a sentence that says only that, and the message follows privately,
-    unless everybody may see it (`in_place`). As nothing else would end the "thinking…", this goes on until
-    Discord answers. If Discord refuses a layout or a file, the error is raised, so that the user gets a
-    sentence instead.
+    If everybody sees that, it is deleted, and the message follows privately, unless everybody may see it
+    (`in_place`). As nothing else would end the "thinking…", this goes on until Discord answers. If Discord
+    refuses a layout or a file, the error is raised, so that the user gets a sentence instead.
     """
     public = interaction.extras.pop(THINKING, None)
     send: dict[str, Any] = {"content": sentence} if view is None else {"view": view}
@@ -346,8 +346,8 @@ async def tell(
             # A layout, because a messenger may turn it into the status message.
             await insist(partial(interaction.edit_original_response, view=view or layout_of(sentence)))
         else:
-            moved = layout_of("I've answered this privately.")
-            await insist(partial(interaction.edit_original_response, view=moved))
+            with suppress(discord.NotFound):
+                await insist(interaction.delete_original_response)
             await insist(partial(interaction.followup.send, **send))
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         if view is not None or file is not None:

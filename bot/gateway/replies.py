@@ -40,22 +40,27 @@ _PATIENCE = 1.0
 _NAMED = 15
 
 
-async def start(interaction: Interaction, check: Callable[[], Coroutine[Any, Any, Checked]]) -> None:
+async def start(
+    interaction: Interaction, check: Callable[[], Coroutine[Any, Any, Checked]], private: bool | None = None
+) -> None:
     """Check a request, defer the answer, store the request, and show its status message.
 
-    Raises BotError if nothing was started, or RequestUnknown if the bot can't know.
+    If it is known before the checks who may see the answer, by `private`, it is deferred before them. Raises
+    BotError if nothing was started, or RequestUnknown if the bot can't know.
     """
-    client, checking = interaction.client, asyncio.create_task(check())
+    client, checking = interaction.client, asyncio.create_task(check()) if private is None else None
     client.unanswered += 1
     client.all_answered.clear()
     try:
-        done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
-        if not done and await _defer(interaction, private=True) is None:
-            return
-        checked = await checking
-        public = await _defer(interaction, private=checked.only_requester)
+        if checking is not None:
+            done, _ = await asyncio.wait([checking], timeout=CHECK_SECONDS)
+            if not done and await _defer(interaction, private=True) is None:
+                return
+            private = (await checking).only_requester
+        public = await _defer(interaction, private=bool(private))
     finally:
-        checking.cancel()
+        if checking is not None:
+            checking.cancel()
         client.unanswered -= 1
         if not client.unanswered:
             client.all_answered.set()
@@ -63,7 +68,7 @@ async def start(interaction: Interaction, check: Callable[[], Coroutine[Any, Any
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await client.all_answered.wait()
-        await _accept(interaction, checked, public=public)
+        await _accept(interaction, await (checking or check()), public=public)
 
 
 async def _defer(interaction: Interaction, *, private: bool) -> bool | None:

@@ -17,15 +17,15 @@ from bot.deployments.files import check_content, is_kind, linked_file, links_of,
 from bot.deployments.inputs import AttachedFile, Typed, Values
 from bot.deployments.merge import Merged, Stored, merge
 from bot.deployments.model import Deployment
-from bot.deployments.schema.field_types import PRIVATE
+from bot.deployments.schema.field_types import GPU, PRIVATE
 from bot.domain import requests
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError, InputErrors, MediaError, MediaTooLarge, RefusedError
+from bot.domain.errors import BotError, InputError, InputErrors, MediaError, MediaTooLarge, RefusedError
 from bot.domain.picture_check import Flagged, Labels, Verdict
-from bot.domain.policy import Facts, check_of, decide
+from bot.domain.policy import Facts, Usage, check_of, decide
 from bot.domain.requests import NAME_LENGTH, Actor, Checked, Holder, Preset, Press, batch_of
 from bot.domain.runs import InputValue, Run, RunState
-from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.text import escape_line, keys_in_links, links_in, shorten
 from bot.media.download import sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
@@ -51,7 +51,29 @@ async def deleted_files(app: App, inputs: Values) -> frozenset[str]:
 async def facts_of(app: App, actor: Actor, deployment: Deployment, preset: str | None = None) -> Facts:
     """Return what decides about a request for a deployment; with a `preset`, also the presets to use."""
     gpus = {deployment.expected_gpu(gpu) for gpu in (None, *deployment.gpus)}
-    return await app.store.requests.facts(actor, deployment.name, gpus, app.now(), preset=preset)
+    facts = await app.store.requests.facts(actor, deployment.name, gpus, app.now(), preset=preset)
+    app.store.rules.known[actor.origin.guild_id] = facts.rules
+    return facts
+
+
+def foresee(app: App, actor: Actor, name: str, typed: Typed) -> bool | None:
+    """Return whether only the requester may see the answer to `/generate`, if the request seems acceptable.
+
+    Nothing is read, so this returns None if that depends on what isn't in memory, such as a preset.
+    """
+    rules, deployment = app.store.rules.known.get(actor.origin.guild_id), app.catalogue.get(name)
+    if rules is None or deployment is None:
+        return None
+    depends_on_gpu = rules.gpu_roles or rules.approval.mode is ApprovalMode.SELECTED
+    if depends_on_gpu and deployment.gpus and not typed.get(GPU):
+        return None  # a preset may choose it
+    try:
+        merged = merge(deployment, typed, draw_seed=min)
+        run = _new_run(app, actor, Draft(deployment=deployment), typed, merged)
+        accepted = decide(run, actor, Facts(rules, Usage(now=run.created_at)), app.store.operator)
+    except BotError:
+        return None
+    return run.private or accepted.review_channel_id is not None
 
 
 async def draft(app: App, actor: Actor, deployment: str, name: str | None) -> Draft:
@@ -95,55 +117,58 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     with app.metrics.request(deployment.name):
         if (pressed := draft.press(typed)) is not None:
             actor = replace(actor, press=Press(pressed, app.now()))
-        texts, prompt = merged.texts, merged.prompt
-        if prompt is None and draft.prompt is not None:
-            texts, prompt = {**texts, "prompt": draft.prompt}, draft.prompt
-        # Nobody else sees direct messages anyway.
-        is_direct = actor.origin.guild_id is None and not actor.origin.user_install
-        private = (draft.private or bool(typed.get(PRIVATE))) and not is_direct
-        restricted, file_deployments = deployment.age_restricted, tuple[str, ...]()
+        run, texts = _new_run(app, actor, draft, typed, merged), merged.texts
+        if merged.prompt is None and draft.prompt is not None:
+            texts = {**texts, "prompt": draft.prompt}
         if takes_files:
-            hidden, file_deployments = await origin_of_files(app, actor, merged.inputs, draft)
-            restricted = restricted or hidden
-        notes = [each.note for each in draft.stored if each.note and each in merged.sources.values()]
+            hidden, made_by = await origin_of_files(app, actor, merged.inputs, draft)
+            run = replace(run, age_restricted=run.age_restricted or hidden, file_deployments=made_by)
         facts = draft.facts or await facts_of(app, actor, deployment)
-        is_checked = app.pictures is not None and (not private or app.settings.picture_check_private)
-        run = Run(
-            key="",
-            request_key="",
-            state=RunState.WAITING,
-            created_at=app.now(),
-            requester_id=actor.id,
-            **{name: getattr(actor.origin, name) for name in requests.Origin.__slots__},
-            deployment=deployment.name,
-            deployment_id=deployment.deployment_id,
-            inputs=merged.inputs,
-            gpu=merged.gpu,
-            expected_gpu=deployment.expected_gpu(merged.gpu),
-            prompt=prompt,
-            parent_key=draft.parent_key,
-            preset_note=" · ".join(notes) or None,
-            age_restricted=restricted,
-            file_deployments=file_deployments,
-            private=private,
-            deadline_seconds=app.settings.run_deadline_seconds,
-            run_timeout=deployment.run_timeout,
-            # The rules may be stricter when there are outputs.
-            to_check=is_checked,
-        )
         batch = batch_of(run, merged.runs, app.outside.random)
-        await check_words(app, actor, batch[0], facts.rules, texts, quoted=not private)
+        await check_words(app, actor, batch[0], facts.rules, texts, quoted=not run.private)
         try:
             accepted = decide(batch[0], actor, facts, app.store.operator)
             if takes_files:  # after the rules, because they may have to be downloaded
                 await check_files(app, deployment, merged)
-                if is_checked and facts.rules.pictures.attached:
+                if run.to_check and facts.rules.pictures.attached:
                     await check_pictures(app, deployment, merged, accepted, facts.rules)
         except RefusedError as refused:
             await app.store.requests.record_refusal(batch[0], refused.code, app.now())
             raise
-    only_requester = private or accepted.review_channel_id is not None
+    only_requester = run.private or accepted.review_channel_id is not None
     return Checked(batch=batch, actor=actor, only_requester=only_requester, dropped=merged.dropped)
+
+
+def _new_run(app: App, actor: Actor, draft: Draft, typed: Typed, merged: Merged) -> Run:
+    """Return the run of a draft, before its files are known and its batch has keys."""
+    deployment = draft.deployment
+    # Nobody else sees direct messages anyway.
+    is_direct = actor.origin.guild_id is None and not actor.origin.user_install
+    private = (draft.private or bool(typed.get(PRIVATE))) and not is_direct
+    notes = [each.note for each in draft.stored if each.note and each in merged.sources.values()]
+    return Run(
+        key="",
+        request_key="",
+        state=RunState.WAITING,
+        created_at=app.now(),
+        requester_id=actor.id,
+        **{name: getattr(actor.origin, name) for name in requests.Origin.__slots__},
+        deployment=deployment.name,
+        deployment_id=deployment.deployment_id,
+        inputs=merged.inputs,
+        gpu=merged.gpu,
+        expected_gpu=deployment.expected_gpu(merged.gpu),
+        prompt=draft.prompt if merged.prompt is None else merged.prompt,
+        parent_key=draft.parent_key,
+        preset_note=" · ".join(notes) or None,
+        age_restricted=deployment.age_restricted,
+        private=private,
+        count=len(merged.runs),
+        deadline_seconds=app.settings.run_deadline_seconds,
+        run_timeout=deployment.run_timeout,
+        # The rules may be stricter when there are outputs.
+        to_check=app.pictures is not None and (not private or app.settings.picture_check_private),
+    )
 
 
 async def check_words(

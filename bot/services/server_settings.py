@@ -82,7 +82,7 @@ async def tidy(app: App, editor: Editor) -> Sequence[Change]:
 
 async def _change(app: App, editor: Editor, edit: Callable[[ServerRules], ServerRules]) -> Sequence[Change]:
     changes = await app.store.rules.change(editor.guild_id, editor.user_id, edit, app.now(), editor.context)
-    app.wakeups.wake("submit")  # a rule may have kept runs waiting
+    app.wakeups.wake("rules", "submit")  # a rule may have kept runs waiting
     return changes
 
 

@@ -74,12 +74,29 @@ class RequestStore(Repository):
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         super().__init__(database)
         self._operator = operator
-        # A transaction waits for the database for two seconds at most. In this queue, many requests may wait
-        # longer, because their requesters already have an answer.
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        # A transaction waits for the database for two seconds at most. In these queues, requests may wait
+        # longer, because their requesters already have an answer, or get one meanwhile.
+        self._turns, self._checks = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_AT_ONCE)
+
+    async def facts(
+        self,
+        requester: Actor,
+        deployment: str,
+        gpus: Collection[str | None],
+        now: datetime,
+        *,
+        preset: str | None,
+    ) -> Facts:
+        """Return what decides about a request now. `accept` reads it again. Raises PressedTwice.
+
+        With a `preset`, this includes the presets of this name, and the defaults. The seconds to reserve on
+        the GPUs are read only if a limit depends on them.
+        """
+        async with self._checks:
+            return await self._read_facts(requester, deployment, gpus, now, preset=preset)
 
     @reads
-    def facts(
+    def _read_facts(
         self,
         connection: Connection,
         requester: Actor,
@@ -87,13 +104,8 @@ class RequestStore(Repository):
         gpus: Collection[str | None],
         now: datetime,
         *,
-        preset: str | None = None,
+        preset: str | None,
     ) -> Facts:
-        """Return what decides about a request now. `accept` reads it again. Raises PressedTwice.
-
-        With a `preset`, this includes the presets of this name, and the defaults. The seconds to reserve on
-        the GPUs are read only if a limit depends on them.
-        """
         _check_press(connection, requester)
         facts = _facts(connection, requester, self._operator, now)
         daily = (facts.rules.budgets.limits_of(requester.person.role_ids), facts.rules.budgets.server)
@@ -288,16 +300,18 @@ def judge_run(
         # Unreadable rules hold back all runs of their server, but no other server's.
         return run, unreadable
     gpu = offer.gpu if offer is not None else run.expected_gpu
+    if gpu != run.expected_gpu:
+        run = replace(run, expected_gpu=gpu)
     if run.state is RunState.AWAITING_APPROVAL:
         seconds = expected_seconds(connection, run.deployment, gpu, now)
         run = replace(run, weight=rules.budgets.weight_of(gpu), reserved_seconds=seconds)
-    run = replace(run, expected_gpu=gpu)
     usage, charged = Usage(now=now), run.charged_on == budget_day(now)
     if not charged:
         # A request that is accepted at the same time can't charge what is judged here.
         lock_accepting(connection, run.server)
-    if not charged or operator.daily_gpu_seconds is not None:
         usage = ledger.read_today(connection, run.guild_id, run.requester_id, now)
+    elif operator.daily_gpu_seconds is not None:
+        usage = ledger.read_today(connection, None, 0, now)  # only the whole bot's, the rest is charged
     block = active_block(connection, run.guild_id, run.requester_id, now)
     usage = replace(usage, block=block, paused=paused)
     is_marked = offer is not None and offer.is_marked

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from bot.database.engine import Repository, reads, writes
+from bot.database.engine import Database, Repository, reads, writes
 from bot.database.key_values import lock_value, write_value
 from bot.database.row_locks import lock
 from bot.database.tables import key_values, server_rules
@@ -37,7 +37,15 @@ def read_rules(connection: Connection, guild_id: int | None) -> ServerRules:
 
 
 class RuleStore(Repository):
-    """Reads and changes rules. Nothing is cached, so every process sees a change at once."""
+    """Reads and changes rules.
+
+    `known` has the rules by which requests were last checked, by server. They may be outdated, so they only
+    decide what is shown before a check reads the row, and whether a post pings.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.known = dict[int | None, ServerRules]()
 
     @reads
     def get(self, connection: Connection, guild_id: int | None) -> ServerRules:

@@ -32,6 +32,22 @@ async def story(stage: Stage, alice: Person) -> None:
     await asked
     await stage.until_done()
     await stage.person("owner").types("/resume")
+    mona, told = (
+        stage.person("mona"),
+        "A moderator has just asked for approval while Discord delays an answer",
+    )
+    with stage.unseen():
+        await mona.types("/settings")
+        await mona.presses("Change", beside="**Approval**")
+    stage.discord_fails(told, DEFERRAL, Fault.delay(2.0))
+    asked = asyncio.create_task(alice.types("/generate picture", prompt="an ibex"))
+    await asyncio.sleep(1)
+    await mona.fills_in(review_channel=["#reports"], who_waits_for_approval=["Everybody"])
+    await asked
+    await stage.until_done()
+    await alice.types("/generate picture", prompt="a newt")
+    await alice.presses("Cancel", beside="a newt")
+    await mona.sets("Approval", who_waits_for_approval=["Nobody"])
     for route, told, done in (
         (POST, "The bot dies after its next post, before it has stored that", True),
         (POST, "The bot dies before its next post", False),

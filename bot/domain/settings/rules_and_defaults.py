@@ -197,7 +197,7 @@ class Budgets(_Rules):
         }
         found = {name: role_ids & limits.keys() for name, limits in by_role.items()}
         most = {name: max(by_role[name][role] for role in roles) for name, roles in found.items() if roles}
-        return self.person.model_copy(update=most)
+        return self.person.model_copy(update=most) if most else self.person
 
     def weight_of(self, gpu: str | None) -> float:
         """Return the weight of a second on a GPU, which is 1 unless the server gives it another."""
