@@ -62,6 +62,8 @@ def excuse(story: Story, broken: Broken) -> str | None:
             for at, what in story.struck
             if abs(at - request.ask.at) - sum(asleep[t] for t in asleep if request.ask.at < t <= at) < _AROUND
         ]
+        if any(re.search("token of request", what) for what in near):
+            return "the token expires before the status message is shown"
         is_cut_off = any(re.search(f"{_KILLED}|(Discord|both) is away", what) for what in near)
         return "killed or cut off before a request is accepted" if is_cut_off and not request.calls else None
     for gap in GAPS:
