@@ -24,6 +24,7 @@ from bot.domain.messages import (
     Shows,
     is_watched,
     marker,
+    nonce,
 )
 from bot.domain.picture_check import FORBIDDEN_WORD, Flagged, Labels, Verdict, numbers_with, verdicts_on
 from bot.domain.policy import check_of
@@ -168,8 +169,8 @@ class Step:
     async def _send(self, part: Part, outgoing: OutgoingMessage) -> int:
         run, message, discord = self.claim.first, self.claim.message, self._app.discord
         if part.place is not Place.ANSWER:
-            mark = marker(message, part)
-            return await discord.post(part.channel_id, outgoing, f"{self.claim.run.key}-{mark:x}", mark)
+            mark, once = marker(message, part), nonce(self.claim.run.key, message, part)
+            return await discord.post(part.channel_id, outgoing, once, mark)
         token, answer = run.interaction_token_at(self._app.now()), run.status_message_id
         if token is None:
             if not is_watched(self.claim.runs) or answer is None or run.needs_interaction:

@@ -44,6 +44,8 @@ class Kind(StrEnum):
 OUTCOMES = frozenset({Kind.OUTCOME, Kind.LATE})
 CARDS = frozenset({Kind.REVIEW, Kind.REPORT, Kind.PICTURES})
 COPIES = frozenset({Kind.POST, Kind.SHARE})
+# The letters of the kinds in nonces.
+_LETTERS = dict(zip(Kind, "aolrpcsg", strict=True))
 
 
 class Shows(IntEnum):
@@ -272,11 +274,7 @@ def result_ref(messages: Messages, number: int) -> MessageRef | None:
 
 
 def marker(message: Message, part: Part) -> int:
-    """Return the component id by which a search finds a part of a message.
-
-    Discord answers a repeated nonce with the earlier message, so each attempt has its own: the run's key and
-    this number, whose seven hex digits fit into Discord's 25 characters.
-    """
+    """Return the component id by which a search finds a part of a message. It fits into seven hex digits."""
     of_part = (part.rev, part.shows, part.form, part.place, part.index)
     return component_id(message.request_key, message.kind, message.number, *of_part)
 
@@ -285,6 +283,14 @@ def component_id(request_key: str, kind: Kind, *more: int) -> int:
     """Return the marker of a message about a request; that of a status message has nothing `more`."""
     name = ":".join(map(str, (request_key, kind, *more)))
     return crc32(name.encode()) & 0x7FFFFFF | 0x8000000
+
+
+def nonce(key: str, message: Message, part: Part) -> str:
+    """Return the nonce of a post about the run `key`, in Discord's 25 characters.
+
+    Discord answers a repeated nonce with the earlier message, so each attempt has its own, like its marker.
+    """
+    return f"{key}-{_LETTERS[message.kind]}{marker(message, part):07x}"
 
 
 def start(message: Message, runs: Sequence[Run]) -> Place:

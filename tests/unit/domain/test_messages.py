@@ -24,6 +24,7 @@ from bot.domain.messages import (
     component_id,
     decide,
     marker,
+    nonce,
     pause_after,
     result_ref,
     start,
@@ -228,15 +229,16 @@ def test_the_first_part_of_a_new_message_makes_the_earlier_ones_stale() -> None:
     assert old.with_part(part(1, rev=2)).stale == ((HERE, 9), (HERE, 2))
 
 
-def test_each_attempt_has_its_own_marker() -> None:
+def test_each_attempt_has_its_own_marker_and_nonce() -> None:
     """Discord answers a repeated nonce with the earlier message, and a search must not find another card."""
     kinds = [message(kind) for kind in Kind if kind is not Kind.ANSWER]
     numbers = [message(Kind.SHARE, number=1), message(request_key="other")]
     other = [part(rev=2), part(shows=Shows.WITHHELD), part(form=Form.LINKS), part(place=Place.DIRECT)]
     changed = [*other, part(index=1)]
     pairs = [*((each, part()) for each in (*kinds, *numbers)), *((kinds[0], each) for each in changed)]
-    assert len({marker(*pair) for pair in pairs}) == len(pairs)
-    assert all(len(f"abcdefghij234567-{marker(*pair):x}") <= 25 for pair in pairs)
+    assert len({marker(*pair) for pair in pairs}) == len({nonce("k", *pair) for pair in pairs}) == len(pairs)
+    assert all(0 < marker(*pair) < 1 << 31 for pair in pairs)
+    assert all(len(nonce("abcdefghij234567", *pair)) <= 25 for pair in pairs)
     assert marker(*pairs[0]) == marker(replace(kinds[0], wanted_rev=9), part(77))
     answer, other = (component_id(key, Kind.ANSWER) for key in ("k", "other"))
     assert answer not in {other, *(marker(*pair) for pair in pairs)}
