@@ -196,7 +196,7 @@ class Settings(BaseModel):
         if not url:
             yield (
                 "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after "
-                f"{self.poll_interval_seconds} seconds, then less and less often."
+                f"{self.poll_interval_seconds} s, then less and less often."
             )
         elif _is_loopback(url) and not _is_loopback(api):
             yield "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
