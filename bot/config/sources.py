@@ -123,7 +123,5 @@ def hints(sources: Sources, known: Collection[str], secrets: Collection[str]) ->
             yield f"{said}."
     held = [name for name, value in sources.file.items() if name in secrets and value[:6] != "sqlite"]
     if held and os.name == "posix" and ENV_FILE.stat().st_mode & 0o004:
-        yield (
-            f"{ENV_FILE} holds secrets, and every user of this machine can read it. "
-            f"Let it belong to the bot's user, and run chmod 600 {ENV_FILE}."
-        )
+        remedy = f"Let it belong to the bot's user, and run chmod 600 {ENV_FILE}."
+        yield f"{ENV_FILE} holds secrets, and every user of this machine can read it. {remedy}"

@@ -138,10 +138,8 @@ def _upgrade(
     found = dialect.server_version_info or oldest
     if found < oldest:
         needed, present = (".".join(map(str, version)) for version in (oldest, found))
-        raise StartupError(
-            f"The database is {_NAMES[dialect.name]} {present}, and the bot needs {needed} or newer. "
-            "Upgrade it, or set DATABASE_URL to another."
-        )
+        said = f"The database is {_NAMES[dialect.name]} {present}, and the bot needs {needed} or newer."
+        raise StartupError(f"{said} Upgrade it, or set DATABASE_URL to another.")
     require_usable(connection, destructive=destructive)
     current = schema_of(connection)
     if current is None:
@@ -173,10 +171,9 @@ def _copied(file: Path, now: datetime, copies: list[Path]) -> Iterator[None]:
             with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
                 source.backup(target)
         except (OSError, sqlite3.Error) as error:
-            raise StartLater(
-                f"The database can't be copied to {copy} before its migration ({reason_of(error)}). "
-                f"Free {file.stat().st_size // 1_000_000 + 1} MB there, and start again: nothing was changed."
-            ) from error
+            said = f"The database can't be copied to {copy} before its migration ({reason_of(error)})."
+            free = f"Free {file.stat().st_size // 1_000_000 + 1} MB there"
+            raise StartLater(f"{said} {free}, and start again: nothing was changed.") from error
         yield
         copies.append(part.replace(copy))
     finally:
@@ -249,33 +246,24 @@ def _explained(database: Database, error: Exception) -> StartupError:
     said, sqlstate = str(error), str(getattr(original, "sqlstate", None) or "")
     reason = reason_of(error)
     if cause is error or (database.is_sqlite and ("already exists" in said or "no such" in said)):
-        return StartupError(
-            f"The database can't be brought up to date ({original or said}). Give the bot its own database, "
-            "or restore a backup."
-        )
+        remedy = "Give the bot its own database, or restore a backup."
+        return StartupError(f"The database can't be brought up to date ({original or said}). {remedy}")
     if database.is_sqlite:
         file = database.file
         if is_damaged(error):
-            return StartupError(
-                f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, "
-                "or restore a backup."
-            )
+            remedy = "Name another file in DATABASE_URL, or restore a backup."
+            return StartupError(f"{file} is not a SQLite database, or it is damaged. {remedy}")
         if "disk is full" in said or "disk I/O" in said:
             return StartLater(f"The disk of {file} is full or broken ({reason}). Free some space.")
         if "locked" in said:
             stop = "Stop it, or start again later."
             return StartLater(f"Another process keeps the database {file} locked. {stop}")
-        return StartupError(
-            f"The database can't be opened: {file} ({reason}). Check DATABASE_URL, and that its folder "
-            "can be written."
-        )
+        remedy = "Check DATABASE_URL, and that its folder can be written."
+        return StartupError(f"The database can't be opened: {file} ({reason}). {remedy}")
     if sqlstate.startswith("28"):
         return StartupError(f"PostgreSQL rejects the user in DATABASE_URL ({reason}). Correct it there.")
     if sqlstate == "3D000":
-        return StartupError(
-            f"PostgreSQL doesn't have the database ({reason}). Create it, or check DATABASE_URL."
-        )
-    return StartLater(
-        f"PostgreSQL can't be reached ({reason}). Check the host and port of DATABASE_URL, and that the "
-        "server runs."
-    )
+        remedy = "Create it, or check DATABASE_URL."
+        return StartupError(f"PostgreSQL doesn't have the database ({reason}). {remedy}")
+    remedy = "Check the host and port of DATABASE_URL, and that the server runs."
+    return StartLater(f"PostgreSQL can't be reached ({reason}). {remedy}")

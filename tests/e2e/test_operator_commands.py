@@ -89,8 +89,7 @@ async def test_a_container_asks_whether_the_bot_responds(home: BotProcess) -> No
     settings, said = home.folder / ".env", home.folder / "health.log"
     settings.write_text(f"web_port = '{home.port} '\n")
     await home.start()
-    ports = str(home.port), "", "  ", "1"
-    assert [await healthcheck(WEB_PORT=port) for port in ports] == [0, 0, 0, 1]
+    assert [await healthcheck(WEB_PORT=port) for port in (str(home.port), "", "  ", "1")] == [0, 0, 0, 1]
     await home.kill()
     assert await healthcheck(WEB_HOST="") == 1
     assert "doesn't answer on WEB_PORT 1 (Connection refused). See its log." in said.read_text()
@@ -99,7 +98,7 @@ async def test_a_container_asks_whether_the_bot_responds(home: BotProcess) -> No
     settings.mkdir()
     assert await healthcheck() == 1
     *_, number, folder = said.read_text().splitlines()
-    assert number == "WEB_PORT: must be a whole number."
+    assert number == "WEB_PORT: must be a whole number below 65536."
     assert (
         folder == ".env can't be read (Is a directory). It must be a text file that the bot's user may read."
     )
