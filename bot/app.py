@@ -74,7 +74,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
             await coordinator.open(wakeups.receive)
             for shard in settings.shards if Role.GATEWAY in settings.roles else ():
                 if not await coordinator.acquire(f"shard {shard}", _LOCK_SECONDS):
-                    raise lock_held(f"shard {shard}")
+                    raise lock_held(f"shard {shard}", is_sqlite=store.database.is_sqlite)
         await store.open()
         # A dead process may have left leases in a SQLite database, which belongs to this process alone.
         if store.database.is_sqlite:
@@ -85,11 +85,11 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         yield _assemble(app, coordinator)
 
 
-def lock_held(name: str) -> StartupError:
-    return StartupError(
-        f"The bot is already running on this database, with {name}. Stop that process, or, on PostgreSQL, "
-        "give each its own shards with SHARD_COUNT and SHARD_IDS."
-    )
+def lock_held(name: str, *, is_sqlite: bool = False) -> StartupError:
+    if is_sqlite:
+        return StartupError("The bot, or a command, is already running on this database. Stop it first.")
+    remedy = "Stop that process, or give each its own shards with SHARD_COUNT and SHARD_IDS."
+    return StartupError(f"The bot is already running on this database, with {name}. {remedy}")
 
 
 def _operator_rules(settings: Settings) -> OperatorRules:

@@ -167,16 +167,12 @@ class Settings(BaseModel):
         for name in missing:
             yield f"{name} is missing. {REQUIRED_SECRETS[name]} Write it into {ENV_FILE}."
         if missing and not ENV_FILE.exists():
-            yield (
-                f"There is no {ENV_FILE} in the current folder. Create it with `comfydeploy-bot setup` or "
-                "`python -m bot setup`, or start the bot where it is."
-            )
+            create = "Create it with `comfydeploy-bot setup` or `python -m bot setup`"
+            yield f"There is no {ENV_FILE} in the current folder. {create}, or start the bot where it is."
         named = self.deployments_file or self.comfydeploy_deployment_id
         if not (named or DEFAULT_DEPLOYMENTS_FILE.exists()):
-            yield (
-                "No deployment is named. Set COMFYDEPLOY_DEPLOYMENT_ID to the id of one deployment, "
-                "or describe several in deployments.toml."
-            )
+            one = "Set COMFYDEPLOY_DEPLOYMENT_ID to the id of one deployment"
+            yield f"No deployment is named. {one}, or describe several in deployments.toml."
 
     @property
     def shards(self) -> tuple[int, ...]:
@@ -194,10 +190,8 @@ class Settings(BaseModel):
         """Yield sentences about settings that are allowed but probably a mistake."""
         url, api = self.public_url or "", self.comfydeploy_api_url
         if not url:
-            yield (
-                "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after "
-                f"{self.poll_interval_seconds} seconds, then less and less often."
-            )
+            first = f"first after {self.poll_interval_seconds} s, then less and less often"
+            yield f"PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, {first}."
         elif _is_loopback(url) and not _is_loopback(api):
             yield "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
         if url.startswith("http:") and not _is_loopback(url):
@@ -207,15 +201,12 @@ class Settings(BaseModel):
         if self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file():
             yield "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
         if self.allow_user_installs and self.daily_gpu_seconds is None:
-            yield (
-                "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
-                "and no server's budgets apply there. Set DAILY_GPU_SECONDS."
-            )
+            rest = "and no server's budgets apply there. Set DAILY_GPU_SECONDS."
+            yield f"ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, {rest}"
         if self.submit_grace_seconds < QUEUE_CALL_SECONDS:
-            yield (
-                "SUBMIT_GRACE_SECONDS is shorter than a queue call, so a run may end as not confirmed before "
-                f"ComfyDeploy answers. Set {QUEUE_CALL_SECONDS} or more."
-            )
+            effect = "a run may end as not confirmed before ComfyDeploy answers"
+            remedy = f"Set {QUEUE_CALL_SECONDS} or more."
+            yield f"SUBMIT_GRACE_SECONDS is shorter than a queue call, so {effect}. {remedy}"
         yield from self.hints
 
     @property

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from errno import ELOOP
 from io import StringIO
 from pathlib import Path
 
@@ -46,12 +47,14 @@ def read_sources(environment: Mapping[str, str]) -> Sources:
     """Read `.env` and the environment, which takes precedence. An empty value counts as unset in both."""
     bindings, wrong = list[Binding](), list[str]()
     try:
-        text = ENV_FILE.read_text(encoding="utf-8") if ENV_FILE.exists() else ""
+        is_there = ENV_FILE.exists() or ENV_FILE.is_symlink()
+        text = ENV_FILE.read_text(encoding="utf-8") if is_there else ""
         # `dotenv_values` only logs what it can't parse, and the bot would start without that setting.
         bindings = [*parse_stream(StringIO(text))]
     except (OSError, UnicodeDecodeError) as error:
-        remedy = "It must be a text file that the bot's user may read."
-        wrong = [f"{ENV_FILE} can't be read ({reason_of(error)}). {remedy}"]
+        is_missing = isinstance(error, FileNotFoundError) or getattr(error, "errno", 0) == ELOOP
+        reason = "it is a link to a file that doesn't exist" if is_missing else reason_of(error)
+        wrong = [f"{ENV_FILE} can't be read ({reason}). It must be a text file that the bot's user may read."]
     wrong += [f"{ENV_FILE}, line {_line(each)}, is not NAME=value." for each in bindings if each.error]
     found = {each.key: each for each in bindings if each.key is not None}
     labels = {
@@ -87,13 +90,16 @@ def read_secrets(values: dict[str, str], secrets: Collection[str]) -> Iterator[s
             yield f"{name} and {name}_FILE are both set. Remove one of them, also from {ENV_FILE}."
             continue
         try:
-            with Path(path).open(encoding="utf-8-sig") as file:
-                text = file.read(10_000).strip()  # not all: /dev/zero has no end
+            # A pipe would wait for a writer, and /dev/zero has no end.
+            is_other = (file := Path(path)).exists() and not file.is_file()
+            text = "" if is_other else file.read_text(encoding="utf-8-sig").strip()
         except (OSError, ValueError) as error:
             remedy = "Name a text file that the bot's user may read."
             yield f"{name}: the file of {name}_FILE can't be read ({reason_of(error)}). {remedy}"
             continue
-        if text:
+        if is_other:
+            yield f"{name}: the file of {name}_FILE is no regular file. Name a text file."
+        elif text:
             values[name] = text
         else:
             yield f"{name}: the file of {name}_FILE is empty. Write {name} into it, and nothing else."
@@ -105,18 +111,17 @@ def hints(sources: Sources, known: Collection[str], secrets: Collection[str]) ->
     for name in {**sources.environment, **sources.labels}:
         if name in known or _OTHERS.fullmatch(name):
             continue
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85) or [name.removesuffix("_FILE")]
+        like = [*difflib.get_close_matches(name, known, n=1, cutoff=0.85), f"{name}_SECONDS"]
+        close = next((each for each in like if each in known), name.removesuffix("_FILE"))
         said = f"{sources.labels.get(name, name)} is not a setting of this bot"
         if name in _REMOVED:
             yield f"{said} any more. {_REMOVED[name]}"
         # The environment holds other programs' variables, such as APP_LOG_LEVEL.
-        elif close[0] in known and (name in sources.labels or not name.endswith(f"_{close[0]}")):
-            yield f"{said}. Did you mean {close[0]}?"
+        elif close in known and (name in sources.labels or not name.endswith(f"_{close}")):
+            yield f"{said}. Did you mean {close}?"
         elif name in sources.labels:
             yield f"{said}."
     held = [name for name, value in sources.file.items() if name in secrets and value[:6] != "sqlite"]
     if held and os.name == "posix" and ENV_FILE.stat().st_mode & 0o004:
-        yield (
-            f"{ENV_FILE} holds secrets, and every user of this machine can read it. "
-            f"Let it belong to the bot's user, and run chmod 600 {ENV_FILE}."
-        )
+        remedy = f"Let it belong to the bot's user, and run chmod 600 {ENV_FILE}."
+        yield f"{ENV_FILE} holds secrets, and every user of this machine can read it. {remedy}"

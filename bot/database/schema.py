@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from glob import escape
@@ -129,16 +129,17 @@ def difference(found: Mapping[str, str], own: Mapping[str, str]) -> str | None:
     return every[0] + (f" ({len(every) - 1} more)" if every[1:] else "") if every else None
 
 
-def _upgrade(connection: Connection, *, file: Path | None, now: datetime, destructive: bool) -> None:
+def _upgrade(
+    connection: Connection, *, file: Path | None, now: datetime, destructive: bool, copies: list[Path]
+) -> str | None:
+    """Return the schema that was found. The copy of a SQLite file is added to `copies`."""
     dialect = connection.dialect
     oldest = _OLDEST[dialect.name]
     found = dialect.server_version_info or oldest
     if found < oldest:
         needed, present = (".".join(map(str, version)) for version in (oldest, found))
-        raise StartupError(
-            f"The database is {_NAMES[dialect.name]} {present}, and the bot needs {needed} or newer. "
-            "Upgrade it, or set DATABASE_URL to another."
-        )
+        said = f"The database is {_NAMES[dialect.name]} {present}, and the bot needs {needed} or newer."
+        raise StartupError(f"{said} Upgrade it, or set DATABASE_URL to another.")
     require_usable(connection, destructive=destructive)
     current = schema_of(connection)
     if current is None:
@@ -146,46 +147,39 @@ def _upgrade(connection: Connection, *, file: Path | None, now: datetime, destru
     elif current != NEWEST:
         from alembic import command  # noqa: PLC0415  # only migrations need it
 
-        copy, config = _keep_copy(file, now) if file is not None else None, alembic_config()
+        config = alembic_config()
         config.attributes["connection"] = connection
-        try:
+        with _copied(file, now, copies) if file is not None else nullcontext():
             command.upgrade(config, "head")
             require_usable(connection)
-        except BaseException:
-            # Nothing was changed, and a start in a loop would replace the copies of earlier migrations.
-            if copy is not None:
-                copy.unlink()
-            raise
-        log.info("migrated the database from %s to %s", current, NEWEST)
+    return current
 
 
-def _keep_copy(file: Path, now: datetime) -> Path:
-    """Copy a SQLite file beside it, remove all but the newest copies, and return this one. Raises StartLater.
+@contextmanager
+def _copied(file: Path, now: datetime, copies: list[Path]) -> Iterator[None]:
+    """Copy a SQLite file beside it; the copy gets its name after the block. Raises StartLater.
 
-    The caller holds the lock for writing, so no other process makes a copy or changes a row meanwhile.
+    A killed process leaves only a part, which the next one replaces. The caller holds the lock for writing.
     """
     copy = file.with_name(f"{file.name}.before-migration-{now:%Y%m%d-%H%M%S}")
     part = file.with_name(f"{file.name}.before-migration.part")
     try:
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600)
-        give_to_owner(part, file)
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
-            source.backup(target)
-        part.replace(copy)
-        # Not the files that SQLite puts beside an opened copy.
-        for old in sorted(file.parent.glob(f"{escape(file.name)}.before-migration-{'?' * 15}"))[:-_COPIES]:
-            old.unlink()
-    except (OSError, sqlite3.Error) as error:
+        try:
+            part.unlink(missing_ok=True)
+            part.touch(mode=0o600)
+            give_to_owner(part, file)
+            with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
+                source.backup(target)
+        except (OSError, sqlite3.Error) as error:
+            said = f"The database can't be copied to {copy} before its migration ({reason_of(error)})."
+            free = f"Free {file.stat().st_size // 1_000_000 + 1} MB there"
+            raise StartLater(f"{said} {free}, and start again: nothing was changed.") from error
+        yield
+        copies.append(part.replace(copy))
+    finally:
         for each in (part, part.with_name(f"{part.name}-journal")):
             with suppress(OSError):
                 each.unlink(missing_ok=True)
-        raise StartLater(
-            f"The database can't be copied to {copy} before its migration ({reason_of(error)}). "
-            f"Free {file.stat().st_size // 1_000_000 + 1} MB there, and start again: nothing was changed."
-        ) from error
-    log.info("copied the database to %s before its migration; the last %d copies are kept", copy, _COPIES)
-    return copy
 
 
 def create_tables(connection: Connection) -> None:
@@ -214,11 +208,23 @@ async def upgrade(database: Database, now: datetime, *, destructive: bool = Fals
 
     A SQLite file is copied before a migration. On PostgreSQL, `destructive` allows one that deletes data.
     """
+    file, copies = database.file, list[Path]()
+    work = partial(_upgrade, file=file, now=now, destructive=destructive, copies=copies)
     try:
         make_file(database)
-        await database.migrate(partial(_upgrade, file=database.file, now=now, destructive=destructive))
+        before = await database.migrate(work)
     except (StoreUnavailable, OSError, DBAPIError) as error:
+        for copy in copies:  # the commit failed, and nothing was changed
+            copy.unlink()
         raise _explained(database, error) from error
+    if file is not None and copies:
+        said = "copied the database to %s before its migration; the last %d copies are kept"
+        log.info(said, copies[0], _COPIES)
+        # Not the files that SQLite puts beside an opened copy.
+        for old in sorted(file.parent.glob(f"{escape(file.name)}.before-migration-{'?' * 15}"))[:-_COPIES]:
+            old.unlink()
+    if before not in (None, NEWEST):
+        log.info("migrated the database from %s to %s", before, NEWEST)
 
 
 @contextmanager
@@ -240,33 +246,24 @@ def _explained(database: Database, error: Exception) -> StartupError:
     said, sqlstate = str(error), str(getattr(original, "sqlstate", None) or "")
     reason = reason_of(error)
     if cause is error or (database.is_sqlite and ("already exists" in said or "no such" in said)):
-        return StartupError(
-            f"The database can't be brought up to date ({original or said}). Give the bot its own database, "
-            "or restore a backup."
-        )
+        remedy = "Give the bot its own database, or restore a backup."
+        return StartupError(f"The database can't be brought up to date ({original or said}). {remedy}")
     if database.is_sqlite:
         file = database.file
         if is_damaged(error):
-            return StartupError(
-                f"{file} is not a SQLite database, or it is damaged. Name another file in DATABASE_URL, "
-                "or restore a backup."
-            )
+            remedy = "Name another file in DATABASE_URL, or restore a backup."
+            return StartupError(f"{file} is not a SQLite database, or it is damaged. {remedy}")
         if "disk is full" in said or "disk I/O" in said:
             return StartLater(f"The disk of {file} is full or broken ({reason}). Free some space.")
         if "locked" in said:
             stop = "Stop it, or start again later."
             return StartLater(f"Another process keeps the database {file} locked. {stop}")
-        return StartupError(
-            f"The database can't be opened: {file} ({reason}). Check DATABASE_URL, and that its folder "
-            "can be written."
-        )
+        remedy = "Check DATABASE_URL, and that its folder can be written."
+        return StartupError(f"The database can't be opened: {file} ({reason}). {remedy}")
     if sqlstate.startswith("28"):
         return StartupError(f"PostgreSQL rejects the user in DATABASE_URL ({reason}). Correct it there.")
     if sqlstate == "3D000":
-        return StartupError(
-            f"PostgreSQL doesn't have the database ({reason}). Create it, or check DATABASE_URL."
-        )
-    return StartLater(
-        f"PostgreSQL can't be reached ({reason}). Check the host and port of DATABASE_URL, and that the "
-        "server runs."
-    )
+        remedy = "Create it, or check DATABASE_URL."
+        return StartupError(f"PostgreSQL doesn't have the database ({reason}). {remedy}")
+    remedy = "Check the host and port of DATABASE_URL, and that the server runs."
+    return StartLater(f"PostgreSQL can't be reached ({reason}). {remedy}")

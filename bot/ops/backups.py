@@ -238,7 +238,7 @@ async def opened(settings: Settings, outside: Outside) -> AsyncIterator[tuple[Da
 
 async def require_stopped(database: Database, coordinator: Coordinator) -> None:
     if not await is_stopped(database, coordinator):
-        raise StartupError("The bot is running on this database. Stop all its processes first.")
+        raise StartupError("The bot, or another command, uses this database. Stop it first.")
 
 
 async def is_stopped(database: Database, coordinator: Coordinator) -> bool:

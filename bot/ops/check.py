@@ -97,12 +97,12 @@ def names_in(mistakes: Sequence[str]) -> frozenset[str]:
 
 def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Finding]:
     """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely form."""
-    for sentence in mistakes:
-        yield problem(SETTINGS, sentence, REMEDY)
-    for sentence in settings.warnings():
-        if not names_in([sentence]) & names_in(mistakes):
-            # What is said about the file itself says what to do.
-            yield warning(SETTINGS, sentence, "" if sentence.startswith(".") else REMEDY)
+    warnings = [each for each in settings.warnings() if not names_in([each]) & names_in(mistakes)]
+    for tell, sentences in ((problem, mistakes), (warning, warnings)):
+        for each in sentences:
+            # What is said about a file or a wrong name says what to do.
+            is_told = each.startswith((".", "Line ")) or "not a setting of this bot" in each
+            yield tell(SETTINGS, each, "" if is_told else REMEDY)
     token, key = (each.get_secret_value() for each in (settings.discord_token, settings.comfydeploy_api_key))
     if token and (fault := token_fault(token)):
         yield warning(SETTINGS, f"DISCORD_TOKEN {fault}.", "Copy it again: Bot > Reset Token.")

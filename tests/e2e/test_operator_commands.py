@@ -86,14 +86,21 @@ async def test_a_container_asks_whether_the_bot_responds(home: BotProcess) -> No
         )
         return await asking.wait()
 
-    (home.folder / ".env").write_text(f"WEB_PORT={home.port}\n")
+    settings, said = home.folder / ".env", home.folder / "health.log"
+    settings.write_text(f"web_port = '{home.port} '\n")
     await home.start()
-    assert [await healthcheck(WEB_PORT=port) for port in (str(home.port), "", "many", "1")] == [0, 0, 1, 1]
+    assert [await healthcheck(WEB_PORT=port) for port in (str(home.port), "", "  ", "1")] == [0, 0, 0, 1]
     await home.kill()
     assert await healthcheck(WEB_HOST="") == 1
+    assert "doesn't answer on WEB_PORT 1 (Connection refused). See its log." in said.read_text()
+    assert await healthcheck(WEB_PORT="many") == 1
+    settings.unlink()
+    settings.mkdir()
+    assert await healthcheck() == 1
+    *_, number, folder = said.read_text().splitlines()
+    assert number == "WEB_PORT: must be a whole number below 65536."
     assert (
-        "doesn't answer on WEB_PORT 1 (Connection refused). See its log."
-        in (home.folder / "health.log").read_text()
+        folder == ".env can't be read (Is a directory). It must be a text file that the bot's user may read."
     )
 
 

@@ -273,11 +273,11 @@ async def test_a_running_bot_is_refused(
             await coordinator.open(lambda _: None)
         else:
             monkeypatch.setattr("bot.ops.restore.back_up", starts_meanwhile)
-            with pytest.raises(StartupError, match="running on this database"):
+            with pytest.raises(StartupError, match="or another command, uses this database"):
                 await restored(url, file)
             monkeypatch.undo()
         assert await coordinator.acquire("shard 0", 10.0)  # the refused restore may still be disconnecting
-        with pytest.raises(StartupError, match="running on this database"):
+        with pytest.raises(StartupError, match="or another command, uses this database"):
             await restored(url, file)
         await backup(settings_of(url), Outside(), tmp_path / "running.jsonl.gz", io.StringIO())
     finally:

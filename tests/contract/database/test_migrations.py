@@ -208,18 +208,29 @@ async def test_a_migration_that_fails_changes_nothing(old: MakeOld, tmp_path: Pa
 
 
 @pytest.mark.sqlite_only
-async def test_a_disk_that_is_too_full_for_a_copy_keeps_the_migration_from_starting(
-    old: MakeOld, tmp_path: Path, opening: Stores
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (0.5, r"copied to .*\. Free 1 MB there, and start again: nothing was"),
+        (1, "disk of .* is full or broken"),
+    ],
+)
+async def test_a_disk_that_is_too_full_for_a_copy_or_for_the_commit_leaves_all_as_it_was(
+    share: float, told: str, old: MakeOld, tmp_path: Path, opening: Stores, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = await old()
-    limits, small = resource.getrlimit(resource.RLIMIT_FSIZE), (tmp_path / "bot.db").stat().st_size // 2
-    resource.setrlimit(resource.RLIMIT_FSIZE, (small, limits[1]))  # no file can grow, as on a full disk
+    caplog.set_level("INFO", "bot.database.schema")
+    url = await old(f'{CHANGES}    op.execute("CREATE TABLE large AS SELECT zeroblob(300000)")\n')
+    kept = tmp_path / "bot.db.before-migration-20200101-000000"
+    kept.touch()
+    limits, size = resource.getrlimit(resource.RLIMIT_FSIZE), (tmp_path / "bot.db").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size * share), limits[1]))  # files stop growing there
     try:
-        with pytest.raises(StartLater, match=r"copied to .*\. Free 1 MB there, and start again: nothing was"):
+        with pytest.raises(StartLater, match=told):
             await opening.open(url)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert (await changed(url, "", schema_of), copies(tmp_path)) == ("v0_999", [])
+    assert (await changed(url, "", schema_of), copies(tmp_path), caplog.messages) == ("v0_999", [kept], [])
+    kept.unlink()
     await opening.open(url)
     assert (await changed(url, "", schema_of), len(copies(tmp_path))) == (NEWEST, 1)
 

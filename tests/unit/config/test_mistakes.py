@@ -48,6 +48,13 @@ def test_a_missing_file_is_told_beside_missing_settings() -> None:
     assert there not in "".join(mistakes(DISCORD_TOKEN=""))
 
 
+@pytest.mark.parametrize("target", ["nowhere", ".env"])
+def test_settings_that_are_a_link_to_nothing(target: str) -> None:
+    Path(".env").symlink_to(target)
+    told = ".env can't be read (it is a link to a file that doesn't exist)."
+    assert start_error().mistakes[0].startswith(told)
+
+
 def test_a_folder_or_bytes_in_the_place_of_the_settings() -> None:
     Path(".env").mkdir()
     assert ".env can't be read (Is a directory)." in str(start_error())
