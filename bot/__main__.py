@@ -20,14 +20,14 @@ def main() -> int:
     if arguments == ["healthcheck"]:
         return healthcheck(os.environ)
     from bot import cli  # noqa: PLC0415  # takes a second
-    from bot.outside import Outside  # noqa: PLC0415
+    from bot.effects import Effects  # noqa: PLC0415
 
     if sys.platform != "win32":
         import uvloop  # noqa: PLC0415
     try:
         fast = None if sys.platform == "win32" else uvloop.new_event_loop
         with asyncio.Runner(loop_factory=fast) as runner:
-            return runner.run(cli.main(arguments, os.environ, Outside()))
+            return runner.run(cli.main(arguments, os.environ, Effects()))
     except BrokenPipeError:
         # The reader closed the pipe. Without this, Python's flush at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

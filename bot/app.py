@@ -13,6 +13,7 @@ import aiohttp
 import discord
 from aiohttp import web
 
+from bot.breakers import BackendBreakers
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.wire import WebhookSigner
 from bot.config.fields import CALLING_ROLES, Role
@@ -28,6 +29,7 @@ from bot.discord_api.calls import DiscordCalls
 from bot.domain.errors import StartupError
 from bot.domain.picture_check import Flagged
 from bot.domain.policy import OperatorRules
+from bot.effects import Effects
 from bot.gateway.client import GenerateBot, RestClient, ShardedBot, read_automod
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
@@ -36,34 +38,32 @@ from bot.media.ssrf import public_or_in
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup
 from bot.ops.releases import ReleaseCheck
-from bot.outside import Outside
 from bot.services.reloading import Reloader
 from bot.store import Store
 from bot.store.erasure import ExpiredRows
 from bot.web import MetricsPage, application, listening
-from bot.words.cache import AutomodCache
-from bot.workers.following import Reconciler, ReportRecorder, add_webhooks
-from bot.workers.health import BackendHealth
+from bot.word_filter.cache import AutomodCache
+from bot.worker import Worker
 from bot.workers.notices import Notices
+from bot.workers.run_updates import Reconciler, UpdateRecorder, add_webhooks
 from bot.workers.submission import Submitter
-from bot.workers.worker import Worker
 
 # A clean shutdown takes up to this long, and a supervisor may start the next process before the old one ends.
 _LOCK_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
+async def build(settings: Settings, effects: Effects) -> AsyncIterator[Process]:
     """Open all resources for the block, and yield the assembled process, which is not started yet.
 
     Raises StartupError, also if another process keeps a shard's lock for `_LOCK_SECONDS`, or
-    StoreUnavailable if the database doesn't answer.
+    StoreUnavailable if the database doesn't respond.
     """
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = tuple(configured(settings).deployments.values()) if calling else ()
         url = settings.database_url.get_secret_value()
-        store = Store(url, outside, settings.database_pool_size, operator=_operator_rules(settings))
+        store = Store(url, effects, settings.database_pool_size, operator=_operator_rules(settings))
         stack.push_async_callback(store.close)
         coordinator = store.database.coordinator()
         wakeups = Wakeups(coordinator.notify)
@@ -79,7 +79,7 @@ async def build(settings: Settings, outside: Outside) -> AsyncIterator[Process]:
         # A dead process may have left leases in a SQLite database, which belongs to this process alone.
         if store.database.is_sqlite:
             await store.messages.release_leases()
-        app = await _open(stack, settings, outside, configs, store, wakeups)
+        app = await _open(stack, settings, effects, configs, store, wakeups)
         if calling:
             await app.catalogue.load()
         yield _assemble(app, coordinator)
@@ -108,12 +108,12 @@ def _operator_rules(settings: Settings) -> OperatorRules:
 async def _open(
     stack: AsyncExitStack,
     settings: Settings,
-    outside: Outside,
+    effects: Effects,
     configs: Sequence[DeploymentSettings],
     store: Store,
     wakeups: Wakeups,
 ) -> App:
-    metrics, secret = Metrics(outside.monotonic), settings.webhook_secret
+    metrics, secret = Metrics(effects.monotonic), settings.webhook_secret
     signer = WebhookSigner(
         secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
         settings.public_url,
@@ -124,12 +124,12 @@ async def _open(
     catalogue = Catalogue(configs, backend, store.key_values.get, store.key_values.put)
     allows = public_or_in(settings.allow_private_media_networks)
     fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-    files = outside.executor("files", 4)
+    files = effects.executor("files", 4)
     stack.callback(files.shutdown, wait=False, cancel_futures=True)
     pictures = None
     if settings.picture_check_url is not None and settings.roles & CALLING_ROLES:
         labels = configured(settings).picture_check.labels
-        pictures = PictureChecker(settings, labels, outside, files, metrics)
+        pictures = PictureChecker(settings, labels, effects, files, metrics)
         stack.push_async_callback(pictures.close)
     client = _client(settings, metrics.discord_trace())
     app = App(
@@ -139,11 +139,11 @@ async def _open(
         catalogue=catalogue,
         discord=DiscordCalls(client),
         fetcher=fetcher,
-        outputs=OutputPreparer(fetcher, backend, outside.executor("pictures", 1)),
+        outputs=OutputPreparer(fetcher, backend, effects.executor("pictures", 1)),
         pictures=pictures,
-        words=AutomodCache(partial(read_automod, client), outside),
-        drafts=FormDrafts(outside.random),
-        outside=outside,
+        words=AutomodCache(partial(read_automod, client), effects),
+        drafts=FormDrafts(effects.random),
+        effects=effects,
         files=files,
         wakeups=wakeups,
         metrics=metrics,
@@ -194,7 +194,7 @@ class Process:
 
 
 def _assemble(app: App, coordinator: Coordinator) -> Process:
-    recorder, client = ReportRecorder(app), app.discord.client
+    recorder, client = UpdateRecorder(app), app.discord.client
     gateway = client if isinstance(client, GenerateBot) else None
     reloader = gateway.reloader if gateway is not None else Reloader(app)
     page = MetricsPage(app, gateway)
@@ -212,10 +212,10 @@ def _assemble(app: App, coordinator: Coordinator) -> Process:
     return process
 
 
-def _workers(app: App, recorder: ReportRecorder, reloader: Reloader) -> dict[str, Worker[Any]]:
+def _workers(app: App, recorder: UpdateRecorder, reloader: Reloader) -> dict[str, Worker[Any]]:
     roles, workers = app.settings.roles, dict[str, Worker[Any]]()
     if Role.RECONCILE in roles:
-        health, retention = BackendHealth(app), app.store.retention
+        breakers, retention = BackendBreakers(app), app.store.retention
 
         async def expired(_room: int) -> Sequence[ExpiredRows]:
             now = app.now()
@@ -225,11 +225,11 @@ def _workers(app: App, recorder: ReportRecorder, reloader: Reloader) -> dict[str
             found = await retention.claim(now)
             return [found] if found is not None else []
 
-        submitter = Submitter(app, health, recorder)
-        reconciler = Reconciler(app, health, recorder)
+        submitter = Submitter(app, breakers, recorder)
+        reconciler = Reconciler(app, breakers, recorder)
         workers["submit"] = Worker("submit", submitter.claim, submitter.submit, width=32)
         workers["check"] = Worker("check", reconciler.claim, reconciler.check, width=10)
-        workers["probe"] = Worker("probe", health.claim, health.probe)
+        workers["probe"] = Worker("probe", breakers.claim, breakers.probe)
         if app.settings.backup_dir is not None:
             daily = DailyBackup(app, app.settings.backup_dir)
             workers["backup"] = Worker("backup", daily.claim, daily.handle, longest=600)

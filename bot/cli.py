@@ -11,13 +11,13 @@ from bot import __version__
 from bot.config.logs import setup_logging
 from bot.config.settings import DATABASE_NAMES, NAMES, load_settings, read_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
+from bot.effects import Effects
 from bot.ops.backups import backup, export
 from bot.ops.check import check
 from bot.ops.healthcheck import healthcheck
 from bot.ops.migrate import migrate
 from bot.ops.restore import restore
 from bot.ops.setup import setup
-from bot.outside import Outside
 from bot.serve import serve
 
 CONFIGURATION = 2
@@ -60,7 +60,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def main(arguments: Sequence[str], environment: Mapping[str, str], outside: Outside) -> int:
+async def main(arguments: Sequence[str], environment: Mapping[str, str], effects: Effects) -> int:
     """Run the bot or a command, and return the exit code. Expected errors are printed as sentences.
 
     The code is 0 for success or a clean stop, 1 for a temporary failure, and 2 for a configuration error.
@@ -73,10 +73,10 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         if parsed.command == "check":
             settings, mistakes = read_settings(environment)
             setup_logging("CRITICAL", settings.log_format, secrets=settings.secret_values())
-            return await check(settings, mistakes, outside, sys.stdout, as_json=parsed.json)
+            return await check(settings, mistakes, effects, sys.stdout, as_json=parsed.json)
         if parsed.command == "setup":
             setup_logging("CRITICAL", "text")
-            return await setup(environment, outside, sys.stdout)
+            return await setup(environment, effects, sys.stdout)
         settings = load_settings(environment, NAMES if parsed.command is None else DATABASE_NAMES)
         # Commands print their results, so they log little.
         level = settings.log_level if parsed.command in (None, "migrate") else "CRITICAL"
@@ -84,14 +84,14 @@ async def main(arguments: Sequence[str], environment: Mapping[str, str], outside
         for sentence in settings.warnings() if parsed.command is None else settings.hints:
             print(sentence, file=sys.stderr)
         if parsed.command == "export":
-            return await export(settings, outside, sys.stdout)
+            return await export(settings, effects, sys.stdout)
         if parsed.command == "backup":
-            return await backup(settings, outside, parsed.file, sys.stdout)
+            return await backup(settings, effects, parsed.file, sys.stdout)
         if parsed.command == "restore":
-            return await restore(settings, outside, parsed.file, sys.stdout, is_moved=parsed.moved)
+            return await restore(settings, effects, parsed.file, sys.stdout, is_moved=parsed.moved)
         if parsed.command == "migrate":
-            return await migrate(settings, outside, sys.stdout, destructive=parsed.destructive)
-        await serve(settings, outside)
+            return await migrate(settings, effects, sys.stdout, destructive=parsed.destructive)
+        await serve(settings, effects)
     except StartupError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)

@@ -17,13 +17,13 @@ from bot.config.settings import Settings
 from bot.deployments.catalogue import Catalogue
 from bot.discord_api.calls import DiscordCalls
 from bot.domain.backend import Backend
+from bot.effects import Effects
 from bot.media.download import MediaFetcher
 from bot.media.outputs import OutputPreparer
 from bot.media.picture_check import PictureChecker
 from bot.metrics import Metrics
-from bot.outside import Outside
 from bot.store import Store
-from bot.words.cache import AutomodCache
+from bot.word_filter.cache import AutomodCache
 
 # No loop sleeps longer, because the wall clock may jump, and a wake-up from another process may be lost.
 LONGEST_SLEEP = timedelta(seconds=30)
@@ -137,14 +137,14 @@ class App:
     pictures: PictureChecker | None
     words: AutomodCache
     drafts: FormDrafts
-    outside: Outside
+    effects: Effects
     files: Executor
     wakeups: Wakeups
     metrics: Metrics
     troubles: Troubles = field(default_factory=Troubles)
 
     def now(self) -> datetime:
-        return self.outside.now()
+        return self.effects.now()
 
     def limit(self, name: str) -> int | None:
         """Return how many runs of a deployment may be in flight, or None without a limit."""

@@ -19,9 +19,9 @@ from bot.config.fields import CALLING_ROLES, Role
 from bot.config.settings import Settings
 from bot.discord_api.channels import install_url, invite_url
 from bot.domain.errors import StartLater, StartupError, reason_of
+from bot.effects import Effects
 from bot.gateway.client import GenerateBot, missing_starts
 from bot.media.download import require_temporary_folder
-from bot.outside import Outside
 from bot.web import listening
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 _STOP_SECONDS = 5.0
 
 
-async def serve(settings: Settings, outside: Outside) -> None:
+async def serve(settings: Settings, effects: Effects) -> None:
     """Run until SIGTERM or SIGINT, which cancel this task once. SIGHUP rereads deployments.toml.
 
     Raises StartupError if startup fails, if Discord refuses the bot permanently, or if another process took
-    over one of its locks. Raises StoreUnavailable if the database doesn't answer at startup.
+    over one of its locks. Raises StoreUnavailable if the database doesn't respond at startup.
     """
     log.info("comfydeploy-bot %s starts", __version__)
     task, stopping, hung_up = asyncio.current_task(), asyncio.Event(), asyncio.Event()
@@ -50,7 +50,7 @@ async def serve(settings: Settings, outside: Outside) -> None:
     for name, handler in (("SIGTERM", stop), ("SIGINT", stop), ("SIGHUP", hung_up.set)):
         _on_signal(name, handler)
     try:
-        async with build(settings, outside) as process:
+        async with build(settings, effects) as process:
             await _serve(process, hung_up)
     except (asyncio.CancelledError, Exception) as error:
         # Errors of an interrupted startup, such as a cancelled migration, are not failures.

@@ -28,7 +28,7 @@ MAX_BODY = 1024 * 1024
 def application(store: Store, gateway: discord.Client | None) -> web.Application:
     """Build an application with the health checks `/healthz`, which always succeeds, and `/readyz`.
 
-    The process is ready if the database answers and `gateway` is connected to Discord. In a process without
+    The process is ready if the database responds and `gateway` is connected to Discord. In a process without
     the gateway role, `gateway` is None and isn't needed.
     """
 
@@ -114,9 +114,9 @@ class MetricsPage:
             latency.set_function(lambda: gateway.latency if gateway.latency < 3600 else 0)
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_get(METRICS_PATH, self.answer)
+        app.router.add_get(METRICS_PATH, self.respond)
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.Response:
         if not self._may_read(request):
             return web.Response(status=403)
         await self._read_store()

@@ -14,15 +14,15 @@ from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
 from bot.domain.moderation import OUTCOMES, AuditAction, AuditFilter
-from bot.domain.results import PAGE_SIZE
+from bot.domain.requests import PAGE_SIZE
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, paged, suggestions
 from bot.gateway.replies import show_private
+from bot.sentences import say
 from bot.services.access import moderator
 from bot.services.exports import export_audit
 from bot.services.moderation import open_private
-from bot.strings import say
 from bot.ui.audit import (
     AUDIT_COLUMNS,
     AuditFileId,

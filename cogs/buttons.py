@@ -12,21 +12,21 @@ import discord
 
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import deployment_of
+from bot.domain.copies import offers_copy
 from bot.domain.errors import RefusedError
 from bot.domain.forms import YES
-from bot.domain.messages import Kind, MessageRef
+from bot.domain.messages import MessageRef, Purpose
 from bot.domain.picture_check import Verdict
 from bot.domain.requests import Actor
-from bot.domain.results import offers_copy
 from bot.domain.runs import Run
 from bot.domain.text import is_file
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, check_overrides, close_form, typed_values
 from bot.gateway.message_files import run_files, shown_pictures
 from bot.gateway.replies import redeliver_here
+from bot.sentences import say
 from bot.services import moderation, runs
 from bot.services.access import is_deletable, is_moderated, visible
-from bot.strings import say
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId, RunId, SaveId
 from bot.ui.forms import PROMPT_FIELD, run_modal
 from bot.ui.message_parts import layout_of
@@ -134,7 +134,7 @@ async def _delete(
     if more is not None:
         with suppress(discord.HTTPException):
             await more.delete_original_response()
-    gone = await runs.until_shown(app, run.request_key, frozenset(Kind) - {Kind.ANSWER})
+    gone = await runs.until_shown(app, run.request_key, frozenset(Purpose) - {Purpose.STATUS})
     code = f"{'delete_noted' if gone is None else 'delete_done'}{'_copy' if only_copy else ''}"
     await interaction.edit_original_response(view=layout_of(say(code)), attachments=[])
 
@@ -215,25 +215,25 @@ async def _open_share(interaction: Interaction, key: str) -> None:
     """Ask whether to show the prompt. A result without a prompt is shared immediately."""
     app, actor = interaction.client.app, actor_of(interaction)
     await check_overrides(interaction, actor)
-    run, _ = await runs.request_copy(app, actor, key, Kind.SHARE)
+    run, _ = await runs.request_copy(app, actor, key, Purpose.SHARE)
     if run.prompt:
         await interaction.response.send_modal(run_modal(key, Action.SHARE))
     else:
-        await _copy(interaction, key, Kind.SHARE)
+        await _copy(interaction, key, Purpose.SHARE)
 
 
 async def _share_sent(interaction: Interaction, key: str) -> None:
-    await _copy(interaction, key, Kind.SHARE, typed_values(interaction).get(PROMPT_FIELD) == YES)
+    await _copy(interaction, key, Purpose.SHARE, typed_values(interaction).get(PROMPT_FIELD) == YES)
 
 
-async def _copy(interaction: Interaction, key: str, kind: Kind, with_prompt: bool = False) -> None:
+async def _copy(interaction: Interaction, key: str, purpose: Purpose, with_prompt: bool = False) -> None:
     interaction.client.check_rate(interaction.user.id)
     app, actor = interaction.client.app, actor_of(interaction)
     await check_overrides(interaction, actor)
-    run, copy = await runs.request_copy(app, actor, key, kind, with_prompt=with_prompt)
+    run, copy = await runs.request_copy(app, actor, key, purpose, with_prompt=with_prompt)
     await interaction.response.defer(ephemeral=True, thinking=True)
     url = await runs.make_copy(app, run, copy)
-    await tell(interaction, f"{'Shared' if kind is Kind.SHARE else 'Posted'}: [open it]({url})")
+    await tell(interaction, f"{'Shared' if purpose is Purpose.SHARE else 'Posted'}: [open it]({url})")
 
 
 PRESSES: Mapping[Action, Press] = {
@@ -255,7 +255,7 @@ PRESSES: Mapping[Action, Press] = {
     Action.MORE: _more(whole=False),
     Action.MORE_OF_ALL: _more(whole=True),
     Action.DISCARD: _discard,
-    Action.POST: partial(_copy, kind=Kind.POST),
+    Action.POST: partial(_copy, purpose=Purpose.POST),
     Action.SHARE: _open_share,
     Action.SAVE: lambda interaction, key: open_save(interaction, SaveId(key)),
     Action.SHOW: _deciding(partial(moderation.decide_pictures, verdict=Verdict.SHOW)),

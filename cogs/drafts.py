@@ -17,6 +17,7 @@ from bot.deployments.files import is_kind
 from bot.deployments.follow_ups import message_commands
 from bot.deployments.inputs import AttachedFile, Typed
 from bot.deployments.schema.field_types import COUNT, PRESET
+from bot.discord_api.outgoing import component_ids, walk
 from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, PressedTwice, RefusedError, RequestUnknown, StoreUnavailable
 from bot.domain.forms import Option
@@ -33,14 +34,13 @@ from bot.gateway.message_files import (
     shown_pictures,
 )
 from bot.gateway.replies import start
+from bot.sentences import say
 from bot.services import drafts, generation
 from bot.services.access import visible
 from bot.services.drafts import Kept
-from bot.services.runs import message_kinds
-from bot.strings import say
+from bot.services.runs import message_purposes
 from bot.ui.custom_ids import DraftId, RunId
 from bot.ui.forms import form_modal, pictures_layout
-from bot.ui.message_parts import component_ids, walk
 from bot.ui.moderation import DECISIONS
 
 MakeDraft = Callable[[Actor], Awaitable[Draft]]
@@ -216,7 +216,7 @@ async def use_picture(
         raise RefusedError("use_no_picture")
     keys = [key_in(url) or key if is_own else "" for url in pictures]
     for each in filter(None, dict.fromkeys(keys)):
-        kinds = await message_kinds(interaction.client.app, each, message.id, ids=component_ids(message))
+        kinds = await message_purposes(interaction.client.app, each, message.id, ids=component_ids(message))
         if kinds and not kinds.isdisjoint(DECISIONS):
             raise RefusedError("use_card")
     if len(pictures) == len(choices) == 1:

@@ -19,8 +19,8 @@ from bot.domain.backend import InputKind
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, suggestions
 from bot.gateway.message_files import attached_file
+from bot.sentences import say
 from bot.services import presets
-from bot.strings import say
 from bot.ui.custom_ids import DraftId
 from cogs.drafts import begin
 

@@ -18,9 +18,9 @@ from bot.domain.moderation import BLOCK_DURATIONS, UNTIL_UNBLOCKED
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, paged, typed_values
+from bot.sentences import say
 from bot.services import moderation
 from bot.services.reloading import ReloadResult
-from bot.strings import say
 from bot.ui.custom_ids import BlockedId, UnblockId
 from bot.ui.forms import DURATION_FIELD, NOTE_FIELD, REASON_FIELD
 from bot.ui.lists import block_confirmation, blocked_layout

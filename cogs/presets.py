@@ -11,8 +11,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.domain.errors import BotError
 from bot.domain.forms import YES
-from bot.domain.requests import NAME_LENGTH, Holder, Preset
-from bot.domain.results import PAGE_SIZE
+from bot.domain.requests import NAME_LENGTH, PAGE_SIZE, Holder, Preset
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell, tell_refused
 from bot.gateway.interactions import (
@@ -24,9 +23,9 @@ from bot.gateway.interactions import (
     suggestions,
     typed_values,
 )
+from bot.sentences import say
 from bot.services import presets
 from bot.services.presets import Saved, Saving
-from bot.strings import say
 from bot.ui.custom_ids import DraftId, PresetsId, ReplaceId, SaveId
 from bot.ui.forms import form_modal
 from bot.ui.lists import preset_values, presets_layout, replace_layout, run_label

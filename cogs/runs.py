@@ -12,16 +12,16 @@ from discord.ui import LayoutView
 
 from bot.discord_api.channels import member_from_user
 from bot.domain.errors import RefusedError
-from bot.domain.results import PAGE_SIZE, RunFilter
+from bot.domain.requests import PAGE_SIZE, RunFilter
 from bot.domain.runs import Erased
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, actor_of, check_start, paged
 from bot.gateway.message_files import thumbnails
 from bot.gateway.replies import redeliver_here, show_private
+from bot.sentences import say
 from bot.services import exports, runs
 from bot.services.access import is_hidden_here
-from bot.strings import say
 from bot.ui.custom_ids import EraseId, QueueId, RunListAction, RunsId
 from bot.ui.help import usage_layout
 from bot.ui.lists import LABEL_LENGTH, may_have_thumbnail, queue_layout, run_label, runs_layout

@@ -16,13 +16,13 @@ from discord.ui import LayoutView
 from bot.discord_api.channels import lacks
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.settings.fields import SECTIONS, keys_of
-from bot.domain.settings.kinds import ReviewChannel, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.setting_types import ReviewChannel, Section, SettingsContext
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, close_form, form_values, paged, selected_values
+from bot.sentences import explain
 from bot.services import server_settings
 from bot.services.server_settings import Editor
-from bot.strings import explain
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings import Panel, panel_layout, settings_modal
 

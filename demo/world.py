@@ -23,15 +23,15 @@ from bot.app import Process, build, running_workers
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
 from bot.domain.picture_check import Flagged
-from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Approval, PictureRules
-from bot.outside import Outside
+from bot.domain.settings.setting_types import SettingsContext
+from bot.effects import Effects
 from bot.web import listening
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.picture_check import PATH, FakePictureCheck
 
 HOST = "127.0.0.1"
-OUTSIDE = Outside()
+OUTSIDE = Effects()
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 SERVER = "The Studio"
 CHANNEL = "pictures"

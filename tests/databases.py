@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.database.postgres import asyncpg_url
 from bot.database.tables import metadata
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.store import Store
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def _migrated_sqlite() -> Path:
 
 async def migrate(url: str) -> None:
     """Migrate the database at `url` to the current schema."""
-    store = Store(url, Outside())
+    store = Store(url, Effects())
     try:
         await store.open()
     finally:

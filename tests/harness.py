@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.app import Process, build
 from bot.config.settings import Settings
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.web import listening
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
@@ -82,6 +82,6 @@ async def open_app(
         )
         database = Database(settings.database_url.get_secret_value())
         stack.push_async_callback(database.close)
-        app = await stack.enter_async_context(build(settings, Outside(now=clock, monotonic=clock.monotonic)))
+        app = await stack.enter_async_context(build(settings, Effects(now=clock, monotonic=clock.monotonic)))
         await stack.enter_async_context(listening(app.web, "127.0.0.1", port))
         yield AppRunner(settings, clock, port, backend, app, database)

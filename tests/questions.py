@@ -30,7 +30,7 @@ async def runs(database: Database, *, but: Collection[str] = ()) -> list[Run]:
 async def unfinished(database: Database) -> tuple[int, int]:
     """Return the number of all runs, and of runs and messages that the bot has to finish by itself."""
     columns = tables.messages.c
-    pending = (columns.kind != "answer") & (columns.wanted_rev > columns.shown_rev)
+    pending = (columns.purpose != "answer") & (columns.wanted_rev > columns.shown_rev)
     queries = (
         select(func.count()).select_from(tables.runs),
         select(func.count()).where(tables.runs.c.state.in_(_IN_PROGRESS)),
@@ -54,7 +54,7 @@ async def insert_runs(database: Database, *planted: Run, due_at: datetime | None
         for run in planted
     ]
     answers = [
-        {"request_key": run.request_key, "kind": "answer", "number": 0, "shown_rev": 1}
+        {"request_key": run.request_key, "purpose": "answer", "number": 0, "shown_rev": 1}
         | {"posted": (), "stale": (), "due_at": run.created_at, "since": run.created_at}
         for run in planted
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from bot.words.rules import Hit, Steps, WordRule, WordRules
+from bot.word_filter.rules import Hit, Steps, WordRule, WordRules
 
 T = TypeVar("T")
 

@@ -23,8 +23,8 @@ from bot.deployments.schema import (
 )
 from bot.deployments.schema.field_types import mistakes
 from bot.domain.settings.fields import FIELDS, SECTIONS
-from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.setting_types import SettingsContext
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / ".env.example"

@@ -60,7 +60,7 @@ def main() -> int:
         help="a file of results for `sample`: a stopped run goes on with what is missing",
     )
     given = parser.parse_args()
-    files, tests = [f"bot/{package}/*.py" for package in SAMPLE], ["tests/unit"]
+    files, tests = [f"bot/{each}{of}.py" for each in SAMPLE for of in ("", "/*")], ["tests/unit"]
     if given.scope == "core":
         files, tests = CORE["files"], CORE["tests"]
     with copied(files, tests) as copy:

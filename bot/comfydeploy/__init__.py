@@ -1,4 +1,1 @@
-"""ComfyDeploy as a backend: its API calls, their responses and its webhooks.
-
-The callers, mostly in bot/workers, decide when to call. Only wiring, ops and config import this package.
-"""
+"""Call ComfyDeploy, and read its replies and webhooks. Only wiring and ops import this package."""

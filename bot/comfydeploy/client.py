@@ -31,7 +31,7 @@ from bot.comfydeploy.wire import (
 from bot.domain.backend import NO_RUN, DeploymentDescription
 from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable, reason_of
 from bot.domain.run_timing import QUEUE_CALL_SECONDS
-from bot.domain.runs import Run, RunReport
+from bot.domain.runs import Run, RunUpdate
 
 MAX_REPLY = 4 * 1024 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
@@ -90,14 +90,14 @@ class ComfyDeploy:
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Describe a deployment.
 
-        An unknown id raises BackendServerError, because ComfyDeploy answers 500, as it may in an outage.
-        BackendCrashed means that ComfyDeploy is away, or that it can't describe this deployment.
+        An unknown id raises BackendServerError, because ComfyDeploy responds with 500, as it may in an
+        outage. BackendCrashed means that ComfyDeploy is away, or that it can't describe this deployment.
         """
         path = f"/deployment/{quote(deployment_id, safe='')}"
         return parse_deployment(await self._call("deployment", "GET", path))
 
     async def ping(self) -> None:
-        """Ask about a run that can't exist, which ComfyDeploy answers with a 404."""
+        """Ask about a run that can't exist, to which ComfyDeploy responds with a 404."""
         try:
             await self.get_run(NO_RUN)
         except BackendError as error:
@@ -107,22 +107,22 @@ class ComfyDeploy:
     async def start_run(self, run: Run) -> str:
         body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
         if (webhook := self._signer.url(run.key)) is not None:
-            # The second field asks for reports of the progress.
+            # The second field asks for updates of the progress.
             body |= {"webhook": webhook, "webhook_intermediate_status": True}
         if run.gpu is not None:
             body["gpu"] = run.gpu
         reply = await self._call("queue", "POST", "/run/deployment/queue", json=body)
         return uuid_of(load(reply, dict), "run_id")
 
-    async def get_run(self, run_id: str) -> RunReport:
+    async def get_run(self, run_id: str) -> RunUpdate:
         params = {"queue_position": "true"}
-        report = parse_run(await self._call("run", "GET", f"/run/{quote(run_id, safe='')}", params=params))
-        if report.run_id != run_id:
-            raise BackendBadReply(f"200: an answer about another run, {report.run_id}")
-        return report
+        update = parse_run(await self._call("run", "GET", f"/run/{quote(run_id, safe='')}", params=params))
+        if update.run_id != run_id:
+            raise BackendBadReply(f"200: an answer about another run, {update.run_id}")
+        return update
 
     async def cancel_run(self, run_id: str) -> None:
-        """Ask ComfyDeploy to stop a run. ComfyDeploy answers 200 even if the run has ended."""
+        """Ask ComfyDeploy to stop a run. ComfyDeploy responds with 200 even if the run has ended."""
         await self._call("cancel", "POST", f"/run/{quote(run_id, safe='')}/cancel")
 
     async def read_log(self, run_id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""ComfyDeploy's wire format: webhook URLs, reports about runs, logs, and what error responses mean.
+"""ComfyDeploy's wire format: webhook URLs, updates of runs, logs, and what error responses mean.
 
 ComfyDeploy signs no webhooks, so their URLs authenticate them.
 """
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
+from bot.domain.backend import WEBHOOK_PATH
 from bot.domain.errors import (
     BackendBadReply,
     BackendCrashed,
@@ -28,15 +29,15 @@ from bot.domain.errors import (
     BackendTimeout,
     BackendUnauthorized,
 )
-from bot.domain.runs import Output, RunReport, RunState
+from bot.domain.runs import Output, RunState, RunUpdate
 from bot.domain.text import clean_text, strip_invisible
 
 T = TypeVar("T")
 MAX_DETAIL = 500
 MAX_FIELDS = 10
-# ComfyDeploy's answer if the machine can't cancel runs, or if the run is unknown.
+# ComfyDeploy's reply if the machine can't cancel runs, or if the run is unknown.
 _NOT_CANCELLABLE = b"no modal function call ID"
-# The prefix of a machine's own answer, which ComfyDeploy passes through with the machine's status.
+# The prefix of a machine's own reply, which ComfyDeploy passes through with the machine's status.
 _PASSED_THROUGH = "Error creating run: "
 _BEARER = re.compile(r"(bearer[\s+]+)[^\s\"',}]+", re.IGNORECASE)
 # Our webhook URL as ComfyDeploy echoes it: plain, with JSON's escaped slashes, or percent-encoded.
@@ -58,9 +59,9 @@ def error_from_http(
 ) -> BackendError:
     """Return the error for a status other than 2xx; `secrets` never appear in its text.
 
-    `call` is its name in the metrics. A cancel call may answer that the run can't be cancelled. ComfyDeploy's
+    `call` is its name in the metrics. A cancel call may say that the run can't be cancelled. ComfyDeploy's
     own 500 is JSON, as for an unknown deployment. If it can't write a description, as for an Enum whose
-    options aren't a list of texts, its web server answers 500 in plain text.
+    options aren't a list of texts, its web server responds with 500 in plain text.
     """
     # Scrub before truncating, so that no part of a secret remains.
     text = scrub(body[:16_384].decode("utf-8", "replace"), secrets)
@@ -68,7 +69,7 @@ def error_from_http(
     with suppress(BackendBadReply):
         content = load(body, dict)
     told = (content or {}).get("detail")
-    # A machine's own answer is unrelated to the API key and the deployment.
+    # A machine's own reply is unrelated to the API key and the deployment.
     passed_through = isinstance(told, str) and told.startswith(_PASSED_THROUGH)
     if status == 500 and call == "cancel" and _NOT_CANCELLABLE in body:
         return BackendNotCancellable(detail)
@@ -146,7 +147,6 @@ def uuid_of(data: Mapping[str, Any], field: str) -> str:
     return text
 
 
-WEBHOOK_PATH = "/webhooks/comfydeploy"
 _ROUTE = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
 # ComfyDeploy's second and third attempts arrive as GET with the same body.
 WEBHOOKS = (("POST", _ROUTE), ("GET", _ROUTE))
@@ -167,7 +167,7 @@ class WebhookSigner:
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
 
     def url(self, key: str) -> str | None:
-        """Return the URL for reports about a run, or None without a PUBLIC_URL.
+        """Return the URL for updates of a run, or None without a PUBLIC_URL.
 
         `target_events` adds an event for each finished output; it doesn't filter events.
         """
@@ -203,24 +203,24 @@ STATES: Mapping[str, RunState] = {
 _SURELY_PERCENT = 1.5
 
 
-def parse_webhook(body: bytes) -> RunReport:
+def parse_webhook(body: bytes) -> RunUpdate:
     """Parse a webhook's body. Raises BackendBadReply as `parse_run` does.
 
     The output of a `run.output` event is ignored. It is only one of the run's outputs, so the others would
     seem to be missing, and its link may not work.
     """
     data = load(body, dict)
-    return _report(data, "run_id", () if data.get("event_type") == "run.output" else data.get("outputs"))
+    return _update(data, "run_id", () if data.get("event_type") == "run.output" else data.get("outputs"))
 
 
-def parse_run(body: bytes) -> RunReport:
+def parse_run(body: bytes) -> RunUpdate:
     """Parse the response of GET /run/{id}. Fields of the wrong type are absent, except the id.
 
     Raises BackendBadReply if the id is no UUID, or the body no object.
     """
     data = load(body, dict)
     ahead, gpu, seconds = data.get("queue_position"), data.get("gpu"), number(data.get("run_duration"))
-    return _report(data, "id", data.get("outputs"))._replace(
+    return _update(data, "id", data.get("outputs"))._replace(
         # ComfyDeploy counts from 0.
         queue_position=ahead + 1 if type(ahead) is int and 0 <= ahead < 2**31 - 1 else None,
         gpu=clean_text(gpu, MAX_GPU) or None if isinstance(gpu, str) else None,
@@ -228,14 +228,14 @@ def parse_run(body: bytes) -> RunReport:
     )
 
 
-def _report(data: Mapping[str, Any], id_field: str, outputs: object) -> RunReport:
+def _update(data: Mapping[str, Any], id_field: str, outputs: object) -> RunUpdate:
     status, phrase = data.get("status"), data.get("live_status")
     word, progress = status if isinstance(status, str) else "", number(data.get("progress"))
     if progress is not None:
         progress = min(max(progress, 0), 100)
         progress = progress / 100 if progress > _SURELY_PERCENT else progress
     # Rounded, because ComfyDeploy sends float noise (0.20999999344348907).
-    return RunReport(
+    return RunUpdate(
         run_id=uuid_of(data, id_field),
         state=STATES.get(word),
         live_status=clean_text(phrase, MAX_WORD) or None if isinstance(phrase, str) else None,

@@ -19,8 +19,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from bot.comfydeploy.wire import WEBHOOK_PATH
 from bot.deployments.schema.field_types import that
+from bot.domain.backend import WEBHOOK_PATH
 
 IPNetwork = IPv4Network | IPv6Network
 _PRIVATE_V4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
@@ -95,7 +95,7 @@ _OPTIONS = frozenset({"ssl", "host", "port", "passfile", "service", "servicefile
 
 
 def database_url(secret: SecretStr) -> SecretStr:
-    """Raise ValueError, with the expected form, for what isn't a database's URL."""
+    """Raise ValueError, with the expected format, for what isn't a database's URL."""
     text = secret.get_secret_value()
     if text.startswith("postgresql") and find_spec("asyncpg") is None:
         raise ValueError("needs the PostgreSQL driver. Install the bot with its extra [postgres]")

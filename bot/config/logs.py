@@ -56,9 +56,9 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Skip short secrets: a database password such as "bot" would blank out half the log.
         usable = [secret for secret in secrets if len(secret) >= 8]
-        forms = {form for secret in usable for form in (secret, json.dumps(secret)[1:-1])}
+        texts = {text for secret in usable for text in (secret, json.dumps(secret)[1:-1])}
         # Longest first: if one secret begins with another, the longer one must be replaced as a whole.
-        ordered = sorted(forms, key=len, reverse=True)
+        ordered = sorted(texts, key=len, reverse=True)
         self._exact = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def __call__(self, text: str) -> str:
@@ -128,14 +128,14 @@ def run_context(key: str) -> Iterator[None]:
 
 
 def setup_logging(
-    level: str, form: Literal["text", "json"], *, secrets: Iterable[str] = (), stream: TextIO | None = None
+    level: str, text: Literal["text", "json"], *, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
     """Replace the root handlers with one on `stream` (default stderr) that redacts `secrets`."""
     handler = _Redacting(stream or sys.stderr, Redactor(secrets))
     handler.addFilter(_add_run)
     renamed = {"levelname": "level", "name": "logger"}
     as_json = JsonFormatter("%(levelname)s %(name)s %(message)s", rename_fields=renamed, timestamp=True)
-    handler.setFormatter(as_json if form == "json" else _Text(_TEXT))
+    handler.setFormatter(as_json if text == "json" else _Text(_TEXT))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name, minimum in _MINIMUM_LEVELS.items():
         logging.getLogger(name).setLevel(max(minimum, logging.getLogger().level))

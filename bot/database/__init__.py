@@ -1,4 +1,1 @@
-"""Transactions, locks and the schema on SQLite and PostgreSQL.
-
-Queries are in bot/store, except those for the key-value table.
-"""
+"""Run transactions, hold locks and migrate the schema. Queries are in bot/store, but for key values."""

@@ -13,7 +13,7 @@ from bot.database.coordination import Coordinator
 from bot.database.errors import database_errors
 from bot.database.sqlite import Sqlite
 from bot.database.tables import alembic_version
-from bot.outside import Outside
+from bot.effects import Effects
 
 if TYPE_CHECKING:
     from bot.database.postgres import Postgres
@@ -33,14 +33,14 @@ class Database:
     runs in a thread, so it must not touch anything that the event loop uses. `file` is None on PostgreSQL.
     """
 
-    def __init__(self, url: str, outside: Outside, pool_size: int = 20) -> None:
+    def __init__(self, url: str, effects: Effects, pool_size: int = 20) -> None:
         """Prepare the connections. SQLite ignores `pool_size`."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.file = Path(self.url.database or "") if self.is_sqlite else None
         self._server: Sqlite | Postgres
         if self.is_sqlite:
-            self._server = Sqlite(self.url, outside, LOCK_SECONDS)
+            self._server = Sqlite(self.url, effects, LOCK_SECONDS)
         else:
             from bot.database.postgres import Postgres  # noqa: PLC0415  # takes 10 MiB
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.database.tables import is_any, messages, queues, requests, runs
-from bot.domain.messages import COPIES, Form, Kind, Message, Messages, Place
+from bot.domain.messages import CARDS, COPIES, Message, Messages, Place, Purpose, Rendering
 from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import FINAL, Output, Run, RunState
 
@@ -195,18 +195,18 @@ def _update(table: Table, of: tuple[str, ...], set_: tuple[str, ...], add: tuple
 
 is_pending = messages.c.wanted_rev > messages.c.shown_rev
 # A message that starts again: with all its files, at the first place.
-FRESH: Mapping[str, object] = {"form": 0, "place": None, "failures": 0, "offered": False, "deleted_by": None}
+FRESH = {"rendering": 0, "place": None, "failures": 0, "offered": False, "deleted_by": None}
 _MESSAGES_OF = (
     select(*(messages.c[name] for name in Message.__slots__))
     .where(messages.c.request_key.in_(bindparam("keys", expanding=True)))
-    .order_by(messages.c.kind, messages.c.number)
+    .order_by(messages.c.purpose, messages.c.number)
 )
-_ANSWER_OF = update(messages).where(
-    messages.c.request_key == bindparam("of_request"), messages.c.kind == Kind.ANSWER
+_STATUS_OF = update(messages).where(
+    messages.c.request_key == bindparam("of_request"), messages.c.purpose == Purpose.STATUS
 )
-_REVISE = _ANSWER_OF.values(wanted_rev=messages.c.wanted_rev + 1)
+_REVISE = _STATUS_OF.values(wanted_rev=messages.c.wanted_rev + 1)
 # Stops the edits of a status message, because the outcome is shown.
-SETTLE_ANSWER = _ANSWER_OF.values(shown_rev=messages.c.wanted_rev)
+SETTLE_STATUS = _STATUS_OF.values(shown_rev=messages.c.wanted_rev)
 
 
 def revise(connection: Connection, keys: Collection[str]) -> None:
@@ -217,14 +217,14 @@ def revise(connection: Connection, keys: Collection[str]) -> None:
 def want(
     connection: Connection,
     request_key: str,
-    kind: Kind,
+    purpose: Purpose,
     number: int,
     now: datetime,
     values: Mapping[str, object] | None = None,
 ) -> None:
     """Have a message of a locked request shown or changed: create its row, or bump its revision."""
     values = {"due_at": now, "since": now, **(values or {})}
-    row = {"posted": (), "stale": (), **message_key(request_key, kind, number), **values}
+    row = {"posted": (), "stale": (), **message_key(request_key, purpose, number), **values}
     connection.execute(_want(connection.dialect.name, tuple(values)), row)
 
 
@@ -249,9 +249,9 @@ def about_result(run: Run) -> ColumnElement[bool]:
     """Match the messages of a request that show the result of one of its runs, or link to it."""
     number = messages.c.number == run.index
     return or_(
-        messages.c.kind == Kind.OUTCOME,
-        and_(is_any(messages.c.kind, {Kind.LATE, Kind.REPORT, *COPIES}), number),
-        and_(is_any(messages.c.kind, {Kind.REPORT, Kind.REVIEW, Kind.PICTURES}), messages.c.number == 0),
+        messages.c.purpose == Purpose.OUTCOME,
+        and_(is_any(messages.c.purpose, {Purpose.LATE, Purpose.REPORT, *COPIES}), number),
+        and_(is_any(messages.c.purpose, CARDS), messages.c.number == 0),
     )
 
 
@@ -260,20 +260,20 @@ def nothing_pending() -> ColumnElement[bool]:
     own = messages.c.request_key == requests.c.key
     is_unsettled = runs.c.state.not_in(FINAL) | runs.c.held_until.is_not(None)
     active = exists().where(runs.c.request_key == requests.c.key, is_unsettled)
-    pending = exists().where(own, is_pending, messages.c.kind != Kind.ANSWER)
+    pending = exists().where(own, is_pending, messages.c.purpose != Purpose.STATUS)
     return and_(~active.correlate(requests), ~pending.correlate(requests))
 
 
 def read_messages(connection: Connection, keys: Collection[str]) -> Mapping[str, Messages]:
     """Return the messages of these requests. A request without messages has an empty mapping."""
-    found: dict[str, dict[tuple[Kind, int], Message]] = defaultdict(dict)
+    found: dict[str, dict[tuple[Purpose, int], Message]] = defaultdict(dict)
     for row in connection.execute(_MESSAGES_OF, {"keys": list(keys)}):
         values: dict[str, Any] = dict(zip(Message.__slots__, row, strict=True))
-        kind = values["kind"] = Kind(values["kind"])
-        values["form"] = Form(values["form"])
+        purpose = values["purpose"] = Purpose(values["purpose"])
+        values["rendering"] = Rendering(values["rendering"])
         if values["place"] is not None:
             values["place"] = Place(values["place"])
-        found[values["request_key"]][kind, values["number"]] = Message(**values)
+        found[values["request_key"]][purpose, values["number"]] = Message(**values)
     return found
 
 
@@ -281,6 +281,6 @@ def messages_of(connection: Connection, request_key: str) -> Messages:
     return read_messages(connection, [request_key])[request_key]
 
 
-def message_key(request_key: str, kind: Kind, number: int) -> dict[str, object]:
+def message_key(request_key: str, purpose: Purpose, number: int) -> dict[str, object]:
     """Return the columns that identify a message, as `set_columns` takes them."""
-    return {"request_key": request_key, "kind": kind, "number": number}
+    return {"request_key": request_key, "purpose": purpose, "number": number}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 # The newest schema, which a new database gets.
-NEWEST = "v1_001"
+NEWEST = "v1_002"
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 
 from bot.database.coordination import Coordinator, FileCoordinator
 from bot.domain.errors import StoreUnavailable
-from bot.outside import Outside
+from bot.effects import Effects
 
 T = TypeVar("T")
 # How long a statement waits for another process that holds the file's lock. Together with the wait for the
@@ -31,9 +31,9 @@ class Sqlite:
     BEGIN IMMEDIATE.
     """
 
-    def __init__(self, url: URL, outside: Outside, wait_seconds: float) -> None:
+    def __init__(self, url: URL, effects: Effects, wait_seconds: float) -> None:
         self._file = Path(url.database or "")
-        self._outside = outside
+        self._effects = effects
         self._wait_seconds = wait_seconds
         # By whether they write.
         self._threads: dict[bool, Executor] = {}
@@ -113,7 +113,7 @@ class Sqlite:
         If the caller is cancelled, a transaction that has begun still runs to its end.
         """
         if writes not in self._threads:
-            self._threads[writes] = self._outside.executor("database", 1 if writes else _READERS)
+            self._threads[writes] = self._effects.executor("database", 1 if writes else _READERS)
         # Log lines of the transaction belong to the run that its caller handles.
         begun: Future[T] = self._threads[writes].submit(copy_context().run, transaction)
         timer = asyncio.get_running_loop().call_later(self._wait_seconds, begun.cancel)

@@ -1,4 +1,1 @@
-"""Send messages to Discord: prepare their files, choose their places, retry, and delete obsolete messages.
-
-bot/ui decides what a message looks like.
-"""
+"""Deliver messages: files, places, attempts, retries and deletions. bot/ui decides how they look."""

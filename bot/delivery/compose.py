@@ -1,6 +1,6 @@
 """Compose the parts of a message: what to post, and what to change in what is posted.
 
-Age marks of deployments and channels decide where a result may be shown. Functions raise Unanswered,
+Age marks of deployments and channels decide where a result may be shown. Functions raise NoResponse,
 StoreUnavailable, and MediaError or BackendError.
 """
 
@@ -16,7 +16,9 @@ from typing import NamedTuple
 from bot.context import App
 from bot.deployments.model import ShownInputs, displayed_inputs
 from bot.discord_api.calls import Unreachable
+from bot.discord_api.outgoing import OutgoingMessage
 from bot.domain.errors import RefusedError
+from bot.domain.files import FileKind, PreparedFile, PreparedOutputs
 from bot.domain.messages import (
     CARDS,
     COPIES,
@@ -24,10 +26,10 @@ from bot.domain.messages import (
     OUTCOMES,
     Act,
     Claim,
-    Form,
-    Kind,
     Part,
     Place,
+    Purpose,
+    Rendering,
     Shows,
     result_ref,
 )
@@ -36,15 +38,8 @@ from bot.domain.picture_check import Verdict, numbers_with
 from bot.domain.runs import DIRECT_UPLOAD_LIMIT, Run, RunState, is_hidden, is_turned_away
 from bot.domain.text import belongs_to, message_url
 from bot.media.outputs import inline_texts
-from bot.strings import say
-from bot.ui.message_parts import (
-    FileKind,
-    OutgoingMessage,
-    PreparedFile,
-    PreparedOutputs,
-    layout_of,
-    remark_messages,
-)
+from bot.sentences import MayLink, say
+from bot.ui.message_parts import layout_of, remark_messages
 from bot.ui.moderation import (
     REPORTED,
     closed_card,
@@ -57,7 +52,7 @@ from bot.ui.moderation import (
 )
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, outcome, share_messages
-from bot.ui.status import MayLink, linked_outputs, origin_message, plain_messages, withheld_message
+from bot.ui.status import linked_outputs, origin_message, plain_messages, withheld_message
 
 log = logging.getLogger(__name__)
 
@@ -90,17 +85,17 @@ class Task(NamedTuple):
 
 async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
     """Compose what has to be posted. With CONTINUE, this leaves out what is posted."""
-    claim, kind = task.claim, task.claim.message.kind
-    if kind in COPIES:
+    claim, purpose = task.claim, task.claim.message.purpose
+    if purpose in COPIES:
         return await _copy(app, task)
     rules = app.store.rules.known.get(claim.run.guild_id) or await app.store.rules.get(claim.run.guild_id)
-    if kind not in CARDS:
+    if purpose not in CARDS:
         messages = await _outcome(app, task)
         is_result = task.shows is not Shows.WITHHELD and not is_turned_away(claim.runs)
         if task.place is Place.DIRECT and is_result:
             messages = [*messages, origin_message(claim.run, hidden=is_hidden(claim.runs))]
         return messages if rules.ping_requesters else [replace(each, mention=None) for each in messages]
-    compose_card = {Kind.REVIEW: _review, Kind.REPORT: _report, Kind.PICTURES: _pictures}[kind]
+    compose_card = {Purpose.REVIEW: _review, Purpose.REPORT: _report, Purpose.PICTURES: _pictures}[purpose]
     card, *further = (await compose_card(app, task))[len(claim.message.posted) :]
     role = rules.reviewer_role_id if rules.ping_reviewers and not claim.message.posted else None
     if role is not None and card.layout is not None:
@@ -110,14 +105,14 @@ async def parts(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     """Compose the changes of what is posted completely."""
-    kind, posted, first = claim.message.kind, claim.message.posted, claim.first
+    purpose, posted, first = claim.message.purpose, claim.message.posted, claim.first
     title = app.catalogue.title(first.deployment)
-    if kind is Kind.REVIEW and first.state is not RunState.AWAITING_APPROVAL:
+    if purpose is Purpose.REVIEW and first.state is not RunState.AWAITING_APPROVAL:
         files, inputs = [*map(_posted_file, posted[0].files)], _inputs(app, first)
         return [Edit(posted[0], decided_card(first, title, inputs, files, _open_link(claim)), None)]
-    if kind is Kind.REPORT:
+    if purpose is Purpose.REPORT:
         return [edit for part in posted if (edit := await _report_edit(app, claim, part))]
-    if kind is Kind.PICTURES and not any(run.held for run in claim.runs):
+    if purpose is Purpose.PICTURES and not any(run.held for run in claim.runs):
         decided = await app.store.reviews.last(claim.first, AuditAction.PICTURES)
         closed = Edit(posted[0], closed_card(first, title, "Decided", decision_text(decided)), ())
         return [closed, *(Edit(part, None, None) for part in posted[1:])]
@@ -125,7 +120,7 @@ async def edits(app: App, claim: Claim) -> Sequence[Edit]:
     # whole, and a letter about the end of a request stays as it is.
     changing = (Shows.NOTICE, Shows.PARTIAL, *([Shows.SOME, Shows.RESULT] if len(claim.runs) > 1 else []))
     is_letter = posted[0].place is Place.DIRECT and is_turned_away(claim.runs)
-    if kind is Kind.OUTCOME and posted[0].shows in changing and not is_letter:
+    if purpose is Purpose.OUTCOME and posted[0].shows in changing and not is_letter:
         return list(_redrawn(app, claim, await _origin(app, claim.run)))
     return []
 
@@ -147,16 +142,16 @@ def _inputs(app: App, run: Run) -> ShownInputs:
 
 
 async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
-    claim, form = task.claim, task.claim.message.form
+    claim, rendering = task.claim, task.claim.message.rendering
     run, shown, may_link = claim.run, claim.shown, app.fetcher.may_link
     title, offered = app.catalogue.title(run.deployment), offered_actions(run, app.catalogue.all())
     if task.place is Place.DIRECT and is_turned_away(claim.runs):
         return [turned_away_letter(run, title)]
     if task.shows is Shows.WITHHELD:
-        if form is Form.WORDS:
+        if rendering is Rendering.WORDS:
             return plain_messages(claim.about, [run], None)
         return [withheld_message(run, postable=task.place is not Place.DIRECT)]
-    if form is Form.WORDS and task.act is Act.POST:
+    if rendering is Rendering.WORDS and task.act is Act.POST:
         return plain_messages(claim.about, shown, may_link)
     prepared = {each.key: await _prepared(app, task, each) for each in shown}
     if task.act is Act.POST:
@@ -169,10 +164,10 @@ async def _outcome(app: App, task: Task) -> Sequence[OutgoingMessage]:
 
 async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
     message = task.claim.message
-    if run.key in task.prepared and message.form is Form.FILES and task.place is not Place.DIRECT:
+    if run.key in task.prepared and message.rendering is Rendering.FILES and task.place is not Place.DIRECT:
         return task.prepared[run.key]
     names = message.files if task.act is Act.CONTINUE else []
-    if message.form >= Form.LINKS:
+    if message.rendering >= Rendering.LINKS:
         linked = linked_outputs(run, app.fetcher.may_link, posted=names)
         return replace(linked, texts=()) if names else linked
     return await app.outputs.prepare(
@@ -187,23 +182,23 @@ async def _prepared(app: App, task: Task, run: Run) -> PreparedOutputs:
 
 async def _copy(app: App, task: Task) -> Sequence[OutgoingMessage]:
     """Compose a copy under the current age marks and rules. Raises RefusedError if they forbid it."""
-    claim, message, form = task.claim, task.claim.message, task.claim.message.form
+    claim, message, rendering = task.claim, task.claim.message, task.claim.message.rendering
     run = replace(claim.run, index=0, count=1)
     restricted = await app.discord.is_age_restricted(message.channel_id or run.channel_id)
     if not restricted and await applies(app, run):
-        raise RefusedError(f"{message.kind}_age")
-    if message.kind is Kind.SHARE:
+        raise RefusedError(f"{message.purpose}_age")
+    if message.purpose is Purpose.SHARE:
         rules, prompt = await app.store.rules.get(run.guild_id), run.prompt if message.with_prompt else None
         veiled = bool(numbers_with(run.verdicts, Verdict.SPOILER))
         run = replace(run, prompt=prompt, spoiler=veiled or rules.is_spoiler(age_restricted=restricted))
-    if form is Form.FILES:
+    if rendering is Rendering.FILES:
         prepared = await app.outputs.prepare_copy(run, task.files, task.deadline)
     else:
         prepared = linked_outputs(run, app.fetcher.may_link)
     title, offered = app.catalogue.title(run.deployment), offered_actions(claim.run, app.catalogue.all())
-    if form is Form.WORDS:
+    if rendering is Rendering.WORDS:
         parts = plain_messages([run], [run], app.fetcher.may_link)
-    elif message.kind is Kind.SHARE:
+    elif message.purpose is Purpose.SHARE:
         ref = result_ref(claim.messages, message.number)
         link = message_url(run.guild_id, *ref) if ref else None
         parts = share_messages(run, title, prepared, link, offered)
@@ -239,7 +234,7 @@ async def _pictures(app: App, task: Task) -> list[OutgoingMessage]:
 
 async def _on_card(app: App, task: Task, shown: Sequence[Run]) -> PreparedOutputs:
     """Return runs' outputs for a card, with a sentence for each file that can't be fetched or is linked."""
-    if task.claim.message.form is not Form.FILES:
+    if task.claim.message.rendering is not Rendering.FILES:
         return _together([linked_outputs(run, app.fetcher.may_link) for run in shown])
     prepare, deadline = app.outputs.prepare, task.deadline
     return _together(
@@ -276,7 +271,7 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
     one is left. Otherwise it names all reporters, and loses the files that a moderator deleted. Files of
     results that only their requester deleted stay, so that users can't evade a report by deleting the result.
     """
-    run, verdict = claim.run, ""
+    run, decision = claim.run, ""
     deleted = [each for each in claim.about if each.deleted_by not in (None, each.requester_id)]
     if run.report_channel_id is None:
         dismissed = await app.store.reviews.last(run, AuditAction.DISMISS)
@@ -285,13 +280,13 @@ async def _report_edit(app: App, claim: Claim, card: Part) -> Edit | None:
         by, at = dismissed.actor_id, dismissed.at
         was_gone = all(each.deleted_at is not None and each.deleted_at <= at for each in claim.results)
         code = "report_gone" if was_gone else "report_dismissed"
-        verdict = say(code, person=by, at=int(at.timestamp()))
+        decision = say(code, person=by, at=int(at.timestamp()))
     elif deleted and not any(each.is_shown for each in claim.about):
         last = deleted[-1]
         stamp = int(last.deleted_at.timestamp()) if last.deleted_at is not None else 0
-        verdict = say("report_deleted", person=last.deleted_by, at=stamp)
-    if verdict:
-        closed = closed_card(run, app.catalogue.title(run.deployment), "Reported", verdict)
+        decision = say("report_deleted", person=last.deleted_by, at=stamp)
+    if decision:
+        closed = closed_card(run, app.catalogue.title(run.deployment), "Reported", decision)
         return Edit(card, closed, ())
     keep = [name for name in card.files if not any(belongs_to(name, each.key) for each in deleted)]
     names = [name.removeprefix(REPORTED) for name in keep]
@@ -347,7 +342,7 @@ async def withheld_at(app: App, claim: Claim) -> Collection[Place]:
 
     A channel shows an age-restricted result only if the channel is age-restricted now.
     """
-    if claim.message.kind not in OUTCOMES or not claim.shown:
+    if claim.message.purpose not in OUTCOMES or not claim.shown:
         return ()
     run = claim.run
     marked = app.catalogue.is_marked(run)

@@ -14,11 +14,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.breakers import DiscordBreaker
 from bot.context import App
 from bot.delivery import compose, status
+from bot.delivery.deliver import LEASE, Delivery, Superseded
 from bot.delivery.status import Estimator
-from bot.delivery.step import LEASE, Step, Superseded
-from bot.discord_api.calls import Refused, Unanswered, Unreachable
+from bot.discord_api.calls import NoResponse, Refused, Unreachable
 from bot.domain.errors import BackendError, MediaError, RefusedError, StoreUnavailable
 from bot.domain.messages import (
     COPIES,
@@ -27,11 +28,11 @@ from bot.domain.messages import (
     OUTCOMES,
     Act,
     Claim,
-    Form,
-    Kind,
     Message,
     Place,
+    Purpose,
     Release,
+    Rendering,
     Shows,
     climb,
     decide,
@@ -43,8 +44,7 @@ from bot.domain.picture_check import UNREACHABLE
 from bot.domain.runs import RunState
 from bot.media.outputs import MEDIA_SECONDS
 from bot.ui.status import held_message, status_message, undelivered_message
-from bot.workers.health import DiscordHealth
-from bot.workers.worker import Later
+from bot.worker import Later
 
 log = logging.getLogger(__name__)
 # Messages in progress: two for each of the fifty busy channels that fifty requests a second can serve.
@@ -54,7 +54,7 @@ _AT_ONCE = 8
 _STOP_SECONDS = 1.0
 # What is changed after a message: a review card links to the result, and a batch's outcome leaves out what
 # has a message of its own.
-_FOLLOWERS = {Kind.OUTCOME: (Kind.REVIEW,), Kind.LATE: (Kind.REVIEW, Kind.OUTCOME)}
+_FOLLOWERS = {Purpose.OUTCOME: (Purpose.REVIEW,), Purpose.LATE: (Purpose.REVIEW, Purpose.OUTCOME)}
 # An outcome that takes no longer, in seconds, isn't announced in the status message that it replaces.
 _SOON = 1.0
 # Edits by an interaction have their own rate limit; edits with the bot's token share the channel's.
@@ -67,31 +67,31 @@ class Messenger:
     def __init__(self, app: App) -> None:
         self._app = app
         self._messages = app.store.messages
-        self._health = DiscordHealth(app)
+        self._breaker = DiscordBreaker(app)
         self._estimator = Estimator(app)
-        self._active: dict[str, Step] = {}
+        self._active: dict[str, Delivery] = {}
         self._released: list[Release] = []
 
-    async def claim(self, room: int) -> Sequence[Step] | Later | None:
+    async def claim(self, room: int) -> Sequence[Delivery] | Later | None:
         """Claim messages that are due, and store what became of the last ones.
 
         There are none if Discord is away. A request that this process is working on is left out: if the
         machine slept, its lease may be over.
         """
-        if seconds := await self._health.pause():
+        if seconds := await self._breaker.pause():
             await self._store_releases()
             return Later(seconds)
-        now, busy = self._app.now(), [step.claim.message for step in self._active.values()]
+        now, busy = self._app.now(), [delivery.claim.message for delivery in self._active.values()]
         due_at = now if self._released else await self._messages.next_due(now, busy)
         if due_at is not None and due_at <= now:
-            steps, due_at = await self._turn(min(room, _AT_ONCE), busy)
-            if steps:
-                return steps
+            deliveries, due_at = await self._turn(min(room, _AT_ONCE), busy)
+            if deliveries:
+                return deliveries
         return Later.at(due_at, now)
 
-    async def _turn(self, room: int, busy: Sequence[Message] = ()) -> tuple[list[Step], datetime | None]:
+    async def _turn(self, room: int, busy: Sequence[Message] = ()) -> tuple[list[Delivery], datetime | None]:
         now = self._app.now()
-        leases = [self._app.outside.random.randbytes(8).hex() for _ in range(room)]
+        leases = [self._app.effects.random.randbytes(8).hex() for _ in range(room)]
         released, self._released = self._released, []
         try:
             claims, due_at = await self._messages.turn(released, leases, busy, now, now + LEASE)
@@ -99,10 +99,10 @@ class Messenger:
             # Releasing a claim twice does no harm.
             self._released = [*released, *self._released]
             raise
-        steps = [Step(self._app, claim) for claim in claims]
-        for step in steps:
-            self._active[step.claim.lease] = step
-        return steps, due_at
+        deliveries = [Delivery(self._app, claim) for claim in claims]
+        for delivery in deliveries:
+            self._active[delivery.claim.lease] = delivery
+        return deliveries, due_at
 
     async def _store_releases(self) -> None:
         if self._released:
@@ -115,155 +115,159 @@ class Messenger:
                 await self._store_releases()
         self._app.wakeups.wake("show")
 
-    def _release(self, step: Step, due_at: datetime, *, shown: bool, **more: Any) -> None:
+    def _release(self, delivery: Delivery, due_at: datetime, *, shown: bool, **more: Any) -> None:
         """Release a claim with the next transaction. `more` are fields of Release."""
-        self._released.append(Release(claim=step.claim, due_at=due_at, shown=shown, **more))
+        self._released.append(Release(claim=delivery.claim, due_at=due_at, shown=shown, **more))
 
-    async def handle(self, step: Step) -> None:
+    async def handle(self, delivery: Delivery) -> None:
         """Try once to show a claimed message, and store the result. Raises StoreUnavailable.
 
         If the database is away, or the process stops, the claim is released with what was posted.
         """
-        extending = asyncio.create_task(self._extend(step))
+        extending = asyncio.create_task(self._extend(delivery))
         try:
-            result = await self._attempt(step)
+            result = await self._attempt(delivery)
         except (StoreUnavailable, asyncio.CancelledError) as error:
-            self._retry(step, str(error) or "the process was stopped", pause=timedelta())
+            self._retry(delivery, str(error) or "the process was stopped", pause=timedelta())
             raise
         finally:
             extending.cancel()
-            self._active.pop(step.claim.lease, None)
-        self._app.metrics.attempts.labels(step.claim.message.kind, result).inc()
+            self._active.pop(delivery.claim.lease, None)
+        self._app.metrics.attempts.labels(delivery.claim.message.purpose, result).inc()
 
-    async def _extend(self, step: Step) -> None:
+    async def _extend(self, delivery: Delivery) -> None:
         """Keep extending the lease of a claim."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
             with suppress(StoreUnavailable):
-                await self._messages.extend(step.claim, self._app.now() + LEASE)
+                await self._messages.extend(delivery.claim, self._app.now() + LEASE)
 
-    async def _attempt(self, step: Step) -> str:
-        posts, kind = self._health.posts, step.claim.message.kind
+    async def _attempt(self, delivery: Delivery) -> str:
+        posts, purpose = self._breaker.posts, delivery.claim.message.purpose
         try:
-            return await (self._show_answer(step) if kind is Kind.ANSWER else self._show(step))
+            return await (self._show_status(delivery) if purpose is Purpose.STATUS else self._show(delivery))
         except Superseded:
-            self._retry(step, "it has changed", pause=timedelta())
+            self._retry(delivery, "it has changed", pause=timedelta())
             return "superseded"
-        except Unanswered as error:
+        except NoResponse as error:
             weight = 0
-            if await self._health.not_heard():
-                weight = FAILURE if self._health.posts > posts else 1
-            self._retry(step, str(error), weight)
+            if await self._breaker.not_heard():
+                weight = FAILURE if self._breaker.posts > posts else 1
+            self._retry(delivery, str(error), weight)
         except StoreUnavailable:
             raise
         except (MediaError, BackendError) as error:
-            self._retry(step, str(error), FAILURE)
+            self._retry(delivery, str(error), FAILURE)
         except Exception as error:
             # Otherwise the message would be tried each time its lease expires, and never appear in /runs.
-            log.exception("message %s of %s failed with an unforeseen error", kind, step.key)
-            self._retry(step, str(error), FAILURE)
+            log.exception("message %s of %s failed with an unforeseen error", purpose, delivery.key)
+            self._retry(delivery, str(error), FAILURE)
         return "again"
 
-    async def _show(self, step: Step) -> str:
+    async def _show(self, delivery: Delivery) -> str:
         """Post, edit or withdraw a message, unless no place is left."""
-        message, failed = step.claim.message, None
+        message, failed = delivery.claim.message, None
         for _ in range(MAX_FAILURES, message.failures, FAILURE):
             # Earlier attempts at it have ended the process.
-            message = replace(_simpler(message, step.claim), failures=FAILURE)
-        step.claim = step.claim.changed(message)
+            message = replace(_simpler(message, delivery.claim), failures=FAILURE)
+        delivery.claim = delivery.claim.changed(message)
         try:
-            await step.find_lost()
-            act = await self._climb(step)
+            await delivery.find_lost()
+            act = await self._climb(delivery)
             if act is Act.EDIT:
-                for edit in await compose.edits(self._app, step.claim):
-                    await step.edit(*edit)
+                for edit in await compose.edits(self._app, delivery.claim):
+                    await delivery.edit(*edit)
         except (RefusedError, MediaError, BackendError) as error:
-            if message.kind not in COPIES:
+            if message.purpose not in COPIES:
                 raise
             # Its requester waits, so it isn't tried again.
-            log.warning("did not post the copy of run %s: %s", step.key, error)
+            log.warning("did not post the copy of run %s: %s", delivery.key, error)
             act, failed = Act.DELETE, error.code if isinstance(error, RefusedError) else "copy_failed"
         if act is Act.DELETE:
-            step.withdraw()
-        return await self._finish(step, act, failed) if act is not None else "kept"
+            delivery.withdraw()
+        return await self._finish(delivery, act, failed) if act is not None else "kept"
 
-    def _retry(self, step: Step, reason: str, weight: int = 0, pause: timedelta | None = None) -> None:
+    def _retry(
+        self, delivery: Delivery, reason: str, weight: int = 0, pause: timedelta | None = None
+    ) -> None:
         """Release a claim after a failure of this weight. Several failures count as a refusal."""
-        message, now = step.claim.message, self._app.now()
+        message, now = delivery.claim.message, self._app.now()
         failures = message.failures - FAILURE + weight
-        pause = pause_after(failures, self._app.outside.random) if pause is None else pause
+        pause = pause_after(failures, self._app.effects.random) if pause is None else pause
         if weight and failures >= MAX_FAILURES:
-            message, failures, pause = _simpler(message, step.claim), 0, timedelta()
-        step.claim = step.claim.changed(message, failures=failures)
-        self._release(step, now + pause, shown=False)
-        log.info("message %s waits %.0f s: %s", message.kind, pause.total_seconds(), reason)
+            message, failures, pause = _simpler(message, delivery.claim), 0, timedelta()
+        delivery.claim = delivery.claim.changed(message, failures=failures)
+        self._release(delivery, now + pause, shown=False)
+        log.info("message %s waits %.0f s: %s", message.purpose, pause.total_seconds(), reason)
 
-    async def _show_answer(self, step: Step) -> str:
-        runs, first = step.claim.runs, step.claim.first
-        answer_id = first.status_message_id
+    async def _show_status(self, delivery: Delivery) -> str:
+        runs, first = delivery.claim.runs, delivery.claim.first
+        status_id = first.status_message_id
         try:
             is_active = not all(run.final for run in runs)
-            if is_active or step.claim.awaits_outcome:
+            if is_active or delivery.claim.awaits_outcome:
                 ends = await self._estimator.expected_ends([runs]) if is_active else {}
                 title, end = self._app.catalogue.title(first.deployment), ends.get(first.request_key)
-                answer_id = await status.edit(self._app, step.claim, status_message(runs, title, end))
-        except Unanswered as error:
+                status_id = await status.edit(self._app, delivery.claim, status_message(runs, title, end))
+        except NoResponse as error:
             # The next change makes up for it.
             log.info("can't update the status message: %s", error)
-            await self._health.not_heard()
+            await self._breaker.not_heard()
         now = self._app.now()
-        step.claim = step.claim.changed(failures=0)
+        delivery.claim = delivery.claim.changed(failures=0)
         has_token = first.interaction_token_at(now) is not None
         pause = _FAST if has_token and first.status_message_id is not None else _SLOW
         # As long as the requester may see "thinking…", it is tried again.
-        shown = answer_id is not None or not has_token
-        self._release(step, now + pause, shown=shown, answer_id=answer_id)
+        shown = status_id is not None or not has_token
+        self._release(delivery, now + pause, shown=shown, status_id=status_id)
         return "done"
 
-    async def _climb(self, step: Step) -> Act | None:
+    async def _climb(self, delivery: Delivery) -> Act | None:
         """Post a message if that is needed. Return what had to be done, or None if no place is left."""
-        withheld = await compose.withheld_at(self._app, step.claim)
+        withheld = await compose.withheld_at(self._app, delivery.claim)
         while True:
-            place = start(step.claim.message, step.claim.runs)
-            shows = wants(step.claim, withheld=place in withheld)
-            act = decide(step.claim.message, shows)
+            place = start(delivery.claim.message, delivery.claim.runs)
+            shows = wants(delivery.claim, withheld=place in withheld)
+            act = decide(delivery.claim.message, shows)
             if act not in (Act.POST, Act.CONTINUE):
                 return act
             if shows is Shows.HELD:
-                await self._wait(step)
+                await self._wait(delivery)
                 return None
             if place is Place.RUNS:
-                await self._give_up(step)
+                await self._give_up(delivery)
                 return None
             try:
-                if await self._post(step, place, shows, act):
+                if await self._post(delivery, place, shows, act):
                     return act
             except Unreachable as error:
-                log.info("place %s failed: %s", place.name.lower(), error, extra={"run": step.key})
+                log.info("place %s failed: %s", place.name.lower(), error, extra={"run": delivery.key})
                 # Earlier failures still count: files that failed three times are linked, instead of being
                 # tried as often at each place.
                 is_refused = isinstance(error, Refused)
-                next_message = climb(step.claim.message, place, step.claim.runs, about_message=is_refused)
-                step.claim = step.claim.changed(next_message)
+                next_message = climb(
+                    delivery.claim.message, place, delivery.claim.runs, about_message=is_refused
+                )
+                delivery.claim = delivery.claim.changed(next_message)
 
-    async def _post(self, step: Step, place: Place, shows: Shows, act: Act) -> bool:
+    async def _post(self, delivery: Delivery, place: Place, shows: Shows, act: Act) -> bool:
         """Post a message; return False if a check of its outputs has changed what it should show."""
         deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
         with ExitStack() as files:
-            async with self._telling(step) as stop_telling:
-                checked = await step.check(files, deadline)
+            async with self._telling(delivery) as stop_telling:
+                checked = await delivery.check(files, deadline)
                 if checked is None:
                     return False
-                task = compose.Task(step.claim, place, shows, act, files, deadline, checked)
+                task = compose.Task(delivery.claim, place, shows, act, files, deadline, checked)
                 parts = await compose.parts(self._app, task)
                 if place is Place.ANSWER:
                     await stop_telling()
-                await step.post(place, shows, parts, continues=act is Act.CONTINUE)
-        self._health.heard(posted=place is not Place.ANSWER)
+                await delivery.post(place, shows, parts, continues=act is Act.CONTINUE)
+        self._breaker.heard(posted=place is not Place.ANSWER)
         return True
 
     @asynccontextmanager
-    async def _telling(self, step: Step) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    async def _telling(self, delivery: Delivery) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """Say in the status message that the request has ended, if showing its outcome takes longer.
 
         Yields a function that stops this, for an outcome that is edited into the status message.
@@ -274,9 +278,9 @@ class Messenger:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SOON):
                     await stopped.wait()
-            if not stopped.is_set() and step.claim.awaits_outcome:
-                with suppress(Unanswered):
-                    await status.tell(self._app, step.claim, status_message)
+            if not stopped.is_set() and delivery.claim.awaits_outcome:
+                with suppress(NoResponse):
+                    await status.tell(self._app, delivery.claim, status_message)
 
         async def stop() -> None:
             stopped.set()
@@ -288,54 +292,58 @@ class Messenger:
         finally:
             await stop()
 
-    async def _wait(self, step: Step) -> None:
+    async def _wait(self, delivery: Delivery) -> None:
         """Say in the status message that moderators look at the result first. Their decision bumps it."""
-        if step.claim.message.kind is Kind.OUTCOME and not step.claim.message.posted:
-            await status.tell(self._app, step.claim, held_message)
-        self._release(step, self._app.now(), shown=True)
+        if delivery.claim.message.purpose is Purpose.OUTCOME and not delivery.claim.message.posted:
+            await status.tell(self._app, delivery.claim, held_message)
+        self._release(delivery, self._app.now(), shown=True)
 
-    async def _give_up(self, step: Step) -> None:
+    async def _give_up(self, delivery: Delivery) -> None:
         """Finish a message for which no place is left. `/runs` offers the result of an outcome.
 
         Raises RefusedError for a copy.
         """
-        kind, now = step.claim.message.kind, self._app.now()
-        if kind in COPIES:
-            raise RefusedError(f"{kind}_closed")
-        is_outcome = kind in OUTCOMES
+        purpose, now = delivery.claim.message.purpose, self._app.now()
+        if purpose in COPIES:
+            raise RefusedError(f"{purpose}_closed")
+        is_outcome = purpose in OUTCOMES
         level = logging.ERROR if is_outcome else logging.WARNING
-        log.log(level, "can't show message %s of run %s: no place is left", kind, step.key)
-        if kind is Kind.REVIEW:
-            first, code = step.claim.first, "review_unreachable"
+        log.log(level, "can't show message %s of run %s: no place is left", purpose, delivery.key)
+        if purpose is Purpose.REVIEW:
+            first, code = delivery.claim.first, "review_unreachable"
             await self._app.store.runs.finish(first.key, RunState.REFUSED, now, code=code)
-        elif kind is Kind.PICTURES:
+        elif purpose is Purpose.PICTURES:
             with suppress(RefusedError):  # somebody has just decided
-                await self._app.store.reviews.decide_pictures(step.claim.first.key, UNREACHABLE, now)
-        elif kind is Kind.OUTCOME:
-            await status.tell(self._app, step.claim, undelivered_message)
-        step.claim = step.claim.changed(place=Place.RUNS, form=Form.FILES, offered=is_outcome)
-        self._release(step, now, shown=True)
+                await self._app.store.reviews.decide_pictures(delivery.claim.first.key, UNREACHABLE, now)
+        elif purpose is Purpose.OUTCOME:
+            await status.tell(self._app, delivery.claim, undelivered_message)
+        delivery.claim = delivery.claim.changed(
+            place=Place.RUNS, rendering=Rendering.FILES, offered=is_outcome
+        )
+        self._release(delivery, now, shown=True)
 
-    async def _finish(self, step: Step, act: Act, failed: str | None = None) -> str:
-        message, now = step.claim.message, self._app.now()
-        await step.delete()
-        is_outcome, posts = message.kind in OUTCOMES, act in (Act.POST, Act.CONTINUE)
-        ends_answer = message.kind is Kind.OUTCOME
+    async def _finish(self, delivery: Delivery, act: Act, failed: str | None = None) -> str:
+        message, now = delivery.claim.message, self._app.now()
+        await delivery.delete()
+        is_outcome, posts = message.purpose in OUTCOMES, act in (Act.POST, Act.CONTINUE)
+        ends_answer = message.purpose is Purpose.OUTCOME
         if ends_answer and (message.posted or act is Act.DELETE):
-            await status.remove(self._app, step.claim)
-        self._health.heard()
+            await status.remove(self._app, delivery.claim)
+        self._breaker.heard()
         withheld = bool(message.posted) and message.posted[0].shows is Shows.WITHHELD
-        followers = _FOLLOWERS.get(message.kind, ()) if message.posted else ()
+        followers = _FOLLOWERS.get(message.purpose, ()) if message.posted else ()
         changes = {
-            kind for (kind, _), each in step.claim.messages.items() if each.posted and kind in followers
+            purpose
+            for (purpose, _), each in delivery.claim.messages.items()
+            if each.posted and purpose in followers
         }
-        step.claim = step.claim.changed(offered=withheld)
-        self._release(step, now, shown=True, ends_answer=ends_answer, changes=changes, failed=failed)
+        delivery.claim = delivery.claim.changed(offered=withheld)
+        self._release(delivery, now, shown=True, ends_answer=ends_answer, changes=changes, failed=failed)
         if posts and is_outcome:
             log.info("shown")
-            self._app.metrics.shown(step.claim.run, now)
+            self._app.metrics.shown(delivery.claim.run, now)
         if withheld:
-            log.warning("withheld the result of run %s: no age-restricted channel", step.key)
+            log.warning("withheld the result of run %s: no age-restricted channel", delivery.key)
         return "kept" if withheld else "done"
 
 

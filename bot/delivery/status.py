@@ -1,7 +1,7 @@
 """Edit the answers to commands, which show the status of requests, and show private results again.
 
 When a request will end is estimated from the median durations of its deployment and GPU. Functions raise
-Unanswered.
+NoResponse.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 
 from bot.context import App
-from bot.discord_api.calls import PostError, Refused, Unanswered, Unreachable
+from bot.discord_api.calls import NoResponse, PostError, Refused, Unreachable
+from bot.discord_api.outgoing import OutgoingMessage
 from bot.domain.errors import BackendError, DiscordAway, MediaError, RefusedError, StoreUnavailable
-from bot.domain.messages import Claim, Kind, MessageRef, Place, component_id
+from bot.domain.files import PreparedOutputs
+from bot.domain.messages import Claim, MessageRef, Place, Purpose, component_id
 from bot.domain.requests import Origin
 from bot.domain.run_timing import (
     PLACES,
@@ -28,7 +30,6 @@ from bot.domain.run_timing import (
 )
 from bot.domain.runs import Run, RunState
 from bot.media.outputs import MEDIA_SECONDS
-from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 from bot.ui.result_buttons import offered_actions
 from bot.ui.results import Batch, opened_messages, outcome
 from bot.ui.status import linked_outputs
@@ -106,7 +107,7 @@ async def tell(app: App, claim: Claim, build: Callable[[Sequence[Run], str], Out
         return
     try:
         await edit(app, claim, build(claim.runs, app.catalogue.title(claim.first.deployment)))
-    except Unanswered:
+    except NoResponse:
         raise
     except Exception:
         # This may be the reason why nothing could be shown.
@@ -128,7 +129,7 @@ async def remove(app: App, claim: Claim) -> None:
     with suppress(Unreachable):
         if status is None:
             # A crash after the answer lost its id.
-            mark, since = component_id(run.request_key, Kind.ANSWER), run.created_at
+            mark, since = component_id(run.request_key, Purpose.STATUS), run.created_at
             status = await app.discord.search(run.channel_id, since, mark, (), but=claim.known)
         if status is not None:
             await app.discord.delete(MessageRef(run.channel_id, status))
@@ -158,7 +159,7 @@ async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moder
     """Send the results of a batch to the user of a deferred interaction.
 
     Links stand in for files that can't be fetched or uploaded. Nothing is stored: if this fails, the user
-    simply tries again. Raises DiscordAway if Discord doesn't answer, and RefusedError if it refuses.
+    simply tries again. Raises DiscordAway if Discord doesn't respond, and RefusedError if it refuses.
     """
     deadline = asyncio.get_running_loop().time() + MEDIA_SECONDS
     links = {run.key: linked_outputs(run, app.fetcher.may_link) for run in batch if run.is_shown}
@@ -186,7 +187,7 @@ async def show_again(app: App, batch: Sequence[Run], origin: Origin, *, to_moder
             except Refused as error:
                 log.info("Discord refused the files of a private result: %s", error)
                 await send(links)
-    except Unanswered as error:
+    except NoResponse as error:
         raise DiscordAway(str(error)) from error
     except PostError as error:
         log.warning("Discord refused a private result of run %s: %s", batch[0].key, error)

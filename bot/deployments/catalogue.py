@@ -32,7 +32,7 @@ _NONE = (
     "Check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. To start without ComfyDeploy, "
     "describe a deployment in full in deployments.toml."
 )
-# ComfyDeploy answers 500 in each of these cases.
+# ComfyDeploy responds with 500 in each of these cases.
 CAUSES = (
     "If ComfyDeploy works otherwise, the account of COMFYDEPLOY_API_KEY has no deployment with this id, or "
     "an Enum input of its workflow has no JSON list of texts as options."

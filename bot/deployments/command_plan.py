@@ -16,7 +16,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.text import shorten
-from bot.strings import say
+from bot.sentences import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from bot.domain.forms import FORM_LIMIT, FormField, Shape
 from bot.domain.policy import Facts
 from bot.domain.requests import press_id
 from bot.domain.text import file_behind
-from bot.strings import say
+from bot.sentences import say
 
 # Refusals that another GPU may avoid.
 _ABOUT_GPU = frozenset(

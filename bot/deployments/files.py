@@ -14,7 +14,7 @@ from bot.domain.errors import InputError
 from bot.domain.forms import FormField, Shape
 from bot.domain.runs import InputValue
 from bot.domain.text import escape_line, in_code
-from bot.strings import say
+from bot.sentences import say
 
 # The limit of ComfyDeploy's own upload; a larger file would fail on the machine without an explanation.
 MAX_FILE_SIZE = 250 * 1024 * 1024

@@ -17,7 +17,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.forms import FORM_LIMIT
 from bot.domain.runs import InputValue, Run
-from bot.strings import say
+from bot.sentences import say
 
 # discord.py takes five message commands per scope, and "Use as input" is one of them.
 MAX_COMMANDS = 4

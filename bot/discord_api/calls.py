@@ -16,9 +16,9 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot.discord_api.outgoing import OutgoingMessage, component_ids
 from bot.domain.errors import DiscordAway
 from bot.domain.messages import MessageRef
-from bot.ui.message_parts import OutgoingMessage, component_ids
 
 log = logging.getLogger(__name__)
 # A search begins so long before an attempt, because clocks differ, and reads so many messages.
@@ -33,8 +33,8 @@ class PostError(Exception):
     """A call to Discord failed, or it isn't known whether the call succeeded."""
 
 
-class Unanswered(PostError):
-    """Discord gave no usable answer, so it isn't known whether the call succeeded."""
+class NoResponse(PostError):
+    """Discord gave no usable response, so it isn't known whether the call succeeded."""
 
 
 class Unreachable(PostError):
@@ -65,22 +65,22 @@ def mapped() -> Iterator[None]:
     try:
         yield
     except discord.RateLimited as error:
-        raise Unanswered(f"{type(error).__name__}: {error}") from error
+        raise NoResponse(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
         if error.status == 413:
             raise Refused(str(error)) from error
         if is_outage(error):
-            raise Unanswered(str(error)) from error
+            raise NoResponse(str(error)) from error
         about_message = error.status == 400 and error.code not in _CLOSED
         kind = Gone if error.status == 404 else Refused if about_message else Unreachable
         raise kind(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise Unanswered(f"{type(error).__name__}: {error}") from error
+        raise NoResponse(f"{type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager
-async def answering(seconds: float) -> AsyncIterator[None]:
-    """Raise DiscordAway if the calls in the block fail or take longer than `seconds`, apart from answers."""
+async def responding(seconds: float) -> AsyncIterator[None]:
+    """Raise DiscordAway if the calls in the block fail or take longer than `seconds`, apart from refusals."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -135,7 +135,7 @@ class DiscordCalls:
         """Send another message through an interaction and return its id.
 
         In a user install, an interaction allows at most five such messages. Discord takes no nonce here, so
-        retrying after a lost answer may post the message twice.
+        retrying after a lost response may post the message twice.
         """
         webhook = self._interaction(token)
         # discord.py assumes that a partial webhook is a channel's, which can't send ephemeral messages.
@@ -211,12 +211,12 @@ class DiscordCalls:
         except (PostError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
             log.warning("can't tell the owner: %s", error)
 
-    async def answers(self) -> bool:
-        """Return whether Discord answers a question that costs nothing. A refusal counts as an answer."""
+    async def responds(self) -> bool:
+        """Return whether Discord responds to a question that costs nothing, even by a refusal."""
         try:
             with mapped():
                 await self.client.http.request(discord.http.Route("GET", "/users/@me"))
-        except Unanswered:
+        except NoResponse:
             return False
         except PostError:
             pass

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import discord
 
-from bot.discord_api.calls import answering
+from bot.discord_api.calls import responding
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import Run
 
@@ -29,7 +29,7 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
     if run.guild_id is None:
         return None
     try:
-        async with answering(seconds):
+        async with responding(seconds):
             guild = client.get_guild(run.guild_id)
             # Just after a start the gateway has announced the server, but not yet sent its channels.
             if guild is not None and not guild.unavailable:
@@ -46,7 +46,7 @@ async def requester_now(client: discord.Client, run: Run) -> Member:
     """Return the current state of a run's requester; a user who left has no roles. Raises DiscordAway."""
     user_id, guild_id = run.requester_id, run.guild_id or 0
     try:
-        async with answering(ANSWER_SECONDS):
+        async with responding(ANSWER_SECONDS):
             guild = client.get_guild(guild_id) or await client.fetch_guild(guild_id)
             return member_from_user(await guild.fetch_member(user_id))
     except (discord.Forbidden, discord.NotFound):

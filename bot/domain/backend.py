@@ -1,6 +1,6 @@
 """The protocol of the backend that runs workflows, and its plain records.
 
-`RunReport` and `Output` in `bot.domain.runs` also belong to the protocol.
+`RunUpdate` and `Output` in `bot.domain.runs` also belong to the protocol.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from bot.domain.runs import Run, RunReport
+from bot.domain.runs import Run, RunUpdate
+
+WEBHOOK_PATH = "/webhooks/comfydeploy"
 
 NO_RUN = "00000000-0000-4000-8000-000000000000"  # has the form of an id, and is nobody's
 
@@ -95,12 +97,12 @@ class Backend(Protocol):
         """Return the backend's current description of a deployment."""
 
     async def ping(self) -> None:
-        """Check that the backend answers. A refusal counts; raises BackendError if there is no answer."""
+        """Check that the backend responds. A refusal counts; raises BackendError if there is no reply."""
 
     async def start_run(self, run: Run) -> str:
         """Start a run and return its id. After an error that is `accepted`, the run may exist anyway."""
 
-    async def get_run(self, run_id: str) -> RunReport:
+    async def get_run(self, run_id: str) -> RunUpdate:
         """Return the current state of a run, with links that have not expired."""
 
     async def cancel_run(self, run_id: str) -> None:
@@ -112,5 +114,5 @@ class Backend(Protocol):
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
         """Return in constant time whether `mac`, from a webhook's URL, is that of the run key `key`."""
 
-    def read_webhook(self, body: bytes) -> RunReport:
+    def read_webhook(self, body: bytes) -> RunUpdate:
         """Parse the body of an authentic webhook, or raise BackendBadReply."""

@@ -1,6 +1,6 @@
-"""The errors that the bot's packages share. Each names the sentence of `bot.strings` for the user.
+"""The errors that the bot's packages share. Each names the sentence of `bot.sentences` for the user.
 
-`code` selects the sentence in `bot.strings`, and `params` fill in its placeholders. Neither may contain a
+`code` selects the sentence in `bot.sentences`, and `params` fill in its placeholders. Neither may contain a
 secret, because they are shown to users and may be stored with a run. Details for the log (status, body,
 address) are in `str(error)`.
 """
@@ -109,7 +109,7 @@ class RefusedForNow(RefusedError):
 
 
 class DiscordAway(BotError, code="discord_away"):
-    """Discord did not answer. Nothing was done, and a retry may succeed."""
+    """Discord did not respond. Nothing was done, and a retry may succeed."""
 
 
 class AlreadyTaken(BotError):
@@ -149,7 +149,7 @@ class MediaUnavailable(MediaError):
 
 
 class BackendError(BotError, code="comfy_failed"):
-    """The backend refused a call or did not answer.
+    """The backend refused a call or did not respond.
 
     `accepted` is False only if the call can't have started a run, so a retry can't cost twice. `passing`
     marks temporary errors, after which the same call may succeed.
@@ -182,7 +182,7 @@ class BackendNotFound(BackendRefused, code="comfy_not_found"):
 
 
 class BackendRateLimited(BackendRefused, code="comfy_rate_limited", passing=True):
-    """There were too many calls. `retry_after` is in seconds, or None if the answer doesn't state it."""
+    """There were too many calls. `retry_after` is in seconds, or None if the reply doesn't state it."""
 
     def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(detail)
@@ -208,16 +208,16 @@ class BackendServerError(BackendError, code="comfy_server_error", passing=True):
 
 
 class BackendCrashed(BackendServerError):
-    """The backend ended a call without an answer of its own, as for a deployment that it can't describe."""
+    """The backend ended a call without a reply of its own, as for a deployment that it can't describe."""
 
 
 class BackendMachineFailed(BackendServerError, code="comfy_machine_failed"):
-    """The machine behind the deployment failed, while the backend answers; a run may have started."""
+    """The machine behind the deployment failed, while the backend responds; a run may have started."""
 
 
 class BackendTimeout(BackendError, code="comfy_timeout", passing=True):
-    """No answer arrived in time, or the connection broke after the request was sent."""
+    """No reply arrived in time, or the connection broke after the request was sent."""
 
 
 class BackendBadReply(BackendError, code="comfy_bad_reply", passing=True):
-    """A webhook or an answer of the backend can't be read. The text doesn't quote it: it may hold secrets."""
+    """A webhook or a reply of the backend can't be read. The text doesn't quote it: it may hold secrets."""

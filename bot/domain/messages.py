@@ -1,6 +1,6 @@
 """Messages: what Discord should show about a request, and whether that takes a post, an edit or a deletion.
 
-A message that can't be shown has fallbacks: simpler forms first, then other places.
+A message that can't be shown has fallbacks: simpler renderings first, then other places.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class MessageRef(NamedTuple):
     message_id: int
 
 
-class Kind(StrEnum):
-    """What a message is about. A request has one message of each kind, or one for each of its runs."""
+class Purpose(StrEnum):
+    """What a message is about. A request has one message of each purpose, or one for each of its runs."""
 
-    ANSWER = "answer"  # the status of a request, in the answer to the command
+    STATUS = "answer"  # the status message of a request: the answer to the command
     OUTCOME = "outcome"
     LATE = "late"  # a result of a batch that came after the batch's outcome
     REVIEW = "review"  # the card that asks moderators to decide
@@ -41,11 +41,11 @@ class Kind(StrEnum):
     SHARE = "share"  # a copy in the server's gallery channel
 
 
-OUTCOMES = frozenset({Kind.OUTCOME, Kind.LATE})
-CARDS = frozenset({Kind.REVIEW, Kind.REPORT, Kind.PICTURES})
-COPIES = frozenset({Kind.POST, Kind.SHARE})
-# The letters of the kinds in nonces.
-_LETTERS = dict(zip(Kind, "aolrpcsg", strict=True))
+OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
+CARDS = frozenset({Purpose.REVIEW, Purpose.REPORT, Purpose.PICTURES})
+COPIES = frozenset({Purpose.POST, Purpose.SHARE})
+# The letters of the purposes in nonces.
+_LETTERS = dict(zip(Purpose, "aolrpcsg", strict=True))
 
 
 class Shows(IntEnum):
@@ -61,8 +61,8 @@ class Shows(IntEnum):
     RESULT = 7
 
 
-class Form(IntEnum):
-    """The form of a message. A card has its files only in the first one."""
+class Rendering(IntEnum):
+    """The rendering of a message. A card has its files only in the first one."""
 
     FILES = 0
     LINKS = 1
@@ -93,7 +93,7 @@ class Part:
     message_id: int = 0
     shows: Shows
     rev: int
-    form: Form
+    rendering: Rendering
     place: Place
     index: int = 0
     of: int = 1
@@ -123,14 +123,14 @@ class Message:
     """
 
     request_key: str
-    kind: Kind
+    purpose: Purpose
     number: int = 0
     wanted_rev: int = 1
     shown_rev: int = 0
     posted: tuple[Part, ...] = ()
     stale: tuple[MessageRef, ...] = ()
     attempt: Attempt | None = None
-    form: Form = Form.FILES
+    rendering: Rendering = Rendering.FILES
     place: Place | None = None
     failures: int = 0
     channel_id: int | None = None
@@ -167,8 +167,8 @@ class Message:
         return replace(self, posted=posted, stale=stale, attempt=None)
 
 
-Messages = Mapping[tuple[Kind, int], Message]
-"""The messages of a request, by kind and number."""
+Messages = Mapping[tuple[Purpose, int], Message]
+"""The messages of a request, by purpose and number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +196,8 @@ class Claim:
 
     @property
     def about(self) -> Sequence[Run]:
-        kind, number = self.message.kind, self.message.number
-        alone = kind in COPIES or kind is Kind.LATE or (kind is Kind.REPORT and number > 0)
+        purpose, number = self.message.purpose, self.message.number
+        alone = purpose in COPIES or purpose is Purpose.LATE or (purpose is Purpose.REPORT and number > 0)
         return [self.run] if alone else self.runs
 
     @property
@@ -205,7 +205,7 @@ class Claim:
         """Return the keys of the runs whose results have messages of their own, apart from this one."""
         if len(self.about) == 1:
             return frozenset()
-        numbers = {number for kind, number in self.messages if kind is Kind.LATE}
+        numbers = {number for purpose, number in self.messages if purpose is Purpose.LATE}
         return frozenset(run.key for run in self.runs if run.index in numbers)
 
     @property
@@ -221,7 +221,7 @@ class Claim:
     @property
     def awaits_outcome(self) -> bool:
         """Return whether nothing shows the outcome yet, so that the status message tells the end."""
-        outcome = self.messages.get((Kind.OUTCOME, 0))
+        outcome = self.messages.get((Purpose.OUTCOME, 0))
         if outcome is None or not outcome.is_pending or outcome.posted:
             return False
         # The status message may show it already.
@@ -236,7 +236,7 @@ class Claim:
         """Return the claim with other values of its message, or of what its message becomes."""
         message = replace(message or self.message, **values)
         return replace(
-            self, message=message, messages={**self.messages, (message.kind, message.number): message}
+            self, message=message, messages={**self.messages, (message.purpose, message.number): message}
         )
 
     def with_part(self, part: Part) -> Claim:
@@ -248,24 +248,24 @@ class Claim:
 class Release:
     """What became of a claim, with its message as it is now.
 
-    If it isn't `shown`, or has changed since, it is due at `due_at`. `answer_id` is that of the status
-    message, if it wasn't known. `ends_answer` drops the interaction's token. `changes` are the kinds of the
-    request's messages that have to be changed, because they link to what is shown now, or show a part of it.
-    `failed` is the code of the sentence that says why a copy can't be posted.
+    If it isn't `shown`, or has changed since, it is due at `due_at`. `status_id` is that of the status
+    message, if it wasn't known. `ends_answer` drops the interaction's token. `changes` are the purposes of
+    the request's messages that have to be changed, because they link to what is shown now, or show a part of
+    it. `failed` is the code of the sentence that says why a copy can't be posted.
     """
 
     claim: Claim
     due_at: datetime
     shown: bool
-    answer_id: int | None = None
+    status_id: int | None = None
     ends_answer: bool = False
-    changes: Collection[Kind] = ()
+    changes: Collection[Purpose] = ()
     failed: str | None = None
 
 
 def result_refs(messages: Messages, number: int) -> Sequence[MessageRef]:
     """Return the Discord messages that show a run's result: those of a late success, or its batch's."""
-    shown = (messages.get(key) for key in ((Kind.LATE, number), (Kind.OUTCOME, 0)))
+    shown = (messages.get(key) for key in ((Purpose.LATE, number), (Purpose.OUTCOME, 0)))
     return next((refs for each in shown if each and (refs := each.refs or each.stale)), ())
 
 
@@ -275,22 +275,22 @@ def result_ref(messages: Messages, number: int) -> MessageRef | None:
 
 def marker(message: Message, part: Part) -> int:
     """Return the component id by which a search finds a part of a message. It fits into seven hex digits."""
-    of_part = (part.rev, part.shows, part.form, part.place, part.index)
-    return component_id(message.request_key, message.kind, message.number, *of_part)
+    of_part = (part.rev, part.shows, part.rendering, part.place, part.index)
+    return component_id(message.request_key, message.purpose, message.number, *of_part)
 
 
-def component_id(request_key: str, kind: Kind, *more: int) -> int:
+def component_id(request_key: str, purpose: Purpose, *more: int) -> int:
     """Return the marker of a message about a request; that of a status message has nothing `more`."""
-    name = ":".join(map(str, (request_key, kind, *more)))
+    name = ":".join(map(str, (request_key, purpose, *more)))
     return crc32(name.encode()) & 0x7FFFFFF | 0x8000000
 
 
 def nonce(key: str, message: Message, part: Part) -> str:
     """Return the nonce of a post about the run `key`, in Discord's 25 characters.
 
-    Discord answers a repeated nonce with the earlier message, so each attempt has its own, like its marker.
+    Discord returns the earlier message for a repeated nonce, so each attempt has its own, like its marker.
     """
-    return f"{key}-{_LETTERS[message.kind]}{marker(message, part):07x}"
+    return f"{key}-{_LETTERS[message.purpose]}{marker(message, part):07x}"
 
 
 def start(message: Message, runs: Sequence[Run]) -> Place:
@@ -304,33 +304,33 @@ def start(message: Message, runs: Sequence[Run]) -> Place:
 
 
 def climb(message: Message, place: Place, runs: Sequence[Run], *, about_message: bool) -> Message:
-    """Return the message with the next form, or with the next place and all its files.
+    """Return the message with the next rendering, or with the next place and all its files.
 
     `about_message` means that Discord has refused the message itself. A card that is refused anywhere is
     tried without its files.
     """
-    is_card, order = message.kind in CARDS, _places(message, runs)
-    if message.form < (Form.LINKS if is_card else Form.WORDS) and (about_message or is_card):
-        return replace(message, form=Form(message.form + 1), place=place)
+    is_card, order = message.purpose in CARDS, _places(message, runs)
+    if message.rendering < (Rendering.LINKS if is_card else Rendering.WORDS) and (about_message or is_card):
+        return replace(message, rendering=Rendering(message.rendering + 1), place=place)
     next_place, *_ = *order[order.index(place) + 1 :], Place.RUNS
-    return replace(message, form=Form.FILES, place=next_place)
+    return replace(message, rendering=Rendering.FILES, place=next_place)
 
 
 def _places(message: Message, runs: Sequence[Run]) -> Sequence[Place]:
     """Return the possible places of a message, in the order in which they are tried."""
-    if message.kind not in OUTCOMES:
+    if message.purpose not in OUTCOMES:
         return Place.CHANNEL, Place.RUNS
     order = list(Place)
     is_private = is_turned_away(runs) or (is_hidden(runs) and not runs[0].needs_interaction)
-    if message.kind is Kind.OUTCOME and is_private:
+    if message.purpose is Purpose.OUTCOME and is_private:
         order = [Place.DIRECT, Place.CHANNEL, Place.ANSWER, Place.RUNS]
-    elif message.kind is Kind.OUTCOME and is_watched(runs):
+    elif message.purpose is Purpose.OUTCOME and is_watched(runs):
         order = [Place.ANSWER, Place.CHANNEL, Place.DIRECT, Place.RUNS]
     if runs[0].needs_interaction:
         order.remove(Place.CHANNEL)
     # The answer to a batch shows the whole batch, and no part of what was posted elsewhere.
     begun = message.posted if not message.is_complete else ()
-    if message.kind is Kind.LATE or any(part.place is not Place.ANSWER for part in begun):
+    if message.purpose is Purpose.LATE or any(part.place is not Place.ANSWER for part in begun):
         order.remove(Place.ANSWER)
     return order
 
@@ -369,28 +369,28 @@ class Act(Enum):
 
 def wants(claim: Claim, *, withheld: bool = False) -> Shows:
     """Return what a message should show. `withheld` says that its place may not show the result."""
-    kind, message = claim.message.kind, claim.message
+    purpose, message = claim.message.purpose, claim.message
     if message.deleted_by is not None:
         return Shows.NOTHING
-    if kind is Kind.REVIEW:
+    if purpose is Purpose.REVIEW:
         awaits = claim.first.state is RunState.AWAITING_APPROVAL
         return Shows.NOTICE if awaits else Shows.CLOSED
-    if kind is Kind.REPORT:
+    if purpose is Purpose.REPORT:
         return Shows.NOTICE if claim.run.report_channel_id is not None else Shows.CLOSED
-    if kind is Kind.PICTURES:
+    if purpose is Purpose.PICTURES:
         return Shows.NOTICE if any(run.held for run in claim.runs) else Shows.CLOSED
     if not claim.results:
         return Shows.NOTHING if all(map(is_told_elsewhere, claim.runs)) else Shows.NOTICE
     if not claim.shown:
         return Shows.NOTHING
-    is_held = kind in OUTCOMES and any(run.held for run in claim.shown)
+    is_held = purpose in OUTCOMES and any(run.held for run in claim.shown)
     if is_held and not any(run.visible for run in claim.shown):
         return Shows.HELD
     if withheld:
         return Shows.WITHHELD
     if is_held:
         return Shows.SOME
-    is_partial = kind not in COPIES and len(claim.about) == 1 and claim.shown[0].partial
+    is_partial = purpose not in COPIES and len(claim.about) == 1 and claim.shown[0].partial
     return Shows.PARTIAL if is_partial else Shows.RESULT
 
 

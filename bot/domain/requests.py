@@ -1,4 +1,4 @@
-"""Records of requests, of their requesters, and of presets, which are saved values for requests."""
+"""Records of requests and requesters, of lists of requests, and of presets, which are saved values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hashlib import sha256
 from random import Random
 from typing import Any
 
-from bot.domain.runs import InputValue, Run
+from bot.domain.messages import MessageRef
+from bot.domain.runs import Deletions, InputValue, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32
@@ -183,3 +184,43 @@ class Preset:
     created_at: datetime
     created_by: int | None
     is_default: bool = False
+
+
+# Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
+# Lists read one more, which tells whether another page follows.
+PAGE_SIZE = 10
+
+
+class RunFilter(StrEnum):
+    """A filter for a user's runs. UNDELIVERED matches runs whose outcome is undelivered."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    ENDED = "ended"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True)
+class RunListEntry:
+    """A batch, whether its result is undelivered, and the first message of its outcome, if there is one."""
+
+    batch: Sequence[Run]
+    undelivered: bool
+    message: MessageRef | None
+    deletions: Deletions = field(default_factory=Deletions)
+
+    @property
+    def first(self) -> Run:
+        return self.batch[0]
+
+    @property
+    def can_be_reopened(self) -> bool:
+        """Return whether this is a private result that was shown and hasn't been deleted or erased.
+
+        Discord drops ephemeral messages on a reload.
+        """
+        was_shown = self.first.private and self.message is not None and not self.undelivered
+        return was_shown and any(run.is_shown and run.erased_at is None for run in self.batch)

@@ -18,7 +18,7 @@ from heapq import heapify, heapreplace
 from statistics import median
 from typing import NamedTuple
 
-from bot.domain.runs import IN_FLIGHT, Output, Run, RunReport, RunState
+from bot.domain.runs import IN_FLIGHT, Output, Run, RunState, RunUpdate
 
 # Webhooks often arrive seconds late, so with webhooks a run is polled only after this many quiet intervals.
 QUIET_INTERVALS = 4
@@ -87,8 +87,8 @@ def next_poll(run: Run, now: datetime, interval: timedelta) -> datetime:
     return min(later, deadline) if deadline is not None and deadline > now else later
 
 
-def poll_after_report(run: Run, now: datetime, next_check: datetime) -> datetime | None:
-    """Return when to poll a run that has just reported, or None if the report doesn't postpone its poll.
+def poll_after_update(run: Run, now: datetime, next_check: datetime) -> datetime | None:
+    """Return when to poll a run that has just reported, or None if the update doesn't postpone its poll.
 
     That is `next_check`, but a run in flight that reports all the time is still cancelled, and ended at its
     deadline.
@@ -106,48 +106,48 @@ def silence_at_end(outputs: Sequence[Output]) -> timedelta:
     return _SILENCE_OF_FILES if any(output.url is not None for output in outputs) else _SILENCE_OF_TEXTS
 
 
-def is_silent_at_end(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether a run that made everything counts as finished without a report of its end."""
+def is_silent_at_end(run: Run, update: RunUpdate, now: datetime) -> bool:
+    """Return whether a run that made everything counts as finished without an update of its end."""
     return (
-        report.state in IN_FLIGHT
-        and report.made_everything
+        update.state in IN_FLIGHT
+        and update.made_everything
         and run.outputs_since is not None
-        and same_outputs(run.outputs, report.outputs)
-        and now >= run.outputs_since + silence_at_end(report.outputs)
+        and same_outputs(run.outputs, update.outputs)
+        and now >= run.outputs_since + silence_at_end(update.outputs)
     )
 
 
 def same_outputs(some: Sequence[Output], others: Sequence[Output]) -> bool:
-    """Return whether two reports have the same outputs. Links, which each report signs anew, are ignored."""
+    """Return whether two updates have the same outputs. Links, which each update signs anew, are ignored."""
     return [(o.kind, o.filename, o.text) for o in some] == [(o.kind, o.filename, o.text) for o in others]
 
 
-def next_settling(run: Run, report: RunReport, now: datetime) -> datetime | None:
-    """Return when to poll a run that has ended for what `report` lacks, or None if nothing is missing.
+def next_settling(run: Run, update: RunUpdate, now: datetime) -> datetime | None:
+    """Return when to poll a run that has ended for what `update` lacks, or None if nothing is missing.
 
     `run` may still have its state from before the end.
     """
     ended_at = run.ended_at or now
     log_reads = (ended_at + pause for pause in _LOG_READS if ended_at + pause > now)
-    if report.log == "" and (next_read := next(log_reads, None)) is not None:
+    if update.log == "" and (next_read := next(log_reads, None)) is not None:
         return next_read
     # If the end is new, outputs are enough. Otherwise the billed duration must be known, too.
-    is_settled = run.has_result or report.state is RunState.SUCCEEDED or bool(report.outputs)
+    is_settled = run.has_result or update.state is RunState.SUCCEEDED or bool(update.outputs)
     if run.ended_at is not None:
-        has_all = is_settled and report.run_duration is not None
+        has_all = is_settled and update.run_duration is not None
         is_settled = has_all or now >= run.ended_at + SETTLE_AFTER
     return None if is_settled else now + SETTLE_AFTER
 
 
-def reported_seconds(run: Run, report: RunReport, now: datetime) -> float | None:
+def billed_seconds(run: Run, update: RunUpdate, now: datetime) -> float | None:
     """Return the duration that ComfyDeploy reports, or None.
 
     It is at most the time since the queue call, because a wrong figure could use up everybody's budget.
     """
-    if report.run_duration is None:
+    if update.run_duration is None:
         return None
     elapsed = max(0.0, (now - (run.submitted_at or run.created_at)).total_seconds())
-    return min(report.run_duration, elapsed + _CLOCKS_DIFFER)
+    return min(update.run_duration, elapsed + _CLOCKS_DIFFER)
 
 
 class Success(NamedTuple):

@@ -1,4 +1,4 @@
-"""Records of runs, of their states and outputs, and of the backend's reports about them."""
+"""Records of runs, of their states and outputs, and of the backend's updates of them."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Output:
     text: str | None = None
 
 
-class RunReport(NamedTuple):
-    """The backend's report about a run, from a webhook or from polling.
+class RunUpdate(NamedTuple):
+    """The backend's update of a run, from a webhook or from polling.
 
     `state` is None if the backend's status word is missing or unknown. `progress` is from 0 to 1, and
     `queue_position` counts from 1. Durations are in seconds. The class is a tuple because creating a frozen

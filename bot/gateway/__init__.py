@@ -1,4 +1,1 @@
-"""The connection to Discord, the contents of interactions, and the sync of commands.
-
-The actions of commands and buttons are in cogs and bot/services.
-"""
+"""Connect to Discord, read interactions and sync commands. Their actions are in cogs and bot/services."""

@@ -22,18 +22,19 @@ from discord.ui import LayoutView
 from bot.context import App
 from bot.delivery.status import Estimator
 from bot.discord_api.calls import is_outage
+from bot.discord_api.outgoing import component_ids
 from bot.domain.errors import BotError, DiscordAway, RefusedError, StoreUnavailable
-from bot.domain.messages import Kind
+from bot.domain.messages import Purpose
 from bot.gateway.commands import RegisteredCommands
+from bot.sentences import explain, say
 from bot.services.reloading import Reloader
-from bot.services.runs import message_kinds
-from bot.strings import explain, say
+from bot.services.runs import message_purposes
 from bot.ui.custom_ids import Action, CustomId, DraftId, RunId, SaveId
 from bot.ui.forms import refused_layout
-from bot.ui.message_parts import component_ids, layout_of
+from bot.ui.message_parts import layout_of
 from bot.ui.moderation import DECISIONS
-from bot.words.cache import WordThread
-from bot.words.rules import WordRule, WordRules
+from bot.word_filter.cache import WordThread
+from bot.word_filter.rules import WordRule, WordRules
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -188,7 +189,7 @@ class GenerateBot(commands.Bot):
 
         Those that are refused later count, too, because they add rows to the audit log.
         """
-        if self._asked.update_rate_limit(user_id, self.app.outside.monotonic()) is not None:
+        if self._asked.update_rate_limit(user_id, self.app.effects.monotonic()) is not None:
             raise RefusedError("too_fast")
 
     def add_handlers(self, codec: type[IdT], press: Handler[IdT], form: Handler[IdT] | None = None) -> None:
@@ -242,17 +243,17 @@ async def check_message(interaction: discord.Interaction[Any], id: CustomId) -> 
         is_valid = False
     else:
         answered_id, shown = answered.id if answered else None, component_ids(message)
-        kinds = await message_kinds(interaction.client.app, run_key, message.id, answered_id, shown)
-        is_valid = kinds is None or any(may_be_on(id, kind) for kind in kinds)
+        purposes = await message_purposes(interaction.client.app, run_key, message.id, answered_id, shown)
+        is_valid = purposes is None or any(may_be_on(id, purpose) for purpose in purposes)
     if not is_valid:
         raise RefusedError("message_other", f"a custom_id of {type(id).__name__} in message {message.id}")
 
 
-def may_be_on(id: CustomId, kind: Kind) -> bool:
-    """Return whether a run's message of this kind may hold the component, or the button of the form."""
+def may_be_on(id: CustomId, purpose: Purpose) -> bool:
+    """Return whether a run's message of this purpose may hold the component, or the button of the form."""
     action = id.action if isinstance(id, RunId) else None
-    if kind in DECISIONS:
-        return action in DECISIONS[kind] or (kind is Kind.REVIEW and action is Action.DETAILS)
+    if purpose in DECISIONS:
+        return action in DECISIONS[purpose] or (purpose is Purpose.REVIEW and action is Action.DETAILS)
     return all(action not in decisions for decisions in DECISIONS.values())
 
 
@@ -329,7 +330,7 @@ async def tell(
 
     This works whether or not the interaction has been answered. The message takes the place of "thinking…".
     If everybody sees that, it is deleted, and the message follows privately, unless everybody may see it
-    (`in_place`). As nothing else would end the "thinking…", this goes on until Discord answers. If Discord
+    (`in_place`). As nothing else would end the "thinking…", this goes on until Discord responds. If Discord
     refuses a layout or a file, the error is raised, so that the user gets a sentence instead.
     """
     public = interaction.extras.pop(THINKING, None)
@@ -356,7 +357,7 @@ async def tell(
 
 
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a call that does no harm twice, until Discord answers it or the interaction has ended."""
+    """Repeat a call that does no harm twice, until Discord responds to it or the interaction has ended."""
     for _ in range(_INSIST_TIMES):
         try:
             return await call()

@@ -22,7 +22,7 @@ from discord.app_commands import AppCommandContext, AppInstallationType, Command
 
 from bot.config.settings import Settings
 from bot.context import App
-from bot.discord_api.calls import answering, is_outage
+from bot.discord_api.calls import is_outage, responding
 from bot.domain.errors import DiscordAway, RefusedError
 from bot.ui.help import Mention
 
@@ -92,7 +92,7 @@ class RegisteredCommands:
     async def sync(self, application_id: int, *, resend: bool = False) -> None:
         """Sync the commands if they changed, or with `resend` anyway. If Discord refuses them, only log it.
 
-        Raises StoreUnavailable, and DiscordAway if Discord doesn't answer; then the next call sends them.
+        Raises StoreUnavailable, and DiscordAway if Discord doesn't respond; then the next call sends them.
         """
         tree, store, name = self._tree, self._app.store.key_values, f"synced:{application_id}"
         _set_availability(tree.get_commands(), self._app.settings)
@@ -134,7 +134,7 @@ class RegisteredCommands:
         self, guild_id: int, user_id: int, role_ids: frozenset[int], channel_id: int
     ) -> None:
         """Raise RefusedError if Discord would not offer `/generate` to this user here, or DiscordAway."""
-        monotonic = self._app.outside.monotonic
+        monotonic = self._app.effects.monotonic
         now = monotonic()
         fetched_at, overrides = self._overrides.get(guild_id, (now - _CACHE_SECONDS, ()))
         if now - fetched_at >= _CACHE_SECONDS:
@@ -147,7 +147,7 @@ class RegisteredCommands:
         """Return the ids of the slash commands by name. Raises DiscordAway."""
         ids = self._ids
         if not ids:
-            async with answering(_IDS_SECONDS):
+            async with responding(_IDS_SECONDS):
                 commands = await self._tree.fetch_commands()
             chat_input = discord.AppCommandType.chat_input
             ids.update({command.name: command.id for command in commands if command.type is chat_input})
@@ -171,6 +171,6 @@ class RegisteredCommands:
                 (kinds(each["type"]), int(each["id"])): each["permission"] for each in found["permissions"]
             }
 
-        async with answering(_OVERRIDES_SECONDS):
+        async with responding(_OVERRIDES_SECONDS):
             # Overrides for the whole bot have the application's id as their target.
             return await asyncio.gather(read(command_id), read(application_id))

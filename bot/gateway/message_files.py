@@ -11,11 +11,11 @@ import discord
 
 from bot.deployments.files import is_kind, linked_file, media_type
 from bot.deployments.inputs import AttachedFile
-from bot.discord_api.calls import answering, is_outage
+from bot.discord_api.calls import is_outage, responding
+from bot.discord_api.outgoing import walk
 from bot.domain.backend import InputKind
 from bot.domain.messages import MessageRef
 from bot.domain.text import key_in
-from bot.ui.message_parts import walk
 
 _LIMIT = 10
 # Less than the 3 s in which Discord accepts the answer to an interaction.
@@ -95,7 +95,7 @@ async def fetch_run_files(
 ) -> list[AttachedFile]:
     """Return a run's files in the messages of its result, with fresh links. Raises DiscordAway."""
     found: list[AttachedFile] = []
-    async with answering(_FETCH_SECONDS):
+    async with responding(_FETCH_SECONDS):
         for channel_id, message_id in messages:
             try:
                 message = await client.get_partial_messageable(channel_id).fetch_message(message_id)

@@ -19,9 +19,9 @@ from bot.domain.runs import Run
 from bot.domain.text import in_code, listed
 from bot.gateway.client import ANSWERED_TWICE, THINKING, GenerateBot, insist, tell
 from bot.gateway.interactions import Interaction, actor_of, check_start
+from bot.sentences import say
 from bot.services import runs
 from bot.services.access import is_hidden_here, own_here
-from bot.strings import say
 from bot.ui.message_parts import layout_of
 from bot.ui.status import status_message
 
@@ -80,13 +80,13 @@ async def _defer(interaction: Interaction, *, private: bool) -> bool | None:
     if THINKING in interaction.extras:
         return bool(interaction.extras[THINKING])
     public, app = not private, interaction.client.app
-    began = app.outside.monotonic()
+    began = app.effects.monotonic()
     try:
         await interaction.response.defer(ephemeral=private, thinking=True)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.warning("can't tell whether Discord has the answer, so it is asked: %s", error)
         is_refused = isinstance(error, discord.HTTPException) and error.code == ANSWERED_TWICE
-        if is_refused and (now := app.outside.monotonic()) < began + _REPEATED_AFTER:
+        if is_refused and (now := app.effects.monotonic()) < began + _REPEATED_AFTER:
             app.troubles.answered_elsewhere(now)
         try:
             answer = await insist(interaction.original_response)

@@ -24,13 +24,12 @@ from bot.domain.errors import (
     MediaUnavailable,
     RefusedError,
 )
+from bot.domain.files import GALLERY, INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
 from bot.domain.runs import Output, Run
 from bot.domain.text import file_stem, is_file, shorten, strip_invisible
 from bot.media.download import Media, MediaFetcher
 from bot.media.shrink import SECONDS, shrink
-from bot.strings import say
-from bot.ui.message_parts import GALLERY, INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
-from bot.ui.status import link_remark, output_name
+from bot.sentences import link_remark, output_name, say
 
 log = logging.getLogger(__name__)
 PICTURE_LIMIT = 64 * 1024 * 1024

@@ -1,6 +1,6 @@
 """Ask the operator's checker what pictures show. The protocol is in docs/picture-check.md.
 
-The checker is the operator's own, so its address may be private. Its answers are nevertheless limited in size
+The checker is the operator's own, so its address may be private. Its replies are nevertheless limited in size
 and time.
 """
 
@@ -22,24 +22,24 @@ from pydantic import BaseModel, Field, ValidationError
 from bot.config.settings import Settings
 from bot.domain.errors import reason_of
 from bot.domain.picture_check import THRESHOLD, Label
+from bot.effects import Effects
 from bot.metrics import Metrics
-from bot.outside import Outside
 
 log = logging.getLogger(__name__)
 MAX_BYTES: Final = 100 * 1024 * 1024  # the largest file that Discord accepts from a bot
-_MAX_ANSWER: Final = 64 * 1024
+_MAX_REPLY: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
 _AT_ONCE: Final = 4
 
 
 class _Answer(BaseModel):
-    """The checker's answer, such as `{"labels": {"name": 0.97}}`."""
+    """The checker's reply, such as `{"labels": {"name": 0.97}}`."""
 
     labels: dict[str, Annotated[float, Field(ge=0, le=1)]]
 
 
 class CheckFailed(Exception):
-    """A checker gave no usable answer. `status` is that of its answer, if it gave any."""
+    """A checker gave no usable reply. `status` is that of its reply, if it gave any."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
@@ -57,7 +57,7 @@ class PictureChecker:
         self,
         settings: Settings,
         names: Mapping[str, Label],
-        outside: Outside,
+        effects: Effects,
         files: Executor,
         metrics: Metrics,
         *,
@@ -66,7 +66,7 @@ class PictureChecker:
         self._url = settings.picture_check_url or ""
         self._secret = settings.picture_check_secret.get_secret_value().encode()
         self.names: Mapping[str, Label] = {**{label.value: label for label in Label}, **names}
-        self._outside = outside
+        self._effects = effects
         self._files = files
         self._metrics = metrics
         self._seconds = seconds
@@ -89,11 +89,11 @@ class PictureChecker:
         """Return the labels of a file, or None if they are unknown, whatever the reason is.
 
         A file that is neither a picture nor a video has none, and isn't sent.
-        `deadline` is a time of the event loop, until which the picture waits for its turn and its answer.
+        `deadline` is a time of the event loop, until which the picture waits for its turn and its reply.
         """
         if not content_type.startswith(("image/", "video/")):
             return frozenset()
-        began, labels = self._outside.monotonic(), None
+        began, labels = self._effects.monotonic(), None
         of_server = self._slots_of.setdefault(server, asyncio.Semaphore(_AT_ONCE // 2))
         try:
             # In this order, a server with many pictures doesn't block the others.
@@ -104,12 +104,12 @@ class PictureChecker:
         except Exception as error:
             log.warning("the picture checker gave no verdict: %s", str(error) or type(error).__name__)
         result = "unknown" if labels is None else "flagged" if labels else "clean"
-        self._metrics.picture_checked(result, self._outside.monotonic() - began)
+        self._metrics.picture_checked(result, self._effects.monotonic() - began)
         return labels
 
     async def ask(self, content: IO[bytes], content_type: str) -> dict[str, float]:
         """Return the scores in the checker's own names. Raises CheckFailed."""
-        loop, timestamp = asyncio.get_running_loop(), str(int(self._outside.now().timestamp()))
+        loop, timestamp = asyncio.get_running_loop(), str(int(self._effects.now().timestamp()))
         try:
             async with asyncio.timeout(self._seconds):
                 size, signature = await loop.run_in_executor(self._files, self._sign, content, timestamp)
@@ -125,10 +125,10 @@ class PictureChecker:
                 async with post as response:
                     if response.status != 200:
                         raise CheckFailed(f"the checker answered {response.status}", response.status)
-                    answer = b""
-                    while chunk := await response.content.read(_MAX_ANSWER + 1 - len(answer)):
-                        answer += chunk
-            known = answer if len(answer) <= _MAX_ANSWER else b""
+                    reply = b""
+                    while chunk := await response.content.read(_MAX_REPLY + 1 - len(reply)):
+                        reply += chunk
+            known = reply if len(reply) <= _MAX_REPLY else b""
             return _Answer.model_validate_json(known, strict=True).labels
         except ValidationError:
             raise CheckFailed("the answer isn't one of the protocol", 200) from None

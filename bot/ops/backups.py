@@ -35,10 +35,10 @@ from bot.database.key_values import lock_value, write_value
 from bot.database.schema import NEWEST, alteration, difference, explained, require_usable, schema_of
 from bot.database.tables import alembic_version, metadata, time_text
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable, reason_of
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.services.exports import json_line
 from bot.store.reading.history import HistoryStore
-from bot.workers.worker import Later
+from bot.worker import Later
 
 log = logging.getLogger(__name__)
 # Rows that are read or inserted at once: one may have a megabyte of outputs.
@@ -218,12 +218,12 @@ def _values(table: Table, row: dict[str, Any]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, outside: Outside) -> AsyncIterator[tuple[Database, Coordinator]]:
+async def opened(settings: Settings, effects: Effects) -> AsyncIterator[tuple[Database, Coordinator]]:
     """Connect a command to the database and its coordinator for the block.
 
     Errors of the database and of files are raised as StartupError.
     """
-    database = Database(settings.database_url.get_secret_value(), outside)
+    database = Database(settings.database_url.get_secret_value(), effects)
     coordinator = database.coordinator()
     try:
         with explained(database):
@@ -263,18 +263,18 @@ def _name(now: datetime) -> str:
     return f"bot-{now:%Y%m%d-%H%M%S}.jsonl.gz"
 
 
-async def backup(settings: Settings, outside: Outside, file: Path | None, out: TextIO) -> int:
+async def backup(settings: Settings, effects: Effects, file: Path | None, out: TextIO) -> int:
     """Write a backup to a new file, and return the exit code 0.
 
     Raises StartupError if there is no database or no folder, or if the file exists, and BackupError.
     """
-    now = outside.now()
+    now = effects.now()
     path = file or (settings.backup_dir or Path()) / _name(now)
     if path.exists():
         raise StartupError(f"{path} exists. Name another file.")
     if not path.parent.is_dir():
         raise StartupError(f"There is no folder {path.parent}. Create it, or name another file.")
-    async with opened(settings, outside) as (database, coordinator):
+    async with opened(settings, effects) as (database, coordinator):
         require_file(database)
         if await database.read(require_schema) == NEWEST:
             await database.read(require_usable)
@@ -286,13 +286,13 @@ async def backup(settings: Settings, outside: Outside, file: Path | None, out: T
     return 0
 
 
-async def export(settings: Settings, outside: Outside, out: TextIO) -> int:
+async def export(settings: Settings, effects: Effects, out: TextIO) -> int:
     """Write a line for each run, and return the exit code 0.
 
     Raises StartupError if the database is missing, has another schema or doesn't answer, or if `out` can't
     be written.
     """
-    async with opened(settings, outside) as (database, _):
+    async with opened(settings, effects) as (database, _):
         require_file(database)
         # An export can't migrate the database.
         schema = await database.read(require_schema)

@@ -34,6 +34,7 @@ from bot.deployments.schema import DeploymentSettings
 from bot.domain.errors import StartLater, StartupError, reason_of
 from bot.domain.picture_check import THRESHOLD
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.effects import Effects
 from bot.media.picture_check import CheckFailed, PictureChecker
 from bot.metrics import Metrics
 from bot.ops.backups import counted
@@ -48,7 +49,6 @@ from bot.ops.check_services import (
     problem,
     warning,
 )
-from bot.outside import Outside
 from bot.store import Store
 from bot.web import listening
 
@@ -61,14 +61,14 @@ MB = 1000 * 1000
 _DAY_BYTES, _DAYS, _RESULTS_BYTES = 10 * MB, 30, 100 * MB
 # A grey square of 8 x 8 pixels, as PNG.
 _GREY = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAADklEQVR42mNogAIGyhgAgIQgARDoahcAAAAASUVORK5CYII="
-# The bot's answer to an authentic webhook that it can't read.
+# The bot's reply to an authentic webhook that it can't read.
 _UNREADABLE = 400
 _FORGED = 403
 _OWN_API = "https://api.comfydeploy.com/api"
 
 
 def token_fault(token: str) -> str | None:
-    """Return what is wrong with the form of a bot token, or None. The first part is the application's id."""
+    """Return what is wrong with the format of a bot token, or None. It begins with the application's id."""
     parts = token.split(".")
     if len(parts) != 3 or not all(parts):
         return "doesn't look like a bot token: it should have three parts, joined by dots"
@@ -82,7 +82,7 @@ def token_fault(token: str) -> str | None:
 
 
 def key_fault(key: str, api_url: str) -> str | None:
-    """Return what is wrong with the form of an API key, or None. A self-hosted server has other keys."""
+    """Return what is wrong with the format of an API key, or None. A self-hosted server has other keys."""
     if api_url != _OWN_API or key.startswith("eyJ"):
         return None
     if token_fault(key) is None:
@@ -96,7 +96,7 @@ def names_in(mistakes: Sequence[str]) -> frozenset[str]:
 
 
 def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Finding]:
-    """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely form."""
+    """Yield a finding for each mistake, and a warning for what is unlikely or has an unlikely format."""
     warnings = [each for each in settings.warnings() if not names_in([each]) & names_in(mistakes)]
     for tell, sentences in ((problem, mistakes), (warning, warnings)):
         for each in sentences:
@@ -118,7 +118,7 @@ def check_settings(settings: Settings, mistakes: Sequence[str]) -> Iterator[Find
 
 
 async def check(
-    settings: Settings, mistakes: Sequence[str], outside: Outside, out: TextIO, *, as_json: bool = False
+    settings: Settings, mistakes: Sequence[str], effects: Effects, out: TextIO, *, as_json: bool = False
 ) -> int:
     """Print each finding as soon as it is known, or all of them as JSON.
 
@@ -127,7 +127,7 @@ async def check(
     """
     redact = Redactor(settings.secret_values())
     found = list[Finding]()
-    async for finding in _findings(settings, mistakes, outside):
+    async for finding in _findings(settings, mistakes, effects):
         # Findings in a row that share a remedy print it once.
         is_told = bool(found) and found[-1].remedy == finding.remedy
         found.append(finding)
@@ -145,11 +145,11 @@ async def check(
     return 0 if not errors else 1 if all(each.passing for each in errors) else 2
 
 
-async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outside) -> AsyncIterator[Finding]:
+async def _findings(settings: Settings, mistakes: Sequence[str], effects: Effects) -> AsyncIterator[Finding]:
     for finding in check_settings(settings, mistakes):
         yield finding
     async with AsyncExitStack() as stack:
-        store = Store(settings.database_url.get_secret_value(), outside)
+        store = Store(settings.database_url.get_secret_value(), effects)
         stack.push_async_callback(store.close)
         usable, wrong = False, names_in(mistakes)
         no_database = "DATABASE_URL" in wrong
@@ -163,17 +163,17 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
         secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret is not None else None
         if secret is None and usable:
             secret = await store.key_values.get("webhook_secret")
-        # Without the bot's own secret, only this process itself can answer the webhook of the check.
-        signer = WebhookSigner(secret or outside.random.randbytes(32).hex(), settings.public_url)
+        # Without the bot's own secret, only this process itself can reply the webhook of the check.
+        signer = WebhookSigner(secret or effects.random.randbytes(32).hex(), settings.public_url)
         session = await stack.enter_async_context(open_session())
         backend = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
         if settings.roles & CALLING_ROLES:
             async for finding in _check_services(
-                settings, wrong, outside, backend, store if usable else None
+                settings, wrong, effects, backend, store if usable else None
             ):
                 yield finding
             if settings.picture_check_url is not None:
-                yield await check_pictures(settings, outside)
+                yield await check_pictures(settings, effects)
         # Without the running bot's secret or port, this would only fail for the same cause.
         is_blocked = no_database and settings.webhook_secret is None
         skips = is_blocked or not wrong.isdisjoint(("WEB_HOST", "WEB_PORT"))
@@ -182,7 +182,7 @@ async def _findings(settings: Settings, mistakes: Sequence[str], outside: Outsid
 
 
 async def _check_services(
-    settings: Settings, wrong: Collection[str], outside: Outside, backend: ComfyDeploy, store: Store | None
+    settings: Settings, wrong: Collection[str], effects: Effects, backend: ComfyDeploy, store: Store | None
 ) -> AsyncIterator[Finding]:
     """Check ComfyDeploy and Discord, each if its key is set and its address isn't wrong."""
     if settings.comfydeploy_api_key.get_secret_value() and "COMFYDEPLOY_API_URL" not in wrong:
@@ -204,7 +204,7 @@ async def _check_services(
         for finding in await check_deployments(configs, catalogue, backend) if configs else ():
             yield finding
     if settings.discord_token.get_secret_value():
-        async for finding in check_discord(settings, outside, partial(_named_channels, store)):
+        async for finding in check_discord(settings, effects, partial(_named_channels, store)):
             yield finding
 
 
@@ -280,12 +280,12 @@ async def check_public_url(
 ) -> Finding:
     """Send a signed webhook to PUBLIC_URL that no backend would send, and a forged one.
 
-    Only a bot with the same secret takes the first, and answers that it can't read it. This process answers
+    Only a bot with the same secret takes the first, and replies that it can't read it. This process replies
     meanwhile if the port is free.
     """
     reached: list[bool] = []
 
-    async def answer(request: web.Request) -> web.Response:
+    async def reply(request: web.Request) -> web.Response:
         if not backend.is_webhook_authentic(**request.match_info):
             return web.Response(status=_FORGED)
         reached.append(True)
@@ -293,7 +293,7 @@ async def check_public_url(
 
     here = web.Application()
     for method, route in backend.webhooks:
-        here.router.add_route(method, route, answer)
+        here.router.add_route(method, route, reply)
     taken = ""
     async with AsyncExitStack() as stack:
         try:
@@ -312,13 +312,13 @@ async def check_public_url(
 
 
 async def send_webhook(public_url: str, url: str) -> Finding | tuple[int, str]:
-    """Return the status and Location of the answer to a webhook, or a finding if there is none."""
+    """Return the status and Location of the reply to a webhook, or a finding if there is none."""
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
-            session.post(url, data=b"a check", allow_redirects=False) as answer,
+            session.post(url, data=b"a check", allow_redirects=False) as reply,
         ):
-            return answer.status, answer.headers.get("Location", "")
+            return reply.status, reply.headers.get("Location", "")
     except aiohttp.ClientConnectorCertificateError:
         remedy = "Renew it, or let the proxy fetch one: ComfyDeploy refuses what a browser would refuse."
         return problem(PUBLIC_URL, f"{public_url} has no valid certificate.", remedy)
@@ -351,14 +351,14 @@ def _unanswered(public_url: str, status: int, location: str, *, taken: str, port
     return problem(PUBLIC_URL, f"{public_url} answers {status}, but not from here.", remedy)
 
 
-async def check_pictures(settings: Settings, outside: Outside) -> Finding:
-    metrics = Metrics(outside.monotonic)
+async def check_pictures(settings: Settings, effects: Effects) -> Finding:
+    metrics = Metrics(effects.monotonic)
     try:
         labels = configured(settings).picture_check.labels
     except StartupError as error:
         return problem(PICTURES, "; ".join(error.mistakes), "Correct deployments.toml.")
-    with outside.executor("files", 1) as files:
-        checker = PictureChecker(settings, labels, outside, files, metrics)
+    with effects.executor("files", 1) as files:
+        checker = PictureChecker(settings, labels, effects, files, metrics)
         try:
             scores = await checker.ask(BytesIO(b64decode(_GREY)), "image/png")
         except CheckFailed as error:

@@ -36,7 +36,7 @@ from bot.domain.errors import (
     reason_of,
 )
 from bot.domain.text import sentence_case
-from bot.outside import Outside
+from bot.effects import Effects
 
 T = TypeVar("T")
 # Returns the channels of a server in which the bot is to post, with what they are.
@@ -67,7 +67,7 @@ class Level(StrEnum):
 class Finding:
     """One result of a check; `remedy` and `lines` (a table or list) are printed below it.
 
-    A `passing` error may end by itself, because a service didn't answer.
+    A `passing` error may end by itself, because a service didn't respond.
     """
 
     level: Level
@@ -106,7 +106,7 @@ async def check_key(backend: ComfyDeploy) -> Finding:
         return problem(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
     except (BackendNotFound, BackendBadReply) as error:
         said = str(error)
-        # Any web server answers 404, but only ComfyDeploy says what it didn't find.
+        # Any web server responds with 404, but only ComfyDeploy says what it didn't find.
         if isinstance(error, BackendNotFound) and '"detail"' in said and '"Not Found"' not in said:
             return ok(KEY, "ComfyDeploy accepts it.")
         remedy = "Set COMFYDEPLOY_API_URL to the API's own address, which usually ends in /api."
@@ -156,7 +156,7 @@ async def check_deployments(
 async def _is_unknown(settings: DeploymentSettings, catalogue: Catalogue, backend: Backend) -> bool:
     """Return whether the account has no deployment with this id.
 
-    For such an id ComfyDeploy answers 500, as in an outage, but then it answers other calls.
+    For such an id ComfyDeploy responds with 500, as in an outage, but then it responds to other calls.
     """
     fault = catalogue.faults.get(settings.deployment_id)
     if not isinstance(fault, BackendServerError) or isinstance(fault, BackendCrashed):
@@ -211,7 +211,7 @@ def option_names(deployment: Deployment, plan: CommandPlan) -> str:
 
 
 async def check_discord(
-    settings: Settings, outside: Outside, named: Named | None = None
+    settings: Settings, effects: Effects, named: Named | None = None
 ) -> AsyncIterator[Finding]:
     """Check the token, the clock and the servers, and name the links that invite the bot.
 
@@ -242,7 +242,7 @@ async def check_discord(
             yield problem(TOKEN, f"{said}.", remedy, passing=True)
         else:
             yield ok(TOKEN, f"valid, of {account['username']} ({application_id}).")
-        if dates and (clock := compare_clock(dates[-1], outside.now())) is not None:
+        if dates and (clock := compare_clock(dates[-1], effects.now())) is not None:
             yield clock
         if application_id is None:
             return
@@ -254,7 +254,7 @@ async def check_discord(
 
 
 async def _ask(call: Awaitable[T]) -> T:
-    """Return Discord's answer to a call. Raises one of ERRORS."""
+    """Return Discord's reply to a call. Raises one of ERRORS."""
     return await asyncio.wait_for(call, _CALL_SECONDS)
 
 

@@ -6,18 +6,18 @@ from typing import TextIO
 
 from bot.config.settings import Settings
 from bot.database.schema import NEWEST, upgrade
+from bot.effects import Effects
 from bot.ops.backups import opened, require_file, require_stopped
-from bot.outside import Outside
 
 
-async def migrate(settings: Settings, outside: Outside, out: TextIO, *, destructive: bool) -> int:
+async def migrate(settings: Settings, effects: Effects, out: TextIO, *, destructive: bool) -> int:
     """Run the missing migrations, also those that delete data if `destructive`. Return the exit code 0.
 
     Raises StartupError.
     """
-    async with opened(settings, outside) as (database, coordinator):
+    async with opened(settings, effects) as (database, coordinator):
         require_file(database)
         await require_stopped(database, coordinator)
-        await upgrade(database, outside.now(), destructive=destructive)
+        await upgrade(database, effects.now(), destructive=destructive)
     out.write(f"The database has the schema {NEWEST}, up to date.\n")
     return 0

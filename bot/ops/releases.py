@@ -12,7 +12,7 @@ from bot import __version__
 from bot.context import App
 from bot.domain.errors import MediaError
 from bot.ops.backups import DAY, claim
-from bot.workers.worker import Later
+from bot.worker import Later
 
 log = logging.getLogger(__name__)
 _NEXT, _MOST_BYTES = "next release check", 1024 * 1024

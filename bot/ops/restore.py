@@ -21,11 +21,11 @@ from bot.database.rows import is_pending, messages_of, runs_of, select_runs, set
 from bot.database.schema import NEWEST, create_tables, is_damaged, make_file
 from bot.database.tables import alembic_version, is_any, key_values, messages, requests, runs
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.domain.messages import OUTCOMES, Act, Claim, Kind, Shows, decide, wants
+from bot.domain.messages import OUTCOMES, Act, Claim, Purpose, Shows, decide, wants
 from bot.domain.runs import FINAL, NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import Change, end
+from bot.effects import Effects
 from bot.ops.backups import back_up, counted, load, opened, require_stopped, tables_in, verify
-from bot.outside import Outside
 from bot.store.erasure import erase_chunk
 from bot.store.runs import apply_change
 
@@ -38,7 +38,7 @@ NOT_STARTED, INTERRUPTED = "restored", "restored_in_flight"
 
 
 async def restore(
-    settings: Settings, outside: Outside, file: Path, out: TextIO, *, is_moved: bool = False
+    settings: Settings, effects: Effects, file: Path, out: TextIO, *, is_moved: bool = False
 ) -> int:
     """Replace the database by a backup, and keep the old one. Return the exit code 0.
 
@@ -57,7 +57,7 @@ async def restore(
             "another backup, or restore this one without --moved."
         )
     ended: Counter[RunState] = Counter()
-    async with opened(settings, outside) as (database, coordinator):
+    async with opened(settings, effects) as (database, coordinator):
         persons = erased_since(datetime.fromisoformat(manifest.made_at), settings.backup_dir, file.parent)
 
         def replace(connection: Connection) -> None:
@@ -65,11 +65,11 @@ async def restore(
             create_tables(connection)
             load(connection, file, rows)
             if not is_moved:
-                ended.update(settle(connection, outside.now(), persons))
+                ended.update(settle(connection, effects.now(), persons))
 
         make_file(database)
         await require_stopped(database, coordinator)
-        before = await _keep_old(database, file, outside.now())
+        before = await _keep_old(database, file, effects.now())
         await require_stopped(database, coordinator)  # on PostgreSQL, one may have started meanwhile
         await database.migrate(replace)
     made_at = datetime.fromisoformat(manifest.made_at).isoformat(timespec="seconds")
@@ -175,12 +175,12 @@ def _keep_quiet(connection: Connection, key: str, erased: Collection[int]) -> No
     unstarted = all(run.failure_code == NOT_STARTED for run in batch) and not is_erased
     for message in found.values():
         claim = Claim(lease="", message=message, runs=batch, messages=found)
-        shows = wants(claim) if message.kind is not Kind.ANSWER else Shows.NOTHING
-        posts = message.kind is Kind.ANSWER or decide(message, shows) in (Act.POST, Act.CONTINUE)
-        is_told = unstarted and message.kind is Kind.OUTCOME
+        shows = wants(claim) if message.purpose is not Purpose.STATUS else Shows.NOTHING
+        posts = message.purpose is Purpose.STATUS or decide(message, shows) in (Act.POST, Act.CONTINUE)
+        is_told = unstarted and message.purpose is Purpose.OUTCOME
         if message.is_pending and (posts or is_erased) and not is_told:
-            which = {"request_key": key, "kind": message.kind, "number": message.number}
-            offered = message.offered or (message.kind in OUTCOMES and shows > Shows.NOTICE)
+            which = {"request_key": key, "purpose": message.purpose, "number": message.number}
+            offered = message.offered or (message.purpose in OUTCOMES and shows > Shows.NOTICE)
             quiet = {"shown_rev": message.wanted_rev, "attempt": None}
             set_columns(connection, messages, which, {**quiet, "offered": offered})
 

@@ -1,4 +1,4 @@
-"""`python -m bot setup`: ask for what the bot needs, check each answer with its service, and write `.env`."""
+"""`python -m bot setup`: ask for what the bot needs, check each value with its service, and write `.env`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentSettings
 from bot.deployments.schema.field_types import mistakes
 from bot.domain.errors import InputError, StartupError, reason_of
+from bot.effects import Effects
 from bot.ops.check import key_fault, token_fault
 from bot.ops.check_services import (
     CLOCK,
@@ -38,7 +39,6 @@ from bot.ops.check_services import (
     check_discord,
     check_key,
 )
-from bot.outside import Outside
 
 TOKEN, KEY, ID = "DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"
 _ABOUT = {**REQUIRED_SECRETS, ID: "Copy the deployment's id from ComfyDeploy's dashboard."}
@@ -47,7 +47,7 @@ _REFUSED = (TOKEN_REFUSED, KEY_REFUSED, UNKNOWN_ID)
 _EXAMPLE = Path(".env.example")
 
 
-async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -> int:
+async def setup(environment: Mapping[str, str], effects: Effects, out: TextIO) -> int:
     """Ask for the three settings and write them, and return the exit code 0.
 
     Raises StartupError without a terminal, and if the input ends. Nothing is written then.
@@ -58,7 +58,7 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
     if unread := [each for each in wrong if each.startswith((TOKEN, KEY)) and "_FILE " in each]:
         raise StartupError(*unread)
     sources = read_sources(environment)
-    answers, links = dict[str, str](), list[Finding]()
+    entered, links = dict[str, str](), list[Finding]()
     has_file = bool(settings.deployments_file) or DEFAULT_DEPLOYMENTS_FILE.exists()
     for name in (TOKEN, KEY, ID):
         if name == ID and has_file:
@@ -70,14 +70,14 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
         if name in SECRETS and f"{name}_FILE" in {*sources.file, *sources.environment}:
             out.write(f"{name} is in the file of {name}_FILE. Change it there; check tests it.\n")
             continue
-        settings, findings = await _answer(name, settings, outside, out)
-        answers[name] = _value(settings, name)
+        settings, findings = await _ask(name, settings, effects, out)
+        entered[name] = _value(settings, name)
         links += [finding for finding in findings if finding.subject.endswith(" link")]
-    if write_env_file(answers):
-        out.write(f"Wrote {', '.join(answers)} to {ENV_FILE}. Test the rest: python -m bot check.\n")
+    if write_env_file(entered):
+        out.write(f"Wrote {', '.join(entered)} to {ENV_FILE}. Test the rest: python -m bot check.\n")
     else:
         out.write(f"{ENV_FILE} has these values already.\n")
-    for name in answers:
+    for name in entered:
         if environment.get(name):
             out.write(f"The environment has {name}, too, and takes precedence.\n")
     out.writelines(f"{hint}\n" for hint in read_settings(environment)[0].hints)
@@ -86,33 +86,33 @@ async def setup(environment: Mapping[str, str], outside: Outside, out: TextIO) -
     return 0
 
 
-async def _answer(
-    name: str, settings: Settings, outside: Outside, out: TextIO
+async def _ask(
+    name: str, settings: Settings, effects: Effects, out: TextIO
 ) -> tuple[Settings, Sequence[Finding]]:
-    """Ask until a service accepts the answer; return the settings with it, and what the service said."""
+    """Ask until a service accepts the value; return the settings with it, and what the service said."""
     present = _value(settings, name)
     while True:
         value = _prompt(name, present, out) or present
         try:
             valid = Settings.model_validate({name: value}, context=[])
             own = settings.model_copy(update={name.lower(): getattr(valid, name.lower())})
-            return own, await _ask_service(name, own, outside, out)
+            return own, await _ask_service(name, own, effects, out)
         except ValidationError as error:
             out.write(f"{next(mistakes(error))}.\n")
         except InputError as error:
             out.write(f"{error.code}\n")
 
 
-async def _ask_service(name: str, settings: Settings, outside: Outside, out: TextIO) -> Sequence[Finding]:
+async def _ask_service(name: str, settings: Settings, effects: Effects, out: TextIO) -> Sequence[Finding]:
     """Print and return what a service says. Raises InputError if it, or the user, refuses."""
     value = _value(settings, name)
     fault = token_fault(value) if name == TOKEN else None
     fault = key_fault(value, settings.comfydeploy_api_url) if name == KEY else fault
     if fault:  # it is shown to no service
         raise InputError(f"{name} {fault}.")
-    findings, redact = await _check(settings, name, outside), Redactor([] if name == ID else [value])
+    findings, redact = await _check(settings, name, effects), Redactor([] if name == ID else [value])
     out.writelines(f"{redact(str(each))}\n" for each in findings if not each.subject.endswith(" link"))
-    # ComfyDeploy gave no clear answer about a key if the finding is a warning.
+    # ComfyDeploy gave no clear reply about a key if the finding is a warning.
     bad = (Level.ERROR, Level.WARNING) if name == KEY else (Level.ERROR,)
     # The clock and the servers say nothing about the value.
     wrong = [each for each in findings if each.level in bad and each.subject not in (CLOCK, SERVERS)]
@@ -127,9 +127,9 @@ def _value(settings: Settings, name: str) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
 
 
-async def _check(settings: Settings, name: str, outside: Outside) -> list[Finding]:
+async def _check(settings: Settings, name: str, effects: Effects) -> list[Finding]:
     if name == TOKEN:
-        return [finding async for finding in check_discord(settings, outside)]
+        return [finding async for finding in check_discord(settings, effects)]
     async with open_session() as session:
         signer = WebhookSigner("", None)
         asked = ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
@@ -166,7 +166,7 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def write_env_file(answers: Mapping[str, str]) -> bool:
+def write_env_file(entered: Mapping[str, str]) -> bool:
     """Change the lines of these settings in `.env`, and return whether it changed. Raises StartupError.
 
     A link remains one. The file keeps its owner, group, mode and access list; a new one gets the owner and
@@ -175,13 +175,13 @@ def write_env_file(answers: Mapping[str, str]) -> bool:
     path = Path(os.path.realpath(ENV_FILE))
     try:
         is_new = not path.exists()
-        if answers.items() <= dotenv_values(path, interpolate=False).items():
+        if entered.items() <= dotenv_values(path, interpolate=False).items():
             return False
         template = _EXAMPLE if is_new else path
         with TemporaryDirectory(dir=path.parent, prefix=".env.") as folder:
             draft = Path(folder, ENV_FILE)
             draft.write_bytes(template.read_bytes() if template.exists() else b"")
-            for name, value in answers.items():
+            for name, value in entered.items():
                 set_key(draft, name, value, quote_mode="never")
             owner = (path.parent if is_new else path).stat()
             if is_new:

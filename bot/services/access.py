@@ -13,7 +13,7 @@ from bot.context import App
 from bot.deployments.model import Deployment, deployment_of
 from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
-from bot.domain.messages import Kind
+from bot.domain.messages import Purpose
 from bot.domain.moderation import may_delete
 from bot.domain.policy import check_moderator, check_posting
 from bot.domain.requests import Actor
@@ -79,7 +79,7 @@ async def _copied_here(app: App, actor: Actor, run: Run) -> Run | None:
     here = actor.origin.channel_id
     if here == run.channel_id:
         return None
-    copy = (await app.store.messages.of_request(run.request_key)).get((Kind.SHARE, run.index))
+    copy = (await app.store.messages.of_request(run.request_key)).get((Purpose.SHARE, run.index))
     if copy is None or copy.deleted_by is not None or here not in {ref.channel_id for ref in copy.refs}:
         return None
     if copy.with_prompt:

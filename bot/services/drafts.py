@@ -17,10 +17,10 @@ from bot.domain.errors import BotError, CodedError, InputError, RefusedError
 from bot.domain.forms import FormField, Shape
 from bot.domain.requests import Actor
 from bot.domain.runs import InputValue, Run
+from bot.sentences import say
 from bot.services.access import source as source_run
 from bot.services.access import source_inputs
 from bot.services.generation import deleted_files
-from bot.strings import say
 
 # A picture was made from another at most so many times before its prompt is looked up.
 _GENERATIONS = 5

@@ -29,8 +29,8 @@ from bot.domain.settings.rules_and_defaults import ApprovalMode, ServerRules
 from bot.domain.text import escape_line, keys_in_links, links_in, shorten
 from bot.media.download import sniff
 from bot.media.outputs import MEDIA_SECONDS, PICTURE_LIMIT
+from bot.sentences import say
 from bot.services.access import restricts
-from bot.strings import say
 
 log = logging.getLogger(__name__)
 # How long the beginning of a file may take to arrive.
@@ -112,7 +112,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
     A second press within seconds raises PressedTwice. A refusal by a rule is added to the audit log.
     """
     deployment = draft.deployment
-    merged = merge(deployment, {**draft.files, **typed}, draft.stored, draw_seed=app.outside.random.randint)
+    merged = merge(deployment, {**draft.files, **typed}, draft.stored, draw_seed=app.effects.random.randint)
     takes_files = bool(links_in(merged.inputs.values()))
     with app.metrics.request(deployment.name):
         if (pressed := draft.press(typed)) is not None:
@@ -124,7 +124,7 @@ async def check(app: App, actor: Actor, draft: Draft, typed: Typed) -> Checked:
             hidden, made_by = await origin_of_files(app, actor, merged.inputs, draft)
             run = replace(run, age_restricted=run.age_restricted or hidden, file_deployments=made_by)
         facts = draft.facts or await facts_of(app, actor, deployment)
-        batch = batch_of(run, merged.runs, app.outside.random)
+        batch = batch_of(run, merged.runs, app.effects.random)
         await check_words(app, actor, batch[0], facts.rules, texts, quoted=not run.private)
         try:
             accepted = decide(batch[0], actor, facts, app.store.operator)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.context import App
 from bot.discord_api.channels import ANSWER_SECONDS, channel_state, requester_now
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages import COPIES, Kind, MessageRef
+from bot.domain.messages import COPIES, MessageRef, Purpose
 from bot.domain.moderation import (
     NOTE_LENGTH,
     REPORT_REASONS,
@@ -21,15 +21,14 @@ from bot.domain.moderation import (
 )
 from bot.domain.picture_check import Verdict, decision_by
 from bot.domain.policy import check_moderator
-from bot.domain.requests import Actor, Member
-from bot.domain.results import PAGE_SIZE
+from bot.domain.requests import PAGE_SIZE, Actor, Member
 from bot.domain.runs import Run
 from bot.domain.text import shorten
+from bot.sentences import explain, say
 from bot.services.access import check_deletable, is_hidden_here, moderated, moderator, of_server, stored
-from bot.services.runs import message_kinds
+from bot.services.runs import message_purposes
 from bot.store import blocks
 from bot.store.audit import add_entries, request_entry
-from bot.strings import explain, say
 
 
 async def approve(app: App, actor: Actor, key: str) -> None:
@@ -146,13 +145,13 @@ async def delete_shown(
     the run, and whether only a copy was deleted. The messenger removes it from Discord.
     """
     run, now = await stored(app, key), app.now()
-    kinds = await message_kinds(app, key, message.message_id) if message is not None else None
-    if message is not None and kinds and not COPIES.isdisjoint(kinds):
+    purposes = await message_purposes(app, key, message.message_id) if message is not None else None
+    if message is not None and purposes and not COPIES.isdisjoint(purposes):
         await check_deletable(app, actor, run, message.channel_id)
         await app.store.copies.delete(key, message, actor.id, now)
         return run, True
     await check_deletable(app, actor, run, run.channel_id)
-    if kinds is not None and not kinds:  # it is gone, so the press isn't about what is left
+    if purposes is not None and not purposes:  # it is gone, so the press isn't about what is left
         raise RefusedError("already_deleted")
     about = await app.store.runs.batch(run) if whole else [run]
     if any(each.has_result or not each.final for each in about):
@@ -170,7 +169,7 @@ async def discard(app: App, actor: Actor, key: str, message_id: int) -> None:
     """
     run = await stored(app, key)
     await check_deletable(app, actor, run, run.channel_id)
-    outcome = (await app.store.messages.of_request(run.request_key)).get((Kind.OUTCOME, 0))
+    outcome = (await app.store.messages.of_request(run.request_key)).get((Purpose.OUTCOME, 0))
     if outcome is not None and any(ref.message_id == message_id for ref in (*outcome.refs, *outcome.stale)):
         await app.store.reviews.discard(key, actor.id, app.now())
         app.wakeups.wake("show")

@@ -13,13 +13,12 @@ from bot.deployments.model import Deployment
 from bot.deployments.schema.field_types import PRESET
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.forms import NO, YES, FormField, Shape
-from bot.domain.requests import NAME_LENGTH, Actor, Holder, Preset, is_key
-from bot.domain.results import PAGE_SIZE
+from bot.domain.requests import NAME_LENGTH, PAGE_SIZE, Actor, Holder, Preset, is_key
 from bot.domain.runs import InputValue, Run
 from bot.domain.text import escape_line, folded, strip_invisible
+from bot.sentences import say
 from bot.services.access import source_inputs
 from bot.store.presets import Usable, read_usable
-from bot.strings import say
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -20,7 +20,7 @@ Task = Literal["read", "poll"]  # read the file, or ask ComfyDeploy
 class ReloadResult:
     """The names of the deployments that a reload `added`, `changed` or `removed`, and warnings.
 
-    `synced` is False if Discord didn't answer, so that it still has the old commands.
+    `synced` is False if Discord didn't respond, so that it still has the old commands.
     """
 
     names: Mapping[str, Sequence[str]]
@@ -38,7 +38,7 @@ class Reloader:
     def __init__(self, app: App, show: Callable[..., Awaitable[None]] | None = None) -> None:
         self._app, self._show = app, show
         self._lock = asyncio.Lock()
-        self._next = app.outside.monotonic() + app.settings.deployments_refresh_seconds
+        self._next = app.effects.monotonic() + app.settings.deployments_refresh_seconds
         self.requested = False
 
     async def reload(self) -> ReloadResult:
@@ -55,7 +55,7 @@ class Reloader:
         if self.requested:
             self.requested = False
             return ["read"]
-        if (now := self._app.outside.monotonic()) < self._next:
+        if (now := self._app.effects.monotonic()) < self._next:
             return []
         self._next = now + self._app.settings.deployments_refresh_seconds
         return ["poll"]

@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.context import App
+from bot.domain.copies import CopyRequest, check_copyable, check_first_copy, offers_copy
 from bot.domain.errors import RefusedError, StoreUnavailable
-from bot.domain.messages import Kind, Messages, marker
+from bot.domain.messages import Messages, Purpose, marker
 from bot.domain.moderation import AuditAction
 from bot.domain.policy import Usage
 from bot.domain.requests import Actor, Member
-from bot.domain.results import CopyRequest, check_copyable, check_first_copy, offers_copy
 from bot.domain.runs import Run
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
 from bot.domain.text import message_url
@@ -40,9 +40,9 @@ async def cancel(app: App, actor: Actor, key: str, *, is_ephemeral: bool = False
     app.wakeups.wake("check", "show", "submit")
 
 
-async def message_kinds(
+async def message_purposes(
     app: App, key: str, message_id: int, interaction_id: int | None = None, ids: Collection[int] = ()
-) -> frozenset[Kind] | None:
+) -> frozenset[Purpose] | None:
     """Return what a message is about if it belongs to the request of a run, otherwise an empty set.
 
     A status message counts as an outcome, which it becomes. `interaction_id` is the interaction that the
@@ -52,11 +52,11 @@ async def message_kinds(
     found = await app.store.history.request_of(key)
     if found is None:
         return None
-    messages, answer_id, answered = found
-    if message_id == answer_id or (answered is not None and answered == interaction_id):
-        return frozenset({Kind.OUTCOME})
+    messages, status_id, answered = found
+    if message_id == status_id or (answered is not None and answered == interaction_id):
+        return frozenset({Purpose.OUTCOME})
     return frozenset(
-        each.kind
+        each.purpose
         for each in messages.values()
         if any(ref.message_id == message_id for ref in (*each.refs, *each.stale))
         or (each.attempt is not None and marker(each, each.attempt.part) in ids)
@@ -64,9 +64,9 @@ async def message_kinds(
 
 
 async def until_shown(
-    app: App, request_key: str, kinds: Collection[Kind], seconds: float = 5
+    app: App, request_key: str, purposes: Collection[Purpose], seconds: float = 5
 ) -> Messages | None:
-    """Wait until no message of these kinds is out of date, and return all of the request.
+    """Wait until no message of these purposes is out of date, and return all of the request.
 
     Returns None if that takes longer.
     """
@@ -75,7 +75,7 @@ async def until_shown(
         await asyncio.sleep(_LOOK_PAUSE)
         with suppress(StoreUnavailable):
             found = await app.store.messages.of_request(request_key)
-            if not any(each.is_pending and each.kind in kinds for each in found.values()):
+            if not any(each.is_pending and each.purpose in purposes for each in found.values()):
                 return found
     return None
 
@@ -127,7 +127,7 @@ async def is_shareable(app: App, actor: Actor, run: Run) -> bool:
 
 
 async def request_copy(
-    app: App, actor: Actor, key: str, kind: Kind, *, with_prompt: bool | None = None
+    app: App, actor: Actor, key: str, purpose: Purpose, *, with_prompt: bool | None = None
 ) -> tuple[Run, CopyRequest]:
     """Return the run, and a copy of its result that may be made now. Raises RefusedError otherwise.
 
@@ -136,7 +136,7 @@ async def request_copy(
     run = await own_here(app, actor, key)
     check_copyable(run)
     copy = CopyRequest(key=key, with_prompt=bool(with_prompt))
-    if kind is Kind.SHARE:
+    if purpose is Purpose.SHARE:
         rules = await app.store.database.read(read_rules, run.guild_id)
         copy = replace(copy, shared_to=_gallery(app, actor, run, rules))
         if with_prompt is not None:
@@ -151,12 +151,12 @@ async def make_copy(app: App, run: Run, copy: CopyRequest) -> str:
     """Have a copy posted, and return its URL. Raises RefusedError if that fails, or takes too long."""
     now = app.now()
     await app.store.copies.request(copy, now)
-    found = await until_shown(app, run.request_key, {copy.kind}, MEDIA_SECONDS)
+    found = await until_shown(app, run.request_key, {copy.purpose}, MEDIA_SECONDS)
     if found is None:
         raise RefusedError("copy_unknown")
-    if refs := found[copy.kind, run.index].refs:
+    if refs := found[copy.purpose, run.index].refs:
         return message_url(run.guild_id, *refs[0])
-    last = await app.store.reviews.last(run, AuditAction(copy.kind))
+    last = await app.store.reviews.last(run, AuditAction(copy.purpose))
     failed = last.outcome if last is not None and last.at >= now else None
     raise RefusedError(failed or "copy_failed")
 

@@ -10,8 +10,8 @@ from bot.context import App
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.forms import FormField
 from bot.domain.settings.fields import Change, Key, apply_form, form_of, key_of, refilled, without_missing
-from bot.domain.settings.kinds import Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.setting_types import Section, SettingsContext
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0

@@ -11,7 +11,7 @@ from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
 from bot.domain.policy import OperatorRules
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.store.audit import AuditStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
@@ -30,10 +30,10 @@ class Store:
     """The repositories of one database, one attribute for each subject."""
 
     def __init__(
-        self, url: str, outside: Outside, pool_size: int = 20, *, operator: OperatorRules | None = None
+        self, url: str, effects: Effects, pool_size: int = 20, *, operator: OperatorRules | None = None
     ) -> None:
-        self._now = outside.now
-        self.database = Database(url, outside, pool_size)
+        self._now = effects.now
+        self.database = Database(url, effects, pool_size)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)
         self.privacy = PrivacyStore(self.database)
@@ -43,12 +43,12 @@ class Store:
         self.requests = RequestStore(self.database, self.operator)
         self.reviews = ReviewStore(self.database, self.operator)
         self.runs = RunStore(self.database)
-        self.claims = ClaimStore(self.database, self.operator, outside.random)
+        self.claims = ClaimStore(self.database, self.operator, effects.random)
         self.copies = CopyStore(self.database)
         self.messages = MessageStore(self.database)
         self.figures = FigureStore(self.database)
         self.history = HistoryStore(self.database)
-        self.key_values = KeyValueStore(self.database, outside.random)
+        self.key_values = KeyValueStore(self.database, effects.random)
         self.retention = RetentionStore(self.database)
 
         self.close = self.database.close

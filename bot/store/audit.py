@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, or_, s
 from bot.database.engine import Repository, reads
 from bot.database.rows import earlier, read_batches, read_messages
 from bot.database.tables import audit, is_any, runs
-from bot.domain.messages import Kind, MessageRef, Messages, Place
+from bot.domain.messages import MessageRef, Messages, Place, Purpose
 from bot.domain.moderation import PARTIAL, AuditAction, AuditEntry, AuditFilter, StoredEntry
 from bot.domain.runs import FINAL, REQUESTER_BLOCKED, Run, RunState
 
@@ -191,12 +191,12 @@ def _link(batch: Sequence[Run], messages: Messages) -> MessageRef | None:
     first = batch[0]
     needs_approval = first.review_channel_id is not None
     shown = [run for run in batch if run.is_shown]
-    outcome = messages.get((Kind.OUTCOME, 0))
+    outcome = messages.get((Purpose.OUTCOME, 0))
     is_gone = outcome is not None and outcome.deleted_by is not None
     if not shown and (is_gone or any(run.deleted_at is not None for run in batch)):
         return None
-    late = [messages.get((Kind.LATE, run.index)) for run in reversed(shown)]
-    for message in (*late, outcome, messages.get((Kind.REVIEW, 0))):
+    late = [messages.get((Purpose.LATE, run.index)) for run in reversed(shown)]
+    for message in (*late, outcome, messages.get((Purpose.REVIEW, 0))):
         part = next(iter(message.posted), None) if message is not None else None
         is_open = part is not None and part.channel_id in (first.channel_id, first.review_channel_id)
         if part is not None and is_open and not (needs_approval and part.place is Place.ANSWER):

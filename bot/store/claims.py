@@ -108,7 +108,7 @@ def hold(connection: Connection, run: Run, reason: RefusedForNow, now: datetime)
     revise(connection, [run.request_key])
 
 
-def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answer_by: datetime) -> Run | None:
+def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, reply_by: datetime) -> Run | None:
     """Claim a run that may start. Return it as it is then, or None if it is no longer waiting."""
     lock_requests(connection, [run.request_key])
     values: dict[str, Any] = {
@@ -121,10 +121,10 @@ def _claim(connection: Connection, run: Run, claim_id: str, now: datetime, answe
         **NOT_HELD,
     }
     still_waiting = {"key": run.key, "state": RunState.WAITING}
-    if not set_columns(connection, runs, still_waiting, {**values, "due_at": answer_by}):
+    if not set_columns(connection, runs, still_waiting, {**values, "due_at": reply_by}):
         return None
     if run.queue_position is not None or run.waiting_code is not None:
-        # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy answers.
+        # The status message shows what is now wrong. Otherwise it stays until ComfyDeploy responds.
         revise(connection, [run.request_key])
     connection.execute(ADVANCE, {"claimed_from": run.deployment, "claimed": run.key})
     post(connection, run, values)
@@ -155,7 +155,7 @@ class ClaimStore(Repository):
         self._operator = operator
 
     async def claim_submission(
-        self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime
+        self, limit: Callable[[str], int | None], now: datetime, reply_by: datetime
     ) -> Run | None:
         """Claim the next run to submit, or return None if no run can start now. The caller makes the queue
         call.
@@ -171,7 +171,7 @@ class ClaimStore(Repository):
             # Each candidate has its own transaction, because turning several away in one would lock rows out
             # of order. Everything is read again, because in between another process may have claimed a run.
             while True:
-                run, again = await self._try_next(limit, now, answer_by, claim_id, avoided)
+                run, again = await self._try_next(limit, now, reply_by, claim_id, avoided)
                 if not again:
                     return run
         except CommitUnknown:
@@ -191,7 +191,7 @@ class ClaimStore(Repository):
         connection: Connection,
         limit: Callable[[str], int | None],
         now: datetime,
-        answer_by: datetime,
+        reply_by: datetime,
         claim_id: str,
         avoided: set[int],
     ) -> tuple[Run | None, bool]:
@@ -206,7 +206,7 @@ class ClaimStore(Repository):
             return None, has_left_out
         run, reason = judge_run(connection, key, self._operator, now)
         if reason is None:
-            return _claim(connection, run, claim_id, now, answer_by), False
+            return _claim(connection, run, claim_id, now, reply_by), False
         avoided.add(run.guild_id or 0)
         if isinstance(reason, RefusedForNow):
             hold(connection, run, reason, now)
@@ -275,7 +275,7 @@ class ClaimStore(Repository):
         post(connection, run, values)
 
     @writes
-    def confirm(self, connection: Connection, claimed: Run, answer_by: datetime) -> bool:
+    def confirm(self, connection: Connection, claimed: Run, reply_by: datetime) -> bool:
         """Move a claim's check to `answer_by`, and return whether its queue call may still be made.
 
         It may not if the run has ended, has an id or was cancelled meanwhile.
@@ -289,7 +289,7 @@ class ClaimStore(Repository):
                 runs.c.run_id.is_(None),
                 runs.c.cancel_requested_at.is_(None),
             )
-            .values(due_at=answer_by)
+            .values(due_at=reply_by)
         )
         return result.rowcount == 1
 

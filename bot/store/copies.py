@@ -10,10 +10,10 @@ from bot.database.engine import Repository, writes
 from bot.database.row_locks import lock_batch, lock_run
 from bot.database.rows import FRESH, messages_of, set_columns, want
 from bot.database.tables import requests
-from bot.domain.messages import Kind, MessageRef
+from bot.domain.copies import CopyRequest, check_available, check_first_copy, copy_to_delete
+from bot.domain.messages import MessageRef, Purpose
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
-from bot.domain.results import CopyRequest, check_available, check_first_copy, copy_to_delete
 from bot.store.audit import add_entries, run_entry
 from bot.store.rules import read_rules
 
@@ -27,11 +27,11 @@ class CopyStore(Repository):
         check_available(run)
         found = messages_of(connection, run.request_key)
         check_first_copy(run, copy, found)
-        before = found.get((copy.kind, run.index))
+        before = found.get((copy.purpose, run.index))
         stale = (*before.stale, *before.refs) if before is not None else ()
         shown = {"channel_id": copy.shared_to or run.channel_id, "with_prompt": copy.with_prompt}
         values = {**FRESH, "stale": stale, "posted": (), **shown}
-        want(connection, run.request_key, copy.kind, run.index, now, values)
+        want(connection, run.request_key, copy.purpose, run.index, now, values)
 
     @writes
     def delete(
@@ -43,7 +43,7 @@ class CopyStore(Repository):
         """
         run = lock_run(connection, key)
         copy = copy_to_delete(run, message, messages_of(connection, run.request_key), user_id)
-        want(connection, run.request_key, copy.kind, run.index, now, {"deleted_by": user_id})
+        want(connection, run.request_key, copy.purpose, run.index, now, {"deleted_by": user_id})
         channel = f"<#{message.channel_id}>"
         add_entries(connection, run_entry(run, AuditAction.DELETE_COPY, user_id, now, channel=channel))
 
@@ -59,7 +59,8 @@ class CopyStore(Repository):
         first, is_offered = batch[0], False
         left = {run.index for run in batch if run.deleted_at is None}
         for message in messages_of(connection, first.request_key).values():
-            if not message.offered or not left or (message.kind is Kind.LATE and message.number not in left):
+            is_gone = message.purpose is Purpose.LATE and message.number not in left
+            if is_gone or not message.offered or not left:
                 continue
             is_offered, replaced = True, [*message.stale, *message.refs]
             if first.needs_interaction:
@@ -69,7 +70,7 @@ class CopyStore(Repository):
                 replaced.append(MessageRef(first.channel_id, first.status_message_id))
             stale = tuple(dict.fromkeys(replaced))
             moved = {**FRESH, "stale": stale, "posted": (), "channel_id": origin.channel_id}
-            want(connection, message.request_key, message.kind, message.number, due_at, moved)
+            want(connection, message.request_key, message.purpose, message.number, due_at, moved)
         if not is_offered:
             return False
         restricted, rules = origin.channel_age_restricted, read_rules(connection, origin.guild_id)

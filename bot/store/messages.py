@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, sele
 from bot.database.engine import Repository, reads, writes, writes_unsynced
 from bot.database.rows import (
     FRESH,
-    SETTLE_ANSWER,
+    SETTLE_STATUS,
     Change,
     bump,
     is_pending,
@@ -30,7 +30,7 @@ from bot.database.rows import (
     want,
 )
 from bot.database.tables import UtcDateTime, is_any, messages, requests, runs
-from bot.domain.messages import COPIES, FAILURE, Claim, Kind, Message, Messages, Release
+from bot.domain.messages import COPIES, FAILURE, Claim, Message, Messages, Purpose, Release
 from bot.domain.moderation import AuditAction
 from bot.domain.runs import Run
 from bot.store.audit import add_entries, run_entry
@@ -46,7 +46,7 @@ _NOW = bindparam("now", type_=UtcDateTime())
 
 
 class MessageStore(Repository):
-    """The messages. Every method raises StoreUnavailable if the database doesn't answer."""
+    """The messages. Every method raises StoreUnavailable if the database doesn't respond."""
 
     @reads
     def next_due(self, connection: Connection, now: datetime, busy: Sequence[Message]) -> datetime | None:
@@ -83,13 +83,11 @@ class MessageStore(Repository):
         owners = dict(zip(found, leases, strict=False))
         held = [({"key": key}, {"lease_owner": owner, "lease_until": until}) for key, owner in owners.items()]
         set_each(connection, requests, held)
-        claimed = [message_key(key, row.kind, row.number) for key, row in found.items()]
+        claimed = [message_key(key, row.purpose, row.number) for key, row in found.items()]
         set_each(connection, messages, [(which, {}) for which in claimed], {"failures": FAILURE})
         all_messages, all_runs = read_messages(connection, found), read_batches(connection, found)
         claims = [
-            Claim(
-                lease=owners[key], message=own[Kind(row.kind), row.number], runs=all_runs[key], messages=own
-            )
+            Claim(lease=owners[key], message=own[row.purpose, row.number], runs=all_runs[key], messages=own)
             for key, row in found.items()
             if (own := all_messages[key])
         ]
@@ -121,7 +119,7 @@ class MessageStore(Repository):
         """Store the verdicts on outputs, and have a card in a channel show what waits for a moderator.
 
         Undecided outputs are hidden at `until`. Returns False if the claim's lease was lost, or if the
-        message has changed, since a report may have replaced the outputs that were checked.
+        message has changed, since an update may have replaced the outputs that were checked.
         """
         if not (_hold(connection, claim, lease_owner=claim.lease) and _store(connection, claim.message)):
             return False
@@ -141,7 +139,7 @@ class MessageStore(Repository):
         ended = {"lease_owner": None, "lease_until": None, "status_message_id": message_id}
         own = {"key": key, "lease_owner": ACCEPTING}
         if set_columns(connection, requests, own, ended) and message_id is not None:
-            answer = {**message_key(key, Kind.ANSWER, 0), "wanted_rev": 1}
+            answer = {**message_key(key, Purpose.STATUS, 0), "wanted_rev": 1}
             set_columns(connection, messages, answer, {"shown_rev": 1, "due_at": now})
 
     async def release_leases(self) -> None:
@@ -172,14 +170,14 @@ def _hold(connection: Connection, claim: Claim, **values: object) -> bool:
 
 def ask_about_pictures(connection: Connection, key: str, now: datetime, **channel: int | None) -> None:
     """Replace the card about a request's waiting pictures with a new one."""
-    card = messages_of(connection, key).get((Kind.PICTURES, 0))
+    card = messages_of(connection, key).get((Purpose.PICTURES, 0))
     stale = (*card.stale, *card.refs) if card is not None else ()
     values = {**FRESH, "posted": (), "stale": stale, "attempt": None, **channel}
-    want(connection, key, Kind.PICTURES, 0, now, values)
+    want(connection, key, Purpose.PICTURES, 0, now, values)
 
 
 # What a claim may change of its message.
-_OF_CLAIM = ("posted", "stale", "attempt", "form", "place", "failures", "offered")
+_OF_CLAIM = ("posted", "stale", "attempt", "rendering", "place", "failures", "offered")
 
 
 def _of_claim(message: Message) -> dict[str, object]:
@@ -188,7 +186,7 @@ def _of_claim(message: Message) -> dict[str, object]:
 
 def _store(connection: Connection, message: Message) -> bool:
     """Store a claimed message; return False if it has changed since the claim."""
-    key = message_key(message.request_key, message.kind, message.number)
+    key = message_key(message.request_key, message.purpose, message.number)
     return (
         set_columns(connection, messages, {**key, "wanted_rev": message.wanted_rev}, _of_claim(message)) == 1
     )
@@ -202,16 +200,16 @@ def _release(connection: Connection, released: Collection[Release]) -> None:
     of_requests, of_messages, settled = list[Change](), list[Change](), list[Release]()
     for release in sorted(released, key=lambda each: each.claim.message.request_key):
         message = release.claim.message
-        before = stored[message.request_key].get((message.kind, message.number))
+        before = stored[message.request_key].get((message.purpose, message.number))
         held = owners.get(message.request_key) == release.claim.lease
         is_settled = held and before is not None and before.wanted_rev == message.wanted_rev
         if held:
-            answer = {"status_message_id": release.answer_id} if release.answer_id is not None else {}
+            answer = {"status_message_id": release.status_id} if release.status_id is not None else {}
             ended = _NO_ANSWER if is_settled and release.ends_answer else {}
             freed = {"lease_owner": None, "lease_until": None, **answer, **ended}
             of_requests.append(({"key": message.request_key}, freed))
         if before is not None and (values := _after(release, before, held=held)):
-            of_messages.append((message_key(message.request_key, message.kind, message.number), values))
+            of_messages.append((message_key(message.request_key, message.purpose, message.number), values))
         settled += [release] if is_settled else []
     set_each(connection, requests, of_requests)
     set_each(connection, messages, of_messages)
@@ -243,12 +241,12 @@ def _follow(connection: Connection, release: Release) -> None:
     """Have the messages changed that depend on a released one, and record what became of a copy."""
     claim, message = release.claim, release.claim.message
     if release.ends_answer:
-        connection.execute(SETTLE_ANSWER, {"of_request": message.request_key})
+        connection.execute(SETTLE_STATUS, {"of_request": message.request_key})
     if release.changes:
-        bump(connection, message.request_key, release.due_at, is_any(messages.c.kind, release.changes))
-    if release.shown and message.kind in COPIES and (message.posted or release.failed):
+        bump(connection, message.request_key, release.due_at, is_any(messages.c.purpose, release.changes))
+    if release.shown and message.purpose in COPIES and (message.posted or release.failed):
         run, channel = claim.run, f"<#{message.channel_id}>"
-        about = (AuditAction(message.kind), run.requester_id, release.due_at)
+        about = (AuditAction(message.purpose), run.requester_id, release.due_at)
         add_entries(connection, run_entry(run, *about, outcome=release.failed, channel=channel))
 
 
@@ -278,12 +276,12 @@ _OWNERS = (
 _is_free = or_(requests.c.lease_until.is_(None), requests.c.lease_until <= _NOW)
 _is_full = messages.c.channel_id.in_(bindparam("full", expanding=True))
 _DUE = (
-    select(messages.c.request_key, messages.c.kind, messages.c.number, messages.c.channel_id)
+    select(messages.c.request_key, messages.c.purpose, messages.c.number, messages.c.channel_id)
     .join(requests, requests.c.key == messages.c.request_key)
     .where(is_pending, messages.c.due_at <= _NOW, _is_free)
     .where(or_(messages.c.channel_id.is_(None), ~_is_full))
     .where(messages.c.request_key.not_in(bindparam("busy", expanding=True)))
-    .order_by(case((messages.c.kind == Kind.ANSWER, 1), else_=0), messages.c.due_at)
+    .order_by(case((messages.c.purpose == Purpose.STATUS, 1), else_=0), messages.c.due_at)
     .limit(bindparam("room"))
 )
 _DUE_LOCKED = _DUE.with_for_update(skip_locked=True, of=requests)

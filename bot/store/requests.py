@@ -28,7 +28,7 @@ from bot.domain.errors import (
     RunGone,
     StoreUnavailable,
 )
-from bot.domain.messages import Kind
+from bot.domain.messages import Purpose
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.policy import Facts, Offer, OperatorRules, Usage, budget_day, decide, judge
 from bot.domain.requests import Actor, ChannelState, Member
@@ -237,10 +237,10 @@ def _store(
         for row in rows:
             row["due_at"] = now + timedelta(hours=rules.approval.hours) if row["index"] == 0 else None
     insert_rows(connection, rows)
-    want(connection, accepted.request_key, Kind.ANSWER, 0, now)
+    want(connection, accepted.request_key, Purpose.STATUS, 0, now)
     if in_review:
         channel = {"channel_id": accepted.review_channel_id}
-        want(connection, accepted.request_key, Kind.REVIEW, 0, now, channel)
+        want(connection, accepted.request_key, Purpose.REVIEW, 0, now, channel)
     ledger.charge(connection, stored)
     # The status message has to say if the queue is held.
     return replace(accepted, **held)

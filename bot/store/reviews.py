@@ -15,7 +15,7 @@ from bot.database.row_locks import lock_accepting, lock_batch, lock_run
 from bot.database.rows import FRESH, about_result, bump, messages_of, set_columns, want
 from bot.database.tables import audit, messages, runs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages import COPIES, Kind
+from bot.domain.messages import COPIES, Purpose
 from bot.domain.moderation import AuditAction, AuditEntry, Report, check_shown, check_undecided
 from bot.domain.picture_check import NOBODY_DECIDED, PictureDecision, decided, labels_of
 from bot.domain.policy import Offer, OperatorRules, budget_day
@@ -95,7 +95,7 @@ class ReviewStore(Repository):
         for run in batch:
             apply_change(connection, run, change, now, queue_tag=tags[run.index], **known)
         add_entries(connection, request_entry(batch, AuditAction.APPROVE, moderator_id, now))
-        bump(connection, batch[0].request_key, now, messages.c.kind == Kind.REVIEW)
+        bump(connection, batch[0].request_key, now, messages.c.purpose == Purpose.REVIEW)
         return None
 
     @writes
@@ -140,7 +140,7 @@ class ReviewStore(Repository):
         """
         batch = lock_batch(connection, key)
         if not any(run.is_shown for run in batch):
-            want(connection, batch[0].request_key, Kind.OUTCOME, 0, now, {"deleted_by": user_id})
+            want(connection, batch[0].request_key, Purpose.OUTCOME, 0, now, {"deleted_by": user_id})
         add_entries(connection, run_entry(batch[0], AuditAction.DISCARD, user_id, now))
 
     @writes
@@ -162,7 +162,7 @@ class ReviewStore(Repository):
         values = {**FRESH, "posted": (), "attempt": None, "channel_id": channel_id}
         if not is_open:
             connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=channel_id))
-        want(connection, run.request_key, Kind.REPORT, run.index, now, {} if is_open else values)
+        want(connection, run.request_key, Purpose.REPORT, run.index, now, {} if is_open else values)
         return True
 
     @writes
@@ -173,7 +173,7 @@ class ReviewStore(Repository):
             raise RefusedError("report_over")
         connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
         add_entries(connection, run_entry(run, AuditAction.DISMISS, moderator_id, now))
-        card = (messages.c.kind == Kind.REPORT) & (messages.c.number == run.index)
+        card = (messages.c.purpose == Purpose.REPORT) & (messages.c.number == run.index)
         bump(connection, run.request_key, now, card)
 
     @writes
@@ -187,7 +187,7 @@ class ReviewStore(Repository):
             raise RefusedError("review_over")
         if moderator_id == batch[0].requester_id:
             raise RefusedError("own_request")
-        card = messages_of(connection, batch[0].request_key).get((Kind.PICTURES, 0))
+        card = messages_of(connection, batch[0].request_key).get((Purpose.PICTURES, 0))
         if moderator_id is not None and card is not None and card.is_pending:
             raise RefusedError("pictures_more")  # the moderator hasn't seen all of them
         labels = dict.fromkeys(label for run in held for label in labels_of(run.verdicts, run.held))
@@ -195,7 +195,7 @@ class ReviewStore(Repository):
             after = decided(run.verdicts or {}, decision)
             set_columns(connection, runs, {"key": run.key}, {"verdicts": after, "held_until": None})
             # Not its copies, which don't have what was held.
-            bump(connection, run.request_key, now, about_result(run) & messages.c.kind.not_in(COPIES))
+            bump(connection, run.request_key, now, about_result(run) & messages.c.purpose.not_in(COPIES))
         details = {"decision": decision.told, "labels": ", ".join(labels)}
         add_entries(connection, request_entry(batch, AuditAction.PICTURES, moderator_id, now, **details))
 

@@ -15,8 +15,8 @@ from bot.database.tables import key_values, server_rules
 from bot.domain.errors import RefusedForNow
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.settings.fields import Change, describe_changes
-from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
+from bot.domain.settings.setting_types import SettingsContext
 from bot.domain.text import escape_line
 from bot.store.audit import add_entries
 from bot.store.queue import PAUSED, ask_again, hold_queues, release_queues

@@ -1,4 +1,4 @@
-"""Read, end and cancel runs, and record reports and progress.
+"""Read, end and cancel runs, and record updates and progress.
 
 Each change is one transaction, so if the process is killed, either the whole change is stored or nothing. A
 conditional UPDATE decides which of two concurrent changes wins.
@@ -29,20 +29,20 @@ from bot.database.rows import (
 from bot.database.rows import Change as RowChange
 from bot.database.tables import is_any, messages, requests, runs
 from bot.domain.errors import BotError, RefusedForNow
-from bot.domain.messages import Kind
+from bot.domain.messages import Purpose
 from bot.domain.moderation import AuditAction
 from bot.domain.requests import Origin
-from bot.domain.run_timing import NO_TURN, SETTLE_AFTER, next_settling, poll_after_report, reported_seconds
-from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunReport, RunState
+from bot.domain.run_timing import NO_TURN, SETTLE_AFTER, billed_seconds, next_settling, poll_after_update
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Run, RunState, RunUpdate
 from bot.domain.text.run_log import failure_code
-from bot.domain.transitions import REVIVABLE, Change, apply_report, end, is_progress
+from bot.domain.transitions import REVIVABLE, Change, apply_update, end, is_progress
 from bot.store.audit import add_entries, record_end, request_entry
 from bot.store.ledger import by_day, post
 from bot.store.rules import read_rules
 
 
-class ForeignRunReport(BotError):
-    """A report has a run's key, but the id of another run of ComfyDeploy."""
+class ForeignRunUpdate(BotError):
+    """An update has a run's key, but the id of another run of ComfyDeploy."""
 
 
 class RunStore(Repository):
@@ -59,36 +59,36 @@ class RunStore(Repository):
         return read_runs(connection, keys)
 
     @writes_unsynced
-    def record_report(
+    def record_update(
         self,
         connection: Connection,
         key: str,
-        report: RunReport,
+        run_update: RunUpdate,
         now: datetime,
         next_check: datetime,
         *,
         asked: bool = False,
     ) -> Change | None:
-        """Record a report from a webhook or a poll, and return the change that it makes, with all columns.
+        """Record an update from a webhook or a poll, and return the change that it makes, with all columns.
 
         Returns None if nothing changes, or nothing of an ended run that a message shows. `asked` marks a
         reply to GET /run. Unless the change sets another time, the run is polled at `next_check` or its
-        deadline. Raises RunGone, and ForeignRunReport if the key belongs to another run of ComfyDeploy.
+        deadline. Raises RunGone, and ForeignRunUpdate if the key belongs to another run of ComfyDeploy.
         """
         run = lock_run(connection, key)
-        if run.run_id not in (None, report.run_id):
-            raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
-        change = apply_report(run, report, now, asked=asked)
-        if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
-            return _settle(connection, run, report, now)
+        if run.run_id not in (None, run_update.run_id):
+            raise ForeignRunUpdate(f"run {key} is {run.run_id}, not {run_update.run_id}")
+        change = apply_update(run, run_update, now, asked=asked)
+        if asked and run.final and run_update.state in FINAL and (change is None or not change.ends_run):
+            return _settle(connection, run, run_update, now)
         if change is None:
             return None
         values = _with_next_poll(run, change, now, next_check)
         if change.state in FINAL:
-            values |= _weight_of_reported(connection, run, report)
+            values |= _weight_of_used(connection, run, run_update)
             is_over = change.ends_run or change.state not in REVIVABLE
             if is_over and change.values.get("due_at") is None:
-                values["due_at"] = next_settling(run, report, now) if asked else now + SETTLE_AFTER
+                values["due_at"] = next_settling(run, run_update, now) if asked else now + SETTLE_AFTER
         apply_change(connection, run, change, now, **values)
         return replace(change, values=values)
 
@@ -103,7 +103,7 @@ class RunStore(Repository):
         code: str,
         params: Mapping[str, object] | None = None,
     ) -> bool:
-        """End a run without a report from ComfyDeploy, or a whole batch that awaits approval.
+        """End a run without an update from ComfyDeploy, or a whole batch that awaits approval.
 
         Returns False if the run's state no longer allows `target`.
         """
@@ -178,17 +178,17 @@ class RunStore(Repository):
     def save_progress(
         self,
         connection: Connection,
-        reports: Mapping[str, tuple[RunReport, datetime]],
+        run_updates: Mapping[str, tuple[RunUpdate, datetime]],
         next_check: datetime,
     ) -> None:
-        """Record those of these reports that only tell the progress of their run, as of their times."""
+        """Record those of these updates that only tell the progress of their run, as of their times."""
         changes, visible = list[RowChange](), set[str]()
-        lock_requests_of(connection, reports.keys())
-        for run in read_runs(connection, reports.keys()):
-            report, now = reports[run.key]
-            if not is_progress(run.state, report.state) or run.run_id != report.run_id:
+        lock_requests_of(connection, run_updates.keys())
+        for run in read_runs(connection, run_updates.keys()):
+            run_update, now = run_updates[run.key]
+            if not is_progress(run.state, run_update.state) or run.run_id != run_update.run_id:
                 continue
-            change = apply_report(run, report, now, asked=False)
+            change = apply_update(run, run_update, now, asked=False)
             if change is not None:
                 values = _with_next_poll(run, change, now, next_check)
                 changes.append(({"key": run.key}, {"state": change.state, **values}))
@@ -202,40 +202,40 @@ def _with_next_poll(run: Run, change: Change, now: datetime, next_check: datetim
     """Return the columns of a change, with the time of the next poll unless the change sets it."""
     if isinstance(started_at := change.values.get("started_at"), datetime):
         run = replace(run, started_at=started_at)
-    poll_at = poll_after_report(run, now, next_check)
+    poll_at = poll_after_update(run, now, next_check)
     later = {"due_at": poll_at, "checks": 0} if poll_at is not None else {}
     return {**later, **change.values}
 
 
-def _settle(connection: Connection, run: Run, report: RunReport, now: datetime) -> Change | None:
+def _settle(connection: Connection, run: Run, run_update: RunUpdate, now: datetime) -> Change | None:
     """Store the GPU, duration and log that were fetched for an ended run, and when to poll it next.
 
     If the log changes what the outcome says, have that edited, and return a change.
     """
-    values: dict[str, object] = {"due_at": next_settling(run, report, now)}
-    if report.log and run.erased_at is None:
-        values["failure_log"] = report.log
-    if report.gpu:
-        values["gpu_used"] = report.gpu
-    duration = reported_seconds(run, report, now)
+    values: dict[str, object] = {"due_at": next_settling(run, run_update, now)}
+    if run_update.log and run.erased_at is None:
+        values["failure_log"] = run_update.log
+    if run_update.gpu:
+        values["gpu_used"] = run_update.gpu
+    duration = billed_seconds(run, run_update, now)
     if duration is not None:
-        values |= {"run_duration": duration, **_weight_of_reported(connection, run, report)}
+        values |= {"run_duration": duration, **_weight_of_used(connection, run, run_update)}
     set_columns(connection, runs, {"key": run.key}, values)
     post(connection, run, values)
     # What only the interaction could edit stays as it is.
-    is_other = "failure_log" in values and failure_code(report.log) != failure_code(run.failure_log)
+    is_other = "failure_log" in values and failure_code(run_update.log) != failure_code(run.failure_log)
     if not is_other or run.needs_interaction:
         return None
-    bump(connection, run.request_key, now, messages.c.kind == Kind.OUTCOME)
+    bump(connection, run.request_key, now, messages.c.purpose == Purpose.OUTCOME)
     return Change(run.state, values, visible=True)
 
 
-def _weight_of_reported(connection: Connection, run: Run, report: RunReport) -> dict[str, object]:
+def _weight_of_used(connection: Connection, run: Run, run_update: RunUpdate) -> dict[str, object]:
     """Return the column with the weight of the GPU that ComfyDeploy reported, if that isn't the run's own."""
-    if not report.gpu or report.gpu == run.gpu:
+    if not run_update.gpu or run_update.gpu == run.gpu:
         return {}
     try:
-        return {"weight": read_rules(connection, run.guild_id).budgets.weight_of(report.gpu)}
+        return {"weight": read_rules(connection, run.guild_id).budgets.weight_of(run_update.gpu)}
     except RefusedForNow:
         # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
         return {}
@@ -258,16 +258,16 @@ def apply_change(connection: Connection, run: Run, change: Change, now: datetime
     if of_request := {name: value for name, value in values.items() if name not in runs.c}:
         set_columns(connection, requests, {"key": run.request_key}, of_request)
     if "outputs" in own and run.held:
-        bump(connection, run.request_key, now, messages.c.kind == Kind.PICTURES)
+        bump(connection, run.request_key, now, messages.c.purpose == Purpose.PICTURES)
     is_over = False
     if change.ends_run:
         partial, code = own.get("partial", run.partial), own.get("failure_code", run.failure_code)
         ended = replace(run, state=change.state, partial=partial, failure_code=code)
         is_over = record_end(connection, run, ended, now)
     if change.ends_run and run.index == 0 and run.state is RunState.AWAITING_APPROVAL:
-        bump(connection, run.request_key, now, messages.c.kind == Kind.REVIEW)
+        bump(connection, run.request_key, now, messages.c.purpose == Purpose.REVIEW)
     if is_over and not run.final:
-        want(connection, run.request_key, Kind.OUTCOME, 0, now, {"channel_id": run.channel_id})
+        want(connection, run.request_key, Purpose.OUTCOME, 0, now, {"channel_id": run.channel_id})
     if change.visible:
         revise(connection, [run.request_key])
     if change.ends_run and run.final:
@@ -284,9 +284,9 @@ def _show_late(connection: Connection, run: Run, now: datetime) -> None:
     """
     if run.deleted_at is not None:
         return
-    outcome = messages_of(connection, run.request_key).get((Kind.OUTCOME, 0))
+    outcome = messages_of(connection, run.request_key).get((Purpose.OUTCOME, 0))
     if outcome is not None:
         is_touched = outcome.posted or outcome.attempt or outcome.deleted_by is not None
         alone = run.count > 1 and is_touched
-        kind, number = (Kind.LATE, run.index) if alone else (Kind.OUTCOME, 0)
-        want(connection, run.request_key, kind, number, now, {**FRESH, "channel_id": run.channel_id})
+        purpose, number = (Purpose.LATE, run.index) if alone else (Purpose.OUTCOME, 0)
+        want(connection, run.request_key, purpose, number, now, {**FRESH, "channel_id": run.channel_id})

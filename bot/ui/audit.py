@@ -13,7 +13,7 @@ from discord.utils import format_dt
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from bot.domain.moderation import OUTCOMES, AuditAction, AuditEntry, AuditFilter, StoredEntry
-from bot.domain.results import PAGE_SIZE
+from bot.domain.requests import PAGE_SIZE
 from bot.domain.runs import REQUESTER_BLOCKED
 from bot.domain.text import (
     escape_line,
@@ -24,7 +24,7 @@ from bot.domain.text import (
     shorten_words,
     strip_invisible,
 )
-from bot.strings import SENTENCES, say
+from bot.sentences import SENTENCES, say
 from bot.ui.custom_ids import Id, OpenId, PageId
 from bot.ui.message_parts import Content, Title, button, layout_of, lines, pager, subtext
 

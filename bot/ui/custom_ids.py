@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self, dataclass_transform
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from bot.domain.results import RunFilter
+from bot.domain.requests import RunFilter
 
 _REF_LENGTH = 40
 Id = Annotated[int, Field(ge=0, lt=1 << 63)]

@@ -12,7 +12,7 @@ from discord import ui
 from bot.domain.forms import FORM_LIMIT, NO, YES, FormField, Option, Shape, batches
 from bot.domain.moderation import BLOCK_DURATIONS, NOTE_LENGTH, REPORT_REASONS
 from bot.domain.text import shorten
-from bot.strings import say
+from bot.sentences import say
 from bot.ui.custom_ids import Action, DraftId, RunId, SaveId
 from bot.ui.message_parts import button, layout_of
 

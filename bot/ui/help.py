@@ -13,7 +13,7 @@ from bot.domain.policy import Spending, Usage, day_end
 from bot.domain.requests import NAME_LENGTH, Actor, Preset
 from bot.domain.settings.rules_and_defaults import ApprovalMode, Budget, ServerRules
 from bot.domain.text import escape_line, shorten, shown_number
-from bot.strings import say
+from bot.sentences import say
 from bot.ui.custom_ids import HelpId, HelpPage
 from bot.ui.message_parts import bar, button, layout_of, lines
 

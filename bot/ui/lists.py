@@ -13,11 +13,10 @@ from discord.utils import format_dt
 
 from bot.deployments.model import ShownInputs
 from bot.domain.moderation import Block
-from bot.domain.requests import NAME_LENGTH, Holder, Preset
-from bot.domain.results import PAGE_SIZE, RunFilter, RunListEntry
+from bot.domain.requests import NAME_LENGTH, PAGE_SIZE, Holder, Preset, RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
-from bot.strings import say
+from bot.sentences import say
 from bot.ui.custom_ids import BlockedId, PresetsId, QueueId, ReplaceId, RunListAction, RunsId, UnblockId
 from bot.ui.message_parts import Content, Title, button, layout_of, lines, pager, subtext
 from bot.ui.run_facts import deletion_facts, ending, is_queued, queue_place

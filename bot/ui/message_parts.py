@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from io import BytesIO
-from typing import IO, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
-from discord import ButtonStyle, Colour, MediaGalleryItem, Message
+from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
 
-from bot.domain.results import PAGE_SIZE
+from bot.discord_api.outgoing import OutgoingMessage
+from bot.domain.files import GALLERY, PreparedFile
+from bot.domain.requests import PAGE_SIZE
 from bot.domain.runs import Run
-from bot.domain.text import escape_line, escape_prose, sentence_case, shorten
+from bot.domain.text import CONTENT_TEXT, escape_line, escape_prose, sentence_case, shorten
 from bot.ui.custom_ids import Action, CustomId, PageId, RunId
 
 FILES_PER_MESSAGE = 10
@@ -29,11 +29,8 @@ PROMPT_SHOWN = 300
 # The most characters of prose, counted after escaping. Longer texts go into a code block, which needs no
 # escapes.
 PROSE_SHOWN = 2500
-# Discord's limits for the characters of all text in a layout, and of a classic message.
+# Discord's limit for the characters of all text in a layout.
 LAYOUT_TEXT = 4000
-CONTENT_TEXT = 2000
-# Longer texts that a run made are put into a file.
-INLINE_TEXT = 1500
 _MAX_BLOCKS = 10
 _STYLES = {
     **dict.fromkeys((Action.APPROVE, Action.SHOW), ButtonStyle.success),
@@ -89,17 +86,6 @@ def _items(contents: Iterable[Content]) -> Iterator[Item[Any]]:
 
 def lines(*parts: str) -> str:
     return "\n".join(filter(None, parts))
-
-
-def walk(components: Iterable[Any]) -> Iterator[Any]:
-    """Yield the components of a message at every depth."""
-    for each in components:
-        yield each
-        yield from walk(filter(None, (getattr(each, "accessory", None), *getattr(each, "children", ()))))
-
-
-def component_ids(message: Message) -> set[int]:
-    return {each.id for each in walk(message.components) if each.id is not None}
 
 
 def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
@@ -214,60 +200,6 @@ def subtext(facts: Iterable[str]) -> str:
 def bar(share: float, length: int) -> str:
     done = round(min(max(share, 0), 1) * length)
     return f"{'▰' * done}{'▱' * (length - done)}"
-
-
-class FileKind(StrEnum):
-    IMAGE = "image"
-    VIDEO = "video"
-    AUDIO = "audio"
-    OTHER = "other"
-
-    @classmethod
-    def of(cls, content_type: str) -> FileKind:
-        """Return how clients show a file of this type."""
-        if content_type in ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"):
-            return cls.IMAGE
-        if content_type in ("video/mp4", "video/webm", "video/quicktime"):
-            return cls.VIDEO
-        return cls.AUDIO if content_type.startswith("audio/") else cls.OTHER
-
-
-GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedFile:
-    """A downloaded file that fits the upload limit. One that stands for another has no `content_type`."""
-
-    filename: str
-    kind: FileKind
-    description: str | None = None
-    size: int = 0
-    content_type: str = ""
-    content: IO[bytes] = field(default_factory=BytesIO, repr=False, compare=False)
-    spoiler: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
-    """A message to send, with a layout or with content. `mention` and `role` are whom it may ping."""
-
-    layout: LayoutView | None = None
-    content: str | None = None
-    view: View | None = None
-    files: tuple[PreparedFile, ...] = ()
-    mention: int | None = None
-    role: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedOutputs:
-    """A run's outputs that can be posted, with remarks about the others; `is_gone` if none can be fetched."""
-
-    files: tuple[PreparedFile, ...] = ()
-    texts: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    is_gone: bool = False
 
 
 Rows = Callable[[Sequence[PreparedFile]], Sequence[Sequence[Button[Any]]]]

@@ -11,20 +11,17 @@ from discord.ui import Button, File, Item
 from discord.utils import format_dt, snowflake_time
 
 from bot.deployments.model import ShownInputs
-from bot.domain.messages import Kind
+from bot.discord_api.outgoing import OutgoingMessage
+from bot.domain.files import GALLERY, INLINE_TEXT, PreparedFile, PreparedOutputs
+from bot.domain.messages import Purpose
 from bot.domain.moderation import NOTE_LENGTH, AuditEntry, Report
 from bot.domain.picture_check import labels_of
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import channel_url, escape_line, sentence_case
-from bot.strings import say
+from bot.sentences import say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
-    GALLERY,
-    INLINE_TEXT,
     LAYOUT_TEXT,
-    OutgoingMessage,
-    PreparedFile,
-    PreparedOutputs,
     chunks,
     fitting,
     framed,
@@ -43,9 +40,9 @@ _MAX_REPORTS = 3
 REPORTED = "report-"
 # The decisions that each card offers, and no other message.
 DECISIONS = {
-    Kind.REVIEW: (Action.APPROVE, Action.REJECT, Action.BLOCK),
-    Kind.REPORT: (Action.CLEAR, Action.BLOCK, Action.DISMISS),
-    Kind.PICTURES: (Action.SHOW, Action.VEIL, Action.HIDE, Action.BLOCK),
+    Purpose.REVIEW: (Action.APPROVE, Action.REJECT, Action.BLOCK),
+    Purpose.REPORT: (Action.CLEAR, Action.BLOCK, Action.DISMISS),
+    Purpose.PICTURES: (Action.SHOW, Action.VEIL, Action.HIDE, Action.BLOCK),
 }
 
 
@@ -56,7 +53,7 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     out, the card therefore has a Details button.
     """
     text = _card_about(run, title, inputs, "New request")
-    row = [run_button(run, each) for each in DECISIONS[Kind.REVIEW]]
+    row = [run_button(run, each) for each in DECISIONS[Purpose.REVIEW]]
     if any(line not in text for line in input_lines(inputs, None)) or len(chunks(prepared.files)) > 1:
         row.append(run_button(run, Action.DETAILS))
     return _card(Colour.gold(), text, prepared, row, spoiler=run.spoiler)
@@ -91,23 +88,23 @@ def decided_card(
     at = format_dt(run.decided_at, "R") if run.decided_at is not None else ""
     by, colour = f"<@{run.decided_by or 0}>", Colour.light_grey()
     if run.state is RunState.REJECTED:
-        verdict, colour = f"Rejected by {by} {at}", Colour.red()
+        decision, colour = f"Rejected by {by} {at}", Colour.red()
         if run.failure_code == REQUESTER_BLOCKED:
             blocked = f"{by} blocked <@{run.requester_id}> {at}, {block_end(run, 'them')}."
-            verdict = f"{blocked}\nThe block ended all their waiting requests."
+            decision = f"{blocked}\nThe block ended all their waiting requests."
     elif run.decided_at is not None:
-        verdict, colour = f"Approved by {by} {at}", Colour.green()
+        decision, colour = f"Approved by {by} {at}", Colour.green()
     else:
         undecided = {
             RunState.EXPIRED: "Nobody decided in time.",
             RunState.CANCELLED: "The requester cancelled it.",
             RunState.REFUSED: f"It couldn't start and has ended. The requester reads: {reason_of(run)}",
         }
-        verdict = undecided.get(run.state, say("review_over"))
+        decision = undecided.get(run.state, say("review_over"))
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     text = lines(
         _card_about(run, title, inputs, "Request"),
-        verdict,
+        decision,
         f"> {escape_line(str(reason), _VALUE_LENGTH)}" if reason else "",
         f"[Open the result]({link})" if link is not None else "",
     )
@@ -133,7 +130,7 @@ def report_card(
         told.append(f"Reported by <@{report.person_id}>, {report.reason.lower()}{note}")
     if len(reports) > _MAX_REPORTS:
         told.append(f"… and {len(reports) - _MAX_REPORTS} more reports, in `/audit`")
-    return _spoiler_card(run, Kind.REPORT, told, prepared, withheld=withheld, link=link)
+    return _spoiler_card(run, Purpose.REPORT, told, prepared, withheld=withheld, link=link)
 
 
 def pictures_card(
@@ -149,7 +146,7 @@ def pictures_card(
     # Moderators decide about all of them, so those that don't fit follow in more messages.
     files, *further = chunks(prepared.files) or [()]
     shown = replace(prepared, files=tuple(files))
-    card = _spoiler_card(first, Kind.PICTURES, told, shown, withheld=withheld)
+    card = _spoiler_card(first, Purpose.PICTURES, told, shown, withheld=withheld)
     layouts = ((named, layout_of(*_media(named, spoiler=True))) for named in map(_named, further))
     return [card, *(OutgoingMessage(layout=layout, files=named) for named, layout in layouts)]
 
@@ -160,7 +157,7 @@ def _named(files: Sequence[PreparedFile]) -> tuple[PreparedFile, ...]:
 
 def _spoiler_card(
     run: Run,
-    kind: Kind,
+    purpose: Purpose,
     told: Sequence[str],
     prepared: PreparedOutputs,
     *,
@@ -177,8 +174,8 @@ def _spoiler_card(
         # Last, because some clients extend a quote to the end of the text.
         f"> {escape_line(run.prompt, _VALUE_LENGTH)}" if run.prompt else "",
     )
-    colour = Colour.orange() if kind is Kind.REPORT else Colour.gold()
-    row = [run_button(run, each) for each in DECISIONS[kind]]
+    colour = Colour.orange() if purpose is Purpose.REPORT else Colour.gold()
+    row = [run_button(run, each) for each in DECISIONS[purpose]]
     return _card(colour, about, replace(prepared, files=_named(prepared.files)), row, spoiler=True)
 
 
@@ -190,9 +187,9 @@ def decision_text(decided: AuditEntry | None) -> str:
     return f"{sentence_case(str(decided.details['decision']))}{by} {format_dt(decided.at, 'R')}"
 
 
-def closed_card(run: Run, title: str, about: str, verdict: str) -> OutgoingMessage:
+def closed_card(run: Run, title: str, about: str, decision: str) -> OutgoingMessage:
     """Build the card of a report, or about held outputs, after a decision."""
-    return OutgoingMessage(layout=framed(Colour.light_grey(), lines(_heading(run, title, about), verdict)))
+    return OutgoingMessage(layout=framed(Colour.light_grey(), lines(_heading(run, title, about), decision)))
 
 
 def _heading(run: Run, title: str, about: str) -> str:

@@ -18,15 +18,13 @@ from bot.deployments.files import is_kind, media_type
 from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import VARY_COUNT
 from bot.deployments.model import Deployment, FollowUp, deployment_of, follow_ups_of
+from bot.domain.files import GALLERY, FileKind, PreparedOutputs
 from bot.domain.forms import FORM_LIMIT
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState
 from bot.domain.text import escape_line, shorten
 from bot.ui.custom_ids import Action, DeleteId, DraftId, PickId
 from bot.ui.message_parts import (
-    GALLERY,
     Content,
-    FileKind,
-    PreparedOutputs,
     button,
     fitting,
     framed,

@@ -12,22 +12,13 @@ from typing import Any
 
 from discord.ui import Button
 
+from bot.discord_api.outgoing import OutgoingMessage
+from bot.domain.files import GALLERY, FileKind, PreparedFile, PreparedOutputs
 from bot.domain.runs import REQUESTER_BLOCKED, Run, RunState, is_turned_away
 from bot.domain.text import belongs_to, escape_line, number_in, shorten, strip_invisible
-from bot.strings import say
+from bot.sentences import say
 from bot.ui.custom_ids import Action, PickId
-from bot.ui.message_parts import (
-    GALLERY,
-    PROSE_SHOWN,
-    FileKind,
-    OutgoingMessage,
-    PreparedFile,
-    PreparedOutputs,
-    ResultMessages,
-    run_button,
-    subtext,
-    text_blocks,
-)
+from bot.ui.message_parts import PROSE_SHOWN, ResultMessages, run_button, subtext, text_blocks
 from bot.ui.result_buttons import ACTIONS, OfferedActions, again, follow_ups, number_rows, retry
 from bot.ui.run_facts import (
     COLOURS,

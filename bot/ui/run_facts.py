@@ -16,7 +16,7 @@ from bot.domain.run_timing import PLACES
 from bot.domain.runs import REQUESTER_BLOCKED, Deletions, Run, RunState, is_turned_away
 from bot.domain.text import escape_line, shorten
 from bot.domain.text.run_log import failure_code, last_error, scrub
-from bot.strings import say
+from bot.sentences import say
 from bot.ui.message_parts import PROMPT_SHOWN, framed, lines, subtext, text_blocks
 
 _ERROR_SHOWN = 200
@@ -169,7 +169,8 @@ def ending_sentence(run: Run) -> str:
     """Return why a run did not succeed, and of a partial result also when it was made."""
     if not run.partial:
         return say("ended_by_block") if run.failure_code == REQUESTER_BLOCKED else reason_of(run)
-    # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
+    # If the bot gave a run up, the state is the bot's own, so the failure code tells how ComfyDeploy ended
+    # the run.
     code = run.failure_code or ""
     end = code.removeprefix("run_") if code.startswith("run_") else run.state.value
     return f"{reason_of(run)} {say(f'made_before_{end}')}"

@@ -11,10 +11,10 @@ from discord.ui import Item, LayoutView, Modal, RoleSelect, Section, Select
 
 from bot.domain.forms import FORM_LIMIT, FormField, batches
 from bot.domain.picture_check import Flagged
-from bot.domain.settings import kinds
+from bot.domain.settings import setting_types
 from bot.domain.settings.fields import FIELDS, Change, Key, keys_of, section_lines, summary, without_missing
-from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import PICTURES, RESULTS, ApprovalMode, ServerRules
+from bot.domain.settings.setting_types import Names, SettingsContext
 from bot.domain.text import escape_line, listed, shorten_words, strip_invisible
 from bot.ui.custom_ids import SettingId
 from bot.ui.forms import form_modal, select_options
@@ -36,7 +36,7 @@ class Panel:
     `turn` differs each time.
     """
 
-    section: kinds.Section | None = None
+    section: setting_types.Section | None = None
     saved: Sequence[Change] | None = None
     mistakes: Sequence[str] = ()
     again: SettingId | None = None
@@ -94,7 +94,7 @@ def _overview(rules: ServerRules, context: SettingsContext, space: int) -> Itera
 
 
 def _page(
-    panel: Panel, section: kinds.Section, rules: ServerRules, context: SettingsContext, space: int
+    panel: Panel, section: setting_types.Section, rules: ServerRules, context: SettingsContext, space: int
 ) -> Iterator[Content]:
     """Yield what is set in a section, and the selects that open a key's form.
 
@@ -116,7 +116,9 @@ def _page(
         yield [Select(custom_id=custom_id, id=panel.turn + number, options=select_options(page), **more)]
 
 
-def settings_modal(section: kinds.Section, key: Key, title: str, fields: Sequence[FormField]) -> Modal:
+def settings_modal(
+    section: setting_types.Section, key: Key, title: str, fields: Sequence[FormField]
+) -> Modal:
     """Build a form of at most five fields; `title` names its key.
 
     The further pages of a long list come last, so each setting has a field. What isn't shown stays as it is.

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from discord import Colour
 from discord.utils import format_dt
 
-from bot.domain.messages import Kind, component_id
-from bot.domain.runs import Output, Run, RunState, is_turned_away
-from bot.domain.text import channel_url, escape_line, is_file, sentence_case, shorten
-from bot.strings import say
+from bot.discord_api.outgoing import OutgoingMessage
+from bot.domain.files import PreparedOutputs
+from bot.domain.messages import Purpose, component_id
+from bot.domain.runs import Run, RunState, is_turned_away
+from bot.domain.text import channel_url, is_file, sentence_case, shorten
+from bot.sentences import MayLink, link_remark, say
 from bot.ui.custom_ids import Action
 from bot.ui.message_parts import (
-    CONTENT_TEXT,
     LAYOUT_TEXT,
-    OutgoingMessage,
-    PreparedOutputs,
     bar,
     fitting,
     framed,
@@ -80,7 +79,7 @@ def status_message(batch: Sequence[Run], title: str, expected: datetime | None =
     above = lines(heading, prompt_line(first, only_requester=only_requester))
     buttons = [run_button(first, Action.CANCEL)] if any(run.is_cancellable for run in active) else []
     layout = framed(Colour.blurple(), above, below, buttons)
-    layout.children[0].id = component_id(first.request_key, Kind.ANSWER)
+    layout.children[0].id = component_id(first.request_key, Purpose.STATUS)
     return OutgoingMessage(layout=layout)
 
 
@@ -171,8 +170,6 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
 
 
 _TEXT_LENGTH = 1500
-# Returns whether a message may link to an address.
-MayLink = Callable[[str], bool]
 
 
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
@@ -208,18 +205,6 @@ def linked_outputs(
         if file in (0, number) and not any(is_file(name, run.key, number) for name in posted)
     ]
     return PreparedOutputs(texts=tuple(shorten(text, space) for text in found), remarks=tuple(remarks))
-
-
-def link_remark(code: str, output: Output, number: int, may_link: MayLink) -> str:
-    name, url = output_name(output, number), output.url or ""
-    if not may_link(url):
-        return say("media_forbidden", name=name)
-    sentence = say(code, name=name, url=url)
-    return sentence if len(sentence) <= CONTENT_TEXT else say("media_link_too_long", name=name)
-
-
-def output_name(output: Output, number: int) -> str:
-    return escape_line(output.filename or "", 80) or f"file {number}"
 
 
 def plain_messages(

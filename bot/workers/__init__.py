@@ -1,4 +1,1 @@
-"""The workers, which start, poll, cancel and time out runs, and record reports about them.
-
-bot/domain decides the effect of a report, and bot/delivery posts the messages.
-"""
+"""Start and follow runs. bot/domain decides what an update changes, and bot/delivery posts the messages."""

@@ -87,7 +87,7 @@ class Notices:
 
     async def claim(self, _room: int) -> Sequence[tuple[Trouble, bool]]:
         now, values = self._app.now(), self._app.store.key_values
-        seen = set(self._app.troubles.present(self._app.outside.monotonic()))
+        seen = set(self._app.troubles.present(self._app.effects.monotonic()))
         if await asyncio.get_running_loop().run_in_executor(self._app.files, self._is_disk_full):
             seen.add(Trouble.DISK)
         with suppress(StoreUnavailable):

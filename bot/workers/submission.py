@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from bot.breakers import AWAY, BUSY, BackendBreakers
 from bot.context import App, Trouble
 from bot.deployments.files import links_of
 from bot.deployments.model import deployment_of
-from bot.discord_api.calls import PostError, Unanswered
+from bot.discord_api.calls import NoResponse, PostError
 from bot.discord_api.channels import channel_state
 from bot.domain.errors import (
     BackendError,
@@ -32,15 +33,14 @@ from bot.domain.errors import (
     RefusedError,
     StoreUnavailable,
 )
-from bot.domain.messages import Kind
+from bot.domain.messages import Purpose
 from bot.domain.policy import check_channel
 from bot.domain.requests import ChannelState
-from bot.domain.runs import InputValue, Run, RunReport, RunState
+from bot.domain.runs import InputValue, Run, RunState, RunUpdate
 from bot.domain.text import file_stem
-from bot.store.runs import ForeignRunReport
-from bot.workers.following import ReportRecorder
-from bot.workers.health import AWAY, BUSY, BackendHealth
-from bot.workers.worker import Later
+from bot.store.runs import ForeignRunUpdate
+from bot.worker import Later
+from bot.workers.run_updates import UpdateRecorder
 
 log = logging.getLogger(__name__)
 # A user install's run is not started this close to the end of its interaction.
@@ -51,7 +51,7 @@ CHANNEL_TRUST = timedelta(minutes=1)
 _CHECK_SECONDS = 60
 # From this age on, a claim is confirmed before its queue call.
 _CLAIM_TRUST = timedelta(seconds=1)
-# How long a run waits if Discord doesn't answer the checks before the queue call.
+# How long a run waits if Discord doesn't respond to the checks before the queue call.
 _DISCORD_PAUSE = timedelta(minutes=1)
 _WAITS_FOR_DISCORD = "waits_for_discord"
 _STORE_PAUSE = 1.0
@@ -64,9 +64,9 @@ T = TypeVar("T")
 class Submitter:
     """Starts waiting runs in a fair order, in which users take turns."""
 
-    def __init__(self, app: App, health: BackendHealth, recorder: ReportRecorder) -> None:
+    def __init__(self, app: App, breakers: BackendBreakers, recorder: UpdateRecorder) -> None:
         self._app = app
-        self._health = health
+        self._breakers = breakers
         self._recorder = recorder
         self._grace = timedelta(seconds=app.settings.submit_grace_seconds)
 
@@ -79,27 +79,27 @@ class Submitter:
         waiting = await claims.waiting(now, now + START_MARGIN)
         if waiting.ends and await claims.refuse_too_late(now + START_MARGIN, now):
             self._app.wakeups.wake("show")
-        is_away = self._health.service.is_open
+        is_away = self._breakers.service.is_open
         if waiting.due and not is_away and (claimed := await self._claim(now, min(room, waiting.due))):
             return claimed
         if (
-            self._health.service.is_closed
+            self._breakers.service.is_closed
             and (waiting.due or waiting.is_held)
-            and await claims.update_queue_positions(now, broken=frozenset(self._health.broken))
+            and await claims.update_queue_positions(now, broken=frozenset(self._breakers.broken))
         ):
             self._app.wakeups.wake("show")
         ends = waiting.next_end - START_MARGIN if waiting.next_end else None
         return Later.at(min(filter(None, (waiting.due_at, ends)), default=None), now)
 
     async def _claim(self, now: datetime, room: int) -> Sequence[Run]:
-        claimed, answer_by, limit = list[Run](), now + self._grace, self._health.limit
+        claimed, reply_by, limit = list[Run](), now + self._grace, self._breakers.limit
         try:
             while len(claimed) < room:
-                run = await self._app.store.claims.claim_submission(limit, now, answer_by)
+                run = await self._app.store.claims.claim_submission(limit, now, reply_by)
                 if run is None:
                     break
                 claimed.append(run)
-                self._health.calls[run.key] = (run.deployment, self._app.outside.monotonic())
+                self._breakers.calls[run.key] = (run.deployment, self._app.effects.monotonic())
         except StoreUnavailable:
             if not claimed:
                 raise
@@ -112,11 +112,11 @@ class Submitter:
         First check the channel and renew the links of attached files. If that fails, the run is requeued or
         refused without a call.
         """
-        is_tried = not self._health.service.is_closed or bool(self._health.broken)
+        is_tried = not self._breakers.service.is_closed or bool(self._breakers.broken)
         try:
             await self._submit(run)
         finally:
-            self._health.calls.pop(run.key, None)
+            self._breakers.calls.pop(run.key, None)
             if is_tried:  # the others have waited for this run
                 self._app.wakeups.receive(["submit"])
 
@@ -143,15 +143,15 @@ class Submitter:
         except BackendError as error:
             await self._failed(run, error)
             return
-        self._health.succeeded(run)
+        self._breakers.succeeded(run)
         for trouble in (Trouble.KEY, Trouble.CREDITS):
             self._app.troubles.set(trouble, False)
         log.info("queued the run as %s", run_id)
         try:
             # A webhook with the id may never arrive.
-            report = RunReport(run_id=run_id, state=RunState.QUEUED)
-            await self._until_stored(self._recorder.record, run.key, report)
-        except ForeignRunReport as error:
+            update = RunUpdate(run_id=run_id, state=RunState.QUEUED)
+            await self._until_stored(self._recorder.record, run.key, update)
+        except ForeignRunUpdate as error:
             # The backend can start a run more than once; we follow the one that reported first.
             log.warning("the queue reply names another run: %s", error)
 
@@ -181,7 +181,7 @@ class Submitter:
         self._app.wakeups.wake("show", "submit")
 
     async def _until_stored(self, step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Repeat a step after a claim until the database answers.
+        """Repeat a step after a claim until the database responds.
 
         Nobody else knows whether a queue call was made, and what it returned.
         """
@@ -194,7 +194,7 @@ class Submitter:
 
     async def _failed(self, run: Run, error: BackendError) -> None:
         log.warning("the queue call failed: %s", error)
-        blamed = await self._health.failed(run, error)
+        blamed = await self._breakers.failed(run, error)
         if isinstance(blamed, BackendUnreachable | BackendRateLimited):
             reason = BUSY if isinstance(blamed, BackendRateLimited) else AWAY
             await self._requeue(run, self._app.now(), reason)
@@ -205,7 +205,7 @@ class Submitter:
         self._app.wakeups.wake("submit")
         if isinstance(error, BackendForbidden):
             self._app.troubles.set(Trouble.CREDITS)
-        elif isinstance(error, BackendUnauthorized) and await self._health.refuses_key():
+        elif isinstance(error, BackendUnauthorized) and await self._breakers.refuses_key():
             self._app.troubles.set(Trouble.KEY)
             self._app.wakeups.receive(["notice"])  # what is confirmed is told at once
 
@@ -218,7 +218,7 @@ class Submitter:
 async def renewed_inputs(app: App, run: Run) -> Mapping[str, InputValue]:
     """Return the run's inputs with links that work.
 
-    Raises RefusedError if a file has to be attached again, or DiscordAway if Discord doesn't answer.
+    Raises RefusedError if a file has to be attached again, or DiscordAway if Discord doesn't respond.
     """
     deployment = deployment_of(run, app.catalogue.all())
     # A run with a value that its deployment doesn't offer any more was refused before.
@@ -247,12 +247,12 @@ async def _card_urls(app: App, run: Run, count: int) -> list[str]:
     files, the deployment has changed, and the numbers may be those of other inputs. Raises the same
     errors as `renewed_inputs`.
     """
-    card = (await app.store.messages.of_request(run.request_key)).get((Kind.REVIEW, 0))
+    card = (await app.store.messages.of_request(run.request_key)).get((Purpose.REVIEW, 0))
     if card is None or not card.posted:
         raise RefusedError("attachment_expired")
     try:
         found = await app.discord.attachments(*card.refs[0])
-    except Unanswered as error:
+    except NoResponse as error:
         raise DiscordAway(str(error)) from error
     except PostError as error:
         raise RefusedError("attachment_expired", str(error)) from error

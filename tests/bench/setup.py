@@ -16,7 +16,8 @@ from random import SystemRandom
 import aiohttp
 import psutil
 
-from bot.comfydeploy.wire import WEBHOOK_PATH, WebhookSigner
+from bot.comfydeploy.wire import WebhookSigner
+from bot.domain.backend import WEBHOOK_PATH
 from bot.domain.requests import new_key
 from bot.domain.runs import Run, RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input

@@ -15,7 +15,7 @@ import pytest
 
 from bot.domain.policy import OperatorRules
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.store import Store
 from tests.contract.database.proxy import PostgresProxy, proxy_of
 from tests.contract.store.rows import GUILD, stored_rules
@@ -74,7 +74,7 @@ class Stores:
         rules: object = RULES,
     ) -> Store:
         """Open a store. The server `GUILD` has `rules` (None: the defaults) until a test stores others."""
-        store = Store(url or self.url, Outside(), operator=operator)
+        store = Store(url or self.url, Effects(), operator=operator)
         self._stack.push_async_callback(store.close)
         await store.open()
         if rules is not None and await store.rules.read(GUILD) == (ServerRules(), ()):

@@ -19,7 +19,7 @@ import aiohttp
 
 from bot import cli
 from bot.domain.runs import Run
-from bot.outside import Outside
+from bot.effects import Effects
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests import questions
@@ -162,7 +162,7 @@ class BotProcess:
         ):
             try:
                 async with asyncio.timeout(PATIENCE):
-                    code = await cli.main(arguments, self.environment() | more, Outside())
+                    code = await cli.main(arguments, self.environment() | more, Effects())
             except SystemExit as end:  # of argparse
                 code = int(end.code or 0)
         return CommandResult(code, out.getvalue(), err.getvalue())

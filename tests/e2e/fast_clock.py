@@ -12,9 +12,9 @@ from typing import Any
 
 import bot.database.engine
 import bot.gateway.replies
-import bot.words.cache
+import bot.word_filter.cache
 from bot import cli
-from bot.outside import Outside
+from bot.effects import Effects
 
 
 class _QuickSelector(selectors.DefaultSelector):
@@ -47,10 +47,10 @@ def main() -> int:
     # checking words keep their real length: a fraction of them is too short on a busy machine.
     bot.database.engine.LOCK_SECONDS *= speed
     bot.gateway.replies.CHECK_SECONDS *= speed
-    bot.words.cache.TIMEOUT_SECONDS *= speed
-    outside = Outside(now=now, monotonic=lambda: time.monotonic() * speed)
+    bot.word_filter.cache.TIMEOUT_SECONDS *= speed
+    effects = Effects(now=now, monotonic=lambda: time.monotonic() * speed)
     with asyncio.Runner(loop_factory=lambda: _QuickLoop(speed)) as runner:
-        return runner.run(cli.main([], os.environ, outside))
+        return runner.run(cli.main([], os.environ, effects))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from bot.deployments.choices import input_of
 from bot.deployments.schema import Choice
 from bot.domain.backend import InputKind
 from bot.domain.text import NUMBER_LENGTH
-from bot.words.rules import compile_pattern
+from bot.word_filter.rules import compile_pattern
 
 
 @pytest.mark.parametrize("length", [NUMBER_LENGTH, NUMBER_LENGTH + 1])

@@ -20,10 +20,10 @@ import yaml
 from sqlalchemy import make_url
 
 from bot import __version__
-from bot.comfydeploy.wire import WEBHOOK_PATH
 from bot.config.fields import Role
 from bot.config.settings import NAMES, Settings, load_settings
 from bot.config.settings import SECRETS as NAMES_OF_SECRETS
+from bot.domain.backend import WEBHOOK_PATH
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {

@@ -15,7 +15,7 @@ from bot.config.settings import NAMES, SECRETS, Settings
 from bot.context import LONGEST_SLEEP
 from bot.database import postgres
 from bot.database.tables import alembic_version, metadata
-from bot.delivery.step import LEASE
+from bot.delivery.deliver import LEASE
 from bot.domain import run_timing
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.store import ledger, messages, requests

@@ -102,7 +102,7 @@ async def test_a_signed_body_that_cannot_be_read_is_counted(
         async with sent(caller, caller.url, *raw) as reader:
             assert await status(reader) == 400
     # The compiled parser doesn't report a bad chunk to the reader of the body, so the read times out.
-    monkeypatch.setattr("bot.workers.following.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("bot.workers.run_updates.BODY_SECONDS", 0.05)
     async with sent(caller, caller.url, *BAD_CHUNK) as reader:
         assert await status(reader) == 400
     async with sent(caller, caller.url, "Content-Length: 500", b"{") as reader:

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from bot.app import build, metrics_port
 from bot.config.fields import Role
+from bot.effects import Effects
 from bot.metrics import PREFIX
-from bot.outside import Outside
 from bot.web import listening
 from tests.harness import open_app
 from tests.ports import free_port
@@ -36,7 +36,7 @@ async def test_only_the_local_machine_may_read_it_without_a_proxy(caller: Caller
         request = make_mocked_request("GET", "/metrics").clone(remote=remote)
         assert isinstance(request, web.BaseRequest)
         page = caller.runner.app.metrics_page
-        assert (await page.answer(request)).status == 403  # type: ignore[arg-type]
+        assert (await page.respond(request)).status == 403  # type: ignore[arg-type]
     status, text = await read(caller.runner.port)
     assert status == 200
     assert "# TYPE comfydeploy_bot_webhooks_total counter" in text
@@ -71,7 +71,7 @@ async def test_only_a_process_with_the_gateway_has_its_gauges_and_needs_it(
     """At 0 in every other process, they raised the alert GatewayAway."""
     own = {"roles": frozenset({role}), "database_url": SecretStr(f"sqlite:///{tmp_path}/{role}.db")}
     settings = caller.runner.settings.model_copy(update=own)
-    async with build(settings, Outside()) as app, listening(app.web, "127.0.0.1", 0) as port:
+    async with build(settings, Effects()) as app, listening(app.web, "127.0.0.1", 0) as port:
         _, text = await read(port)
         status, _ = await read(port, "/readyz")
     names = set(re.findall(r"^comfydeploy_bot_(gateway_\w+|servers|store_up) [01].0$", text, re.MULTILINE))

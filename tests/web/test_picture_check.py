@@ -21,9 +21,9 @@ from PIL import Image
 from pydantic import SecretStr
 
 from bot.domain.picture_check import Label
+from bot.effects import Effects
 from bot.media.picture_check import PictureChecker
 from bot.metrics import Metrics
-from bot.outside import Outside
 from demo.fake_comfydeploy.picture_themes import Scene
 from demo.fake_comfydeploy.video import encode_mp4, film_mp4
 from deploy.picture_check import LABELS, MAX_FRAMES, MEANINGS, CantTell, Service, look, main
@@ -244,7 +244,7 @@ async def test_the_bot_and_the_checker_understand_each_other() -> None:
         given = {"picture_check_url": f"{place.url}check", "picture_check_secret": SecretStr(SECRET)}
         with ThreadPoolExecutor(1) as files:
             settings, metrics = SETTINGS.model_copy(update=given), Metrics(time.monotonic)
-            bot = PictureChecker(settings, {}, Outside(), files, metrics)
+            bot = PictureChecker(settings, {}, Effects(), files, metrics)
             video = encode_mp4(lambda _: Image.new("RGB", (64, 64), RED), (64, 64))
             large = painted(RED) + bytes(5_000_000)
             for picture in (large, painted(GREEN), b"no picture", video):

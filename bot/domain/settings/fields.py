@@ -12,8 +12,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.domain.errors import InputError, InputErrors, RefusedError
 from bot.domain.forms import FormField, Shape
-from bot.domain.settings.kinds import Choice, Given, Names, Section, Setting, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.setting_types import Choice, Given, Names, Section, Setting, SettingsContext
 from bot.domain.text import QUOTED, escape_line, listed, shorten_words, shown_number
 
 # How much of a value is quoted that somebody else has set.

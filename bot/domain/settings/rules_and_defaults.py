@@ -14,11 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.domain.picture_check import Flagged, Level
-from bot.domain.settings.kinds import (
+from bot.domain.settings.setting_types import (
     WORD_COUNT,
     WORD_LENGTH,
     Choice,
-    Kind,
     Names,
     Number,
     Permitted,
@@ -26,6 +25,7 @@ from bot.domain.settings.kinds import (
     Section,
     Setting,
     SettingsContext,
+    SettingType,
     Several,
     WordList,
 )
@@ -96,7 +96,7 @@ class _Rules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-def _setting(default: Any, label: str, kind: Kind, about: str = "", **more: Any) -> Any:
+def _setting(default: Any, label: str, kind: SettingType, about: str = "", **more: Any) -> Any:
     """Declare a setting: a field with its default, and what `/settings` shows of it.
 
     `more` are limits, and the other fields of a `Setting`.

@@ -8,6 +8,9 @@ import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
 
+# Discord's limit for the characters of a classic message.
+CONTENT_TEXT = 2000
+
 # PostgreSQL rejects NUL in text, and terminals interpret the other control characters. Text outputs keep line
 # breaks and tabs.
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}

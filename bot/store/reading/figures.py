@@ -48,7 +48,7 @@ _ACTIVE_RUNS = (
     .group_by(runs.c.deployment, runs.c.state)
 )
 _OUTCOMES = select(func.count().label("number"), func.min(messages.c.since).label("oldest")).where(
-    is_pending, is_any(messages.c.kind, OUTCOMES)
+    is_pending, is_any(messages.c.purpose, OUTCOMES)
 )
 _OFFERED = select(func.count()).where(messages.c.offered)
 

@@ -18,8 +18,8 @@ from bot.database.rows import (
     to_run,
 )
 from bot.database.tables import is_any, messages, requests, runs
-from bot.domain.messages import COPIES, Kind, Messages, result_ref, result_refs
-from bot.domain.results import RunFilter, RunListEntry
+from bot.domain.messages import COPIES, Messages, Purpose, result_ref, result_refs
+from bot.domain.requests import RunFilter, RunListEntry
 from bot.domain.runs import IN_FLIGHT, Deletions, Run, RunState
 from bot.domain.text import message_url
 
@@ -143,15 +143,15 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
 
 def _entry(batch: Sequence[Run], found: Messages) -> RunListEntry:
     shown = [run for run in batch if run.is_shown]
-    outcome = found.get((Kind.OUTCOME, 0))
-    late = (found.get((Kind.LATE, run.index)) for run in batch)
+    outcome = found.get((Purpose.OUTCOME, 0))
+    late = (found.get((Purpose.LATE, run.index)) for run in batch)
     is_left = any(run.deleted_at is None for run in batch)
     removed = any(run.deleted_at is not None for run in batch)
     removed = not shown and (removed or (outcome is not None and outcome.deleted_by is not None))
     refs = filter(None, (result_ref(found, run.index) for run in shown))
     of_failure = outcome.refs if outcome is not None and not removed else []
     message = next(iter(refs if shown else of_failure), None)
-    copies = (found.get((kind, run.index)) for run in shown for kind in COPIES)
+    copies = (found.get((purpose, run.index)) for run in shown for purpose in COPIES)
     deletions = Deletions(
         outcome=removed,
         partly=bool(shown) and any(run.has_result and not run.is_shown for run in batch),

@@ -23,13 +23,13 @@ from bot.context import FormDrafts
 from bot.database.tables import runs
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
+from bot.effects import Effects
 from bot.metrics import Metrics
 from bot.ops.backups import DailyBackup, back_up, backup, rows_of
 from bot.ops.restore import restore
-from bot.outside import Outside
 from bot.services import exports
 from bot.store import Store
-from bot.workers.worker import Later
+from bot.worker import Later
 from tests.contract.conftest import Stores
 from tests.contract.store.changes import Rows, changes, read_all, wrapped
 from tests.contract.store.operations import arrange
@@ -87,7 +87,7 @@ def settings_of(url: str, **more: Any) -> Settings:
 
 
 async def rows_in(url: str) -> Rows:
-    store = Store(url, Outside())
+    store = Store(url, Effects())
     try:
         return await store.database.read(read_all)
     finally:
@@ -101,8 +101,8 @@ async def backed_up(store: Store, folder: Path, name: str = "backup.jsonl.gz") -
 
 async def restored(url: str, file: Path, *, is_moved: bool = False, **more: Any) -> str:
     """Restore a backup over a database that is closed, and return what the command said."""
-    said, outside = io.StringIO(), Outside(now=lambda: NOW)
-    assert await restore(settings_of(url, **more), outside, file, said, is_moved=is_moved) == 0
+    said, effects = io.StringIO(), Effects(now=lambda: NOW)
+    assert await restore(settings_of(url, **more), effects, file, said, is_moved=is_moved) == 0
     return said.getvalue()
 
 
@@ -123,10 +123,10 @@ async def test_a_restore_brings_back_every_row_and_repeats_nothing(
     await store.key_values.put("synced:1:all", "known")
     before, said = await rows_in(url), io.StringIO()
     file = tmp_path / "backup.jsonl.gz"
-    assert await backup(settings_of(url), Outside(), file, said) == 0
+    assert await backup(settings_of(url), Effects(), file, said) == 0
     assert file.stat().st_mode & 0o777 == 0o600
     with pytest.raises(StartupError, match="exists"):
-        await backup(settings_of(url), Outside(), file, said)
+        await backup(settings_of(url), Effects(), file, said)
     later, old = await accepted(store), await rows_in(url)
     await store.close()
     told = await restored(url, file)
@@ -141,7 +141,7 @@ async def test_a_restore_brings_back_every_row_and_repeats_nothing(
     again = await stores.open(rules=None)
     assert later.key not in await run_keys(again)
     await again.runs.finish((await accepted(again)).key, RunState.REFUSED, NOW, code="internal")
-    await again.runs.record_report("running0", SUCCESS._replace(run_id="run-running0"), NOW, NOW)
+    await again.runs.record_update("running0", SUCCESS._replace(run_id="run-running0"), NOW, NOW)
     assert [row["wanted_rev"] - row["shown_rev"] for row in await owed(again, "running0")] == [1]
 
 
@@ -170,8 +170,8 @@ async def test_erasures_after_the_backup_are_repeated(store: Store, url: str, tm
     file, settings = await backed_up(store, tmp_path), settings_of(url, backup_dir=str(tmp_path))
     for days, person in ((1, ALICE), (-1, BOB)):
         with ThreadPoolExecutor() as files:
-            outside = Outside(now=lambda days=days: NOW + timedelta(days=days))
-            more = {"files": files, "drafts": FormDrafts(Random(1)), "outside": outside}
+            effects = Effects(now=lambda days=days: NOW + timedelta(days=days))
+            more = {"files": files, "drafts": FormDrafts(Random(1)), "effects": effects}
             await exports.erase(app_with(store=store, settings=settings, **more), person)
     await store.close()
     assert (tmp_path / "erased").stat().st_mode & 0o777 == 0o600
@@ -193,7 +193,7 @@ async def test_the_daily_backup_of_the_running_bot(store: Store, url: str, tmp_p
         return round(later.seconds / 3600), failed == 1
 
     with ThreadPoolExecutor() as files:
-        app = app_with(store=store, settings=settings, files=files, metrics=metrics, outside=Outside())
+        app = app_with(store=store, settings=settings, files=files, metrics=metrics, effects=Effects())
         daily = DailyBackup(app, folder)
         assert isinstance(await daily.claim(1), list)
         assert await attempt() == (1, True)
@@ -279,7 +279,7 @@ async def test_a_running_bot_is_refused(
         assert await coordinator.acquire("shard 0", 10.0)  # the refused restore may still be disconnecting
         with pytest.raises(StartupError, match="or another command, uses this database"):
             await restored(url, file)
-        await backup(settings_of(url), Outside(), tmp_path / "running.jsonl.gz", io.StringIO())
+        await backup(settings_of(url), Effects(), tmp_path / "running.jsonl.gz", io.StringIO())
     finally:
         await coordinator.close()
     with pytest.raises(StartupError, match="made while the bot ran"):
@@ -305,7 +305,7 @@ async def test_from_sqlite_to_postgresql_and_back(
     for target, key in ((server, "submitting0"), (sqlite_url(last), "waiting0")):
         before, file = await rows_in(url), tmp_path / f"{key}.jsonl.gz"
         await store.close()
-        await backup(settings_of(url), Outside(), file, io.StringIO())
+        await backup(settings_of(url), Effects(), file, io.StringIO())
         await restored(target, file, is_moved=True)
         assert changes(before, await rows_in(target)) == []
         store, url = await opening.open(target), target

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 from bot.database.tables import key_values
 from bot.domain.errors import CommitUnknown, RequestUnknown, StoreUnavailable
 from bot.domain.runs import RunState
+from bot.sentences import explain
 from bot.store import Store
-from bot.strings import explain
 from tests.contract.conftest import Stores
 from tests.contract.database.proxy import STATEMENT, Loss, PostgresProxy
 from tests.contract.store.changes import read_all
@@ -92,11 +92,11 @@ async def nothing_is_stored(store: Store, fault: Fault, *given: PostgresProxy | 
         results = await at_once(
             *(accept(store, request()) for _ in range(2)),
             take(store),
-            store.runs.record_report(run.key, SUCCESS, NOW, SOON),
+            store.runs.record_update(run.key, SUCCESS, NOW, SOON),
         )
         assert {type(result) for result in results} == {StoreUnavailable}
     assert await store.database.read(read_all) == before
-    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    await store.runs.record_update(run.key, SUCCESS, NOW, SOON)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
     assert [each.key for each in [await take(store)] if each is not None] == [waiting.key]
 
@@ -138,7 +138,7 @@ async def test_cancelled_writers_leave_no_lock_behind(store: Store) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     async with asyncio.timeout(BOUND):
-        await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+        await store.runs.record_update(run.key, SUCCESS, NOW, SOON)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
 
 

@@ -29,10 +29,10 @@ from bot.database.schema import NEWEST, alembic_config, create_tables, schema_of
 from bot.database.tables import metadata, usage
 from bot.domain.errors import StartLater, StartupError
 from bot.domain.runs import RunState
+from bot.effects import Effects
 from bot.ops.backups import back_up, backup, export, load
 from bot.ops.check import inspect_database
 from bot.ops.restore import restore
-from bot.outside import Outside
 from bot.store import Store
 from tests.contract.conftest import Stores
 from tests.contract.database.test_dump import rows_in, settings_of
@@ -195,7 +195,7 @@ async def test_of_several_processes_one_migrates_and_the_others_wait(
 
 async def test_a_migration_that_fails_changes_nothing(old: MakeOld, tmp_path: Path) -> None:
     url = await old(f'{CHANGES}    op.drop_table("nowhere")\n')
-    store = Store(url, Outside())
+    store = Store(url, Effects())
     for _ in range(2):
         with pytest.raises(StartupError, match="nowhere"):
             await store.open()
@@ -237,7 +237,7 @@ async def test_a_disk_that_is_too_full_for_a_copy_or_for_the_commit_leaves_all_a
 
 async def run(*arguments: str, url: str) -> int:
     with own_logging():
-        return await cli.main(arguments, {"DATABASE_URL": url}, Outside())
+        return await cli.main(arguments, {"DATABASE_URL": url}, Effects())
 
 
 async def test_a_destructive_migration_is_refused_on_postgresql_until_it_is_told(
@@ -248,7 +248,7 @@ async def test_a_destructive_migration_is_refused_on_postgresql_until_it_is_told
         refused = "The database has the schema v0_999, and its migration deletes data. Stop the bot, back up"
         with pytest.raises(StartupError, match=refused):
             await opening.open(url)
-        store = Store(url, Outside())
+        store = Store(url, Effects())
         assert "its migration deletes data." in (await inspect_database(store))[0].summary
         await store.close()
         assert await run("backup", str(tmp_path / "old.jsonl.gz"), url=url) == 0
@@ -283,7 +283,7 @@ async def test_a_database_of_an_unreleased_version_is_told_apart_and_replaced(
     await store.close()
     await changed(url, UNRELEASED[difference])
     sentence = f"was made by an unreleased version: {difference}"
-    commands = partial(backup, settings, Outside(), other, said), partial(export, settings, Outside(), said)
+    commands = partial(backup, settings, Effects(), other, said), partial(export, settings, Effects(), said)
     for failing in (stores.open, *commands):
         with pytest.raises(StartupError, match=f"^The database {re.escape(sentence)} Use that"):
             await failing()
@@ -292,7 +292,7 @@ async def test_a_database_of_an_unreleased_version_is_told_apart_and_replaced(
     await store.close()
     if "requests." in difference or "key_values." in difference:
         with pytest.raises(StartupError, match=f"other.jsonl.gz {re.escape(sentence)} Use it with that"):
-            await restore(settings, Outside(), other, said)
-    assert await restore(settings, Outside(), sound, said, is_moved=True) == 0
+            await restore(settings, Effects(), other, said)
+    assert await restore(settings, Effects(), sound, said, is_moved=True) == 0
     assert await rows_in(url) == before
     await stores.open(rules=None)

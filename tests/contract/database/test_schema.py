@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, make_url, text
+from alembic import command
+from sqlalchemy import Connection, event, inspect, make_url, text
 
+from bot.database.schema import alembic_config
 from bot.domain.errors import StartLater, StartupError
-from bot.outside import Outside
+from bot.domain.messages import Attempt, MessageRef
+from bot.domain.runs import RunState
+from bot.effects import Effects
 from bot.store import Store
 from tests.contract.conftest import Stores
-from tests.contract.store.runs import accepted, fetch
+from tests.contract.store.runs import NOW, SOON, accepted, brought_to, claimed, fetch, part_of
 from tests.databases import PostgresServer
 
 
@@ -24,7 +29,7 @@ def url(empty_url: str) -> str:
 
 @pytest.mark.sqlite_only
 async def test_a_full_disk_is_a_temporary_failure(url: str) -> None:
-    store = Store(url, Outside())
+    store = Store(url, Effects())
 
     def leave_two_pages(driver: sqlite3.Connection, _: object) -> None:
         driver.execute("PRAGMA max_page_count=2")
@@ -114,3 +119,25 @@ async def test_tables_of_another_program_are_refused(opening: Stores, empty_url:
     await before.database.write(lambda connection: connection.exec_driver_sql("DROP TABLE alembic_version"))
     with pytest.raises(StartupError, match="its own database"):
         await opening.open(empty_url)
+
+
+async def test_messages_of_the_first_schema_keep_their_parts(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    claim = await claimed(store)
+    part = part_of(claim, MessageRef(1, 2), files=('"form":.png', "form"))
+    claim = claim.with_part(part).changed(attempt=Attempt(NOW, replace(part, index=1)))
+    assert await store.messages.begin(claim, SOON)
+    before = await store.messages.of_request(run.request_key)
+
+    def there_and_back(connection: Connection) -> None:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "v1_001")
+        assert {"kind", "form"} <= {column["name"] for column in inspect(connection).get_columns("messages")}
+        assert '"form": 0' in str(
+            connection.scalar(text("SELECT CAST(posted AS TEXT) FROM messages WHERE kind = 'outcome'"))
+        )
+        command.upgrade(config, "head")
+
+    await store.database.migrate(there_and_back)
+    assert await store.messages.of_request(run.request_key) == before

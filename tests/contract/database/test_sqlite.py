@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, text
 
 from bot.database.engine import Database
 from bot.domain.errors import CommitUnknown, StoreUnavailable
-from bot.outside import Outside
+from bot.effects import Effects
 from tests.databases import new_sqlite
 
 _INSERT = text("INSERT INTO key_values VALUES (:name, 'x')")
@@ -27,7 +27,7 @@ def waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(new_sqlite(tmp_path), Outside())
+    database = Database(new_sqlite(tmp_path), Effects())
     yield database
     await database.close()
 
@@ -58,7 +58,7 @@ async def test_only_the_wait_for_the_writer_is_limited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.database.engine.LOCK_SECONDS", 0.5)
-    database = Database(new_sqlite(tmp_path), Outside())
+    database = Database(new_sqlite(tmp_path), Effects())
     held = Writer()
     writing = asyncio.create_task(database.write(held))
     await held.begun.wait()
@@ -90,7 +90,7 @@ async def test_a_commit_that_fails_is_rolled_back(database: Database) -> None:
     def break_commit(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         connection.exec_driver_sql(
-            "INSERT INTO messages (request_key, kind, number, due_at, since, posted, stale)"
+            "INSERT INTO messages (request_key, purpose, number, due_at, since, posted, stale)"
             " VALUES ('none', 'outcome', 0, '2026-01-01', '2026-01-01', '[]', '[]')"
         )
         insert(connection, "a")

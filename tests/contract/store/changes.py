@@ -18,7 +18,7 @@ from tests.contract.store.runs import NOW, PERSON, request
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 NAMES = {GUILD: "the server", PERSON.id: "the person", MOD: "a moderator", MOD + 1: "another", BOB: "bob"}
 # Columns that are random, only say when a row was written, or are part of its name.
-IGNORED = {"claim_id", "interaction_id", "since", "request_key", "kind", "action", "actor_id"}
+IGNORED = {"claim_id", "interaction_id", "since", "request_key", "purpose", "action", "actor_id"}
 # Numbers whose difference is shown.
 COUNTED = {
     "wanted_rev",
@@ -98,7 +98,7 @@ def _name(table: Table, row: Mapping[str, Any]) -> str:
             return f"audit {row['action']}{by}"
         case "messages":
             number = f" {row['number']}" if row["number"] else ""
-            return f"{row['kind']} of {row['request_key']}{number}"
+            return f"{row['purpose']} of {row['request_key']}{number}"
         case "presets":
             return f"preset {row['name']} of {_value(row['holder_id'])}"
         case "usage":

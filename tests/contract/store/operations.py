@@ -13,15 +13,15 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.database.tables import audit, requests
+from bot.domain.copies import CopyRequest
 from bot.domain.errors import RefusedForNow
-from bot.domain.messages import Attempt, Claim, Kind, MessageRef
+from bot.domain.messages import Attempt, Claim, MessageRef, Purpose
 from bot.domain.moderation import Report
 from bot.domain.picture_check import NOBODY_DECIDED, Verdict, decision_by
 from bot.domain.requests import Actor, ChannelState, Holder, Preset, Press
-from bot.domain.results import CopyRequest
-from bot.domain.runs import Output, Run, RunReport, RunState
-from bot.domain.settings.kinds import SettingsContext
+from bot.domain.runs import Output, Run, RunState, RunUpdate
 from bot.domain.settings.rules_and_defaults import Budgets, ServerRules
+from bot.domain.settings.setting_types import SettingsContext
 from bot.ops import backups
 from bot.store import Store
 from bot.store.claims import hold
@@ -55,12 +55,12 @@ LATER = at(120)
 SHARED = MessageRef(9, 91)
 
 
-def said(key: str, state: RunState | None, **more: Any) -> RunReport:
+def said(key: str, state: RunState | None, **more: Any) -> RunUpdate:
     """Return ComfyDeploy's report about a run."""
-    return RunReport(**{"run_id": f"run-{key}", "state": state, **more})
+    return RunUpdate(**{"run_id": f"run-{key}", "state": state, **more})
 
 
-def success(key: str) -> RunReport:
+def success(key: str) -> RunUpdate:
     made = Output("images", url=f"https://outputs.example/{key}.png", filename="a.png")
     return said(key, S.SUCCEEDED, outputs=(made,), run_duration=20.0)
 
@@ -95,14 +95,14 @@ async def _running(store: Store, key: str, count: int = 1, now: Any = NOW, **cha
     await _accepted(store, batch, now=now)
     for run in batch:
         assert await take(store, now) is not None
-        await store.runs.record_report(run.key, said(run.key, S.RUNNING), now, SOON)
+        await store.runs.record_update(run.key, said(run.key, S.RUNNING), now, SOON)
     return batch
 
 
 async def _ended(store: Store, key: str, count: int = 1, now: Any = NOW, **changes: Any) -> list[Run]:
     batch = await _running(store, key, count, now, **changes)
     for run in batch:
-        await store.runs.record_report(run.key, success(run.key), now, SOON)
+        await store.runs.record_update(run.key, success(run.key), now, SOON)
     return batch
 
 
@@ -120,7 +120,7 @@ async def arrange(store: Store) -> Given:
     await posted(store, MessageRef(90, 31))
 
     await _running(store, "late", 2)
-    await store.runs.record_report("late0", success("late0"), NOW, SOON)
+    await store.runs.record_update("late0", success("late0"), NOW, SOON)
     await store.runs.finish("late1", S.TIMED_OUT, NOW, code="deadline")
     await posted(store, MessageRef(3, 35))
     await _accepted(store, new("lost"))
@@ -301,13 +301,13 @@ _add(
 _add("stop polling", "cancelled", lambda store, given, _: store.runs.stop_checking(given.cancelled))
 
 
-def _report(key: str, state: RunState | None, *, asked: bool = False, **more: Any) -> Callable[..., Any]:
+def _update(key: str, state: RunState | None, *, asked: bool = False, **more: Any) -> Callable[..., Any]:
     report = said(key, state, **more)
-    return lambda store, _, __: store.runs.record_report(key, report, NOW, SOON, asked=asked)
+    return lambda store, _, __: store.runs.record_update(key, report, NOW, SOON, asked=asked)
 
 
 def _success(key: str) -> Callable[..., Any]:
-    return lambda store, _, __: store.runs.record_report(key, success(key), NOW, SOON)
+    return lambda store, _, __: store.runs.record_update(key, success(key), NOW, SOON)
 
 
 def _progress(*keys: str) -> Callable[..., Any]:
@@ -323,37 +323,37 @@ def _cancel(key: str) -> Callable[..., Any]:
     return lambda store, _, who: store.runs.request_cancel(key, at(who), by=MOD + who)
 
 
-_add("a first report", "submitting", _report("submitting0", S.QUEUED))
-_add("a first report without a status", "submitting", _report("submitting0", None))
+_add("a first report", "submitting", _update("submitting0", S.QUEUED))
+_add("a first report without a status", "submitting", _update("submitting0", None))
 _add("a first success", "submitting", _success("submitting0"))
 _add("no answer", "submitting", _finish("submitting0", S.UNCONFIRMED, "comfy_timeout"))
-_add("a first failure", "submitting", _report("submitting0", S.FAILED))
-_add("a report of another run", "", _report("single0", S.RUNNING, run_id="run-another"))
-_add("a webhook about a failure", "single", _report("single0", S.FAILED))
-_add("a failure", "single", _report("single0", S.FAILED, asked=True, run_duration=9.0, gpu="H100"))
+_add("a first failure", "submitting", _update("submitting0", S.FAILED))
+_add("a report of another run", "", _update("single0", S.RUNNING, run_id="run-another"))
+_add("a webhook about a failure", "single", _update("single0", S.FAILED))
+_add("a failure", "single", _update("single0", S.FAILED, asked=True, run_duration=9.0, gpu="H100"))
 _add(
     "a failure with outputs",
     "single",
-    _report("single0", S.FAILED, asked=True, outputs=success("part").outputs),
+    _update("single0", S.FAILED, asked=True, outputs=success("part").outputs),
 )
 _add("a success", "single", _success("single0"))
-_add("a success without outputs", "single", _report("single0", S.SUCCEEDED))
+_add("a success without outputs", "single", _update("single0", S.SUCCEEDED))
 _add("a deadline", "single", _finish("single0", S.TIMED_OUT, "deadline"))
 _add("cancel the only run", "single", _cancel("single0"))
 _add("a late success", "late", _success("late1"))
-_add("a late report", "lost", _report("lost0", S.RUNNING))
-_add("a late failure", "lost", _report("lost0", S.FAILED))
-_add("a late failure is confirmed", "lost", _report("lost0", S.FAILED, asked=True))
+_add("a late report", "lost", _update("lost0", S.RUNNING))
+_add("a late failure", "lost", _update("lost0", S.FAILED))
+_add("a late failure is confirmed", "lost", _update("lost0", S.FAILED, asked=True))
 _add("success of a lost run", "lost", _success("lost0"))
 _add("one run succeeds", "running", _success("running0"))
 _add("the other run succeeds", "running", _success("running1"))
-_add("the other run fails", "running", _report("running1", S.FAILED, asked=True, run_duration=9.0))
+_add("the other run fails", "running", _update("running1", S.FAILED, asked=True, run_duration=9.0))
 _add("a run times out", "running", _finish("running0", S.TIMED_OUT, "deadline"))
 _add("progress", "running cancelled done", _progress("running0", "cancelled0", "running1", "done0"))
 _add("note a deadline", "running", lambda store, _, __: store.runs.note_deadline("running0", "deadline"))
-_add("a cancelled run ends", "cancelled", _report("cancelled0", S.CANCELLED, asked=True))
+_add("a cancelled run ends", "cancelled", _update("cancelled0", S.CANCELLED, asked=True))
 _add("a cancelled run succeeds", "cancelled", _success("cancelled0"))
-_add("settle a run", "done", _report("done0", S.SUCCEEDED, asked=True, run_duration=7.0, gpu="H100"))
+_add("settle a run", "done", _update("done0", S.SUCCEEDED, asked=True, run_duration=7.0, gpu="H100"))
 _add("cancel a waiting run", "waiting queue", _cancel("waiting0"))
 _add("cancel a batch", "batch queue", _cancel("batch0"))
 _add("cancel a running batch", "running", _cancel("running1"))
@@ -458,7 +458,7 @@ _add("take over a lease", "posting checked", lambda store, _, who: _show(store, 
 _add("extend a lease", "posting", lambda store, given, _: store.messages.extend(given.posting, LATER))
 _add("begin a post", "posting", _begin)
 _add("begin the next part", "posting", _begin_next)
-_add("store a post", "posting", _release(shown=True, ends_answer=True, changes=[Kind.REVIEW]))
+_add("store a post", "posting", _release(shown=True, ends_answer=True, changes=[Purpose.REVIEW]))
 _add("store a post without the lease", "posting", _release(shown=True, held=False))
 _add("fail to post", "posting", _release(shown=False))
 _add("make messages due", "posting offered", lambda store, _, __: store.messages.make_due(at(1)))

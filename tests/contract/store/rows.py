@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, event, insert, select, text
 
 from bot.database.rows import insert_rows, new_row
 from bot.database.tables import audit, messages, runs, server_rules
-from bot.domain.messages import Kind
+from bot.domain.messages import Purpose
 from bot.domain.moderation import Block
 from bot.domain.runs import RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
@@ -49,7 +49,7 @@ async def stored_run(
         insert_rows(connection, [values])
         if outcome is not None:
             shown = {"shown_rev": outcome != "pending", "offered": outcome == "offered"}
-            key = {"request_key": asked.key, "kind": Kind.OUTCOME, "number": 0}
+            key = {"request_key": asked.key, "purpose": Purpose.OUTCOME, "number": 0}
             row = {**key, **shown, "due_at": at, "since": at, "posted": (), "stale": ()}
             connection.execute(insert(messages).values(row))
 

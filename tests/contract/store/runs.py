@@ -13,10 +13,10 @@ from sqlalchemy import Connection, select
 
 from bot.database.rows import WITH_REQUEST
 from bot.database.tables import messages, requests, runs
-from bot.domain.messages import Claim, Form, Kind, Message, MessageRef, Part, Place, Release, Shows
+from bot.domain.messages import Claim, Message, MessageRef, Part, Place, Purpose, Release, Rendering, Shows
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import Actor, ChannelState, Member, Origin, batch_of, new_key
-from bot.domain.runs import Output, Run, RunReport, RunState
+from bot.domain.runs import Output, Run, RunState, RunUpdate
 from bot.store import Store
 from bot.store.messages import PER_CHANNEL
 
@@ -94,11 +94,11 @@ def origin_of(run: Run) -> Origin:
     return Origin(**{each.name: getattr(run, each.name) for each in fields(Origin)})
 
 
-def report(state: RunState | None = RunState.RUNNING, **more: Any) -> RunReport:
-    return RunReport(**{"run_id": RUN_ID, "state": state, **more})
+def run_update(state: RunState | None = RunState.RUNNING, **more: Any) -> RunUpdate:
+    return RunUpdate(**{"run_id": RUN_ID, "state": state, **more})
 
 
-SUCCESS = report(RunState.SUCCEEDED, outputs=(PICTURE,))
+SUCCESS = run_update(RunState.SUCCEEDED, outputs=(PICTURE,))
 
 
 async def accept(
@@ -148,8 +148,8 @@ async def take_all(store: Store, now: datetime = NOW) -> list[Run]:
 async def brought_to(store: Store, state: RunState) -> Run:
     """Return a run that ComfyDeploy has reported in this state."""
     run = await submitted(store)
-    told = SUCCESS if state is RunState.SUCCEEDED else report(state)
-    await store.runs.record_report(run.key, told, NOW, SOON)
+    told = SUCCESS if state is RunState.SUCCEEDED else run_update(state)
+    await store.runs.record_update(run.key, told, NOW, SOON)
     return await fetch(store, run.key)
 
 
@@ -174,18 +174,18 @@ async def owed(store: Store, key: str) -> list[dict[str, Any]]:
     """Return the rows of the messages about a run, apart from the answer, in the order in which they came."""
 
     def work(connection: Connection) -> Any:
-        mine = (runs.c.key == key, messages.c.number == runs.c.index, messages.c.kind != Kind.ANSWER)
+        mine = (runs.c.key == key, messages.c.number == runs.c.index, messages.c.purpose != Purpose.STATUS)
         joined = messages.join(runs, runs.c.request_key == messages.c.request_key)
         query = select(messages).select_from(joined).where(*mine)
-        found = connection.execute(query.order_by(messages.c.since, messages.c.kind)).mappings()
+        found = connection.execute(query.order_by(messages.c.since, messages.c.purpose)).mappings()
         return [dict(row) for row in found]
 
     return await store.database.read(work)
 
 
-async def kinds(store: Store, key: str) -> list[str]:
-    """Return the kinds of the messages about a run, apart from the answer."""
-    return sorted(row["kind"] for row in await owed(store, key))
+async def purposes(store: Store, key: str) -> list[str]:
+    """Return the purposes of the messages about a run, apart from the answer."""
+    return sorted(row["purpose"] for row in await owed(store, key))
 
 
 async def take_message(
@@ -214,23 +214,23 @@ async def show_answer(store: Store, claim: Claim, now: datetime) -> None:
 async def claimed(store: Store, now: datetime = NOW) -> Claim:
     """Claim the next message that is due, other than a status message."""
     while (claim := await take_message(store, now)) is not None:
-        if claim.message.kind is not Kind.ANSWER:
+        if claim.message.purpose is not Purpose.STATUS:
             return claim
         await show_answer(store, claim, now)
     raise AssertionError("no message is due")
 
 
 def part_of(claim: Claim, ref: MessageRef, **more: Any) -> Part:
-    own = {"shows": Shows.RESULT, "form": Form.FILES, "place": Place.CHANNEL}
+    own = {"shows": Shows.RESULT, "rendering": Rendering.FILES, "place": Place.CHANNEL}
     rev = claim.message.wanted_rev
     return Part(**{"channel_id": ref[0], "message_id": ref[1], "rev": rev, **own, **more})
 
 
 async def answers_due(store: Store, now: datetime) -> list[str]:
     """Return the keys of the requests whose status messages are due, and take them as edited."""
-    due, full = [], [Message(request_key="another", kind=Kind.OUTCOME, channel_id=1)] * PER_CHANNEL
+    due, full = [], [Message(request_key="another", purpose=Purpose.OUTCOME, channel_id=1)] * PER_CHANNEL
     while (claim := await take_message(store, now, busy=full)) is not None:
-        assert claim.message.kind is Kind.ANSWER
+        assert claim.message.purpose is Purpose.STATUS
         due.append(claim.message.request_key)
         await show_answer(store, claim, now)
     return due

@@ -23,7 +23,7 @@ from bot.domain.errors import BotError, StoreUnavailable
 from bot.domain.messages import Claim
 from bot.domain.runs import FINAL, Run
 from bot.domain.transitions import Change
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.store import Store
 from tests.contract.store.operations import AGAIN, APART, LOCKS_MANY, OPERATIONS, Given, arrange, pairs
 from tests.contract.store.runs import OPEN_TO_ALL
@@ -38,7 +38,7 @@ WITH open AS (SELECT request_key FROM runs WHERE state <> ALL($1))
 SELECT 'requests', to_jsonb(t)::text FROM requests t UNION ALL
 SELECT 'runs', (CASE state WHEN 'waiting' THEN to_jsonb(t) ELSE to_jsonb(t) - 'queue_position' END
     - 'claim_id')::text FROM runs t UNION ALL
-SELECT 'messages', (CASE kind WHEN 'answer'
+SELECT 'messages', (CASE purpose WHEN 'answer'
     THEN jsonb_build_object('key', request_key, 'pending',
         wanted_rev > shown_rev AND request_key IN (TABLE open))
     ELSE to_jsonb(t) END)::text FROM messages t UNION ALL
@@ -127,7 +127,7 @@ def told(result: object) -> Any:
         case Run():
             return [result.key, result.state]
         case Claim():
-            return [result.message.request_key, result.message.kind, result.message.number]
+            return [result.message.request_key, result.message.purpose, result.message.number]
         case Change():
             return result.state
         case list() | tuple():
@@ -233,7 +233,7 @@ async def table(postgres: PostgresServer) -> AsyncIterator[Table]:
         f"ALTER DATABASE {name} SET deadlock_timeout = '20ms'",
         *(f"ALTER DATABASE {name} SET enable_{plan} = off" for plan in PLANS),
     )
-    stores = [Store(url, Outside(), operator=OPEN_TO_ALL) for _ in range(2)]
+    stores = [Store(url, Effects(), operator=OPEN_TO_ALL) for _ in range(2)]
     given, control = await arrange(stores[0]), await asyncpg.connect(url)
     # It fills all tables at once, so nothing has to be checked.
     await control.execute(f"CREATE SCHEMA saved; {SAVE}; SET session_replication_role = replica")

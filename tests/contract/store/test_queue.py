@@ -15,7 +15,7 @@ from sqlalchemy.util import await_only
 from bot.database.rows import insert_rows
 from bot.database.tables import runs
 from bot.domain.errors import RefusedForNow
-from bot.domain.messages import Kind
+from bot.domain.messages import Purpose
 from bot.domain.policy import OperatorRules, day_end
 from bot.domain.run_timing import PLACES
 from bot.domain.runs import Run, RunState
@@ -35,8 +35,8 @@ from tests.contract.store.runs import (
     at,
     columns,
     fetch,
-    report,
     request,
+    run_update,
     started,
     submitted,
     take,
@@ -92,8 +92,8 @@ async def test_users_take_turns(store: Store, script: str, order: list[int]) -> 
             case "start":
                 served.append(await started(store, now))
             case "fails":
-                failed = report(RunState.FAILED)
-                await store.runs.record_report(served[-1].key, failed, now, SOON, asked=True)
+                failed = run_update(RunState.FAILED)
+                await store.runs.record_update(served[-1].key, failed, now, SOON, asked=True)
             case "again":
                 await store.claims.requeue(served[-1], now, now)
             case "cancels":
@@ -163,9 +163,9 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
     store = await stores.open(operator=OperatorRules(daily_gpu_seconds=120))
     first, second = await accepted(store), await accepted(store, now=at(1))
     assert (await take(store)) is not None
-    ended = report(RunState.SUCCEEDED, run_duration=300.0)
-    await store.runs.record_report(first.key, ended, at(300), SOON, asked=True)
-    shown = (await store.messages.of_request(second.key))[Kind.ANSWER, 0].wanted_rev
+    ended = run_update(RunState.SUCCEEDED, run_duration=300.0)
+    await store.runs.record_update(first.key, ended, at(300), SOON, asked=True)
+    shown = (await store.messages.of_request(second.key))[Purpose.STATUS, 0].wanted_rev
     late = MIDNIGHT - timedelta(minutes=5)
     for now, due_at in ((at(301), at(301) + HOUR), (late, MIDNIGHT)):
         assert await take(store, now) is None
@@ -174,7 +174,7 @@ async def test_a_run_waits_until_midnight_if_others_used_more_than_they_reserved
         assert row["waiting_params"] == {"until": int(MIDNIGHT.timestamp())}
     run = await started(store, MIDNIGHT)
     # The message says twice why it waits, and then that it doesn't any more.
-    assert (await store.messages.of_request(second.key))[Kind.ANSWER, 0].wanted_rev == shown + 3
+    assert (await store.messages.of_request(second.key))[Purpose.STATUS, 0].wanted_rev == shown + 3
     assert (run.key, run.waiting_code, run.waiting_params) == (second.key, None, None)
     assert (await store.figures.today(GUILD, PERSON.id, MIDNIGHT)).gpu_seconds_today == 60
 
@@ -224,13 +224,13 @@ async def test_a_claim_counts_runs_that_another_process_starts_meanwhile(store: 
 @pytest.mark.sqlite_only
 async def test_silent_runs_are_polled_after_growing_pauses_and_at_their_deadline(store: Store) -> None:
     run, due_at, waited = await submitted(store, run_timeout=40), SOON, list[float]()
-    await store.runs.record_report(run.key, report(RunState.RUNNING), NOW, SOON)
+    await store.runs.record_update(run.key, run_update(RunState.RUNNING), NOW, SOON)
     while due_at < at(160):
         assert await store.claims.claim_checks(due_at, GAP, 8)
         waited.append((due_at - NOW).total_seconds())
         due_at = (await columns(store, run.key))["due_at"]
     assert (waited, due_at) == ([30, 40, 60, 100], at(160))
-    await store.runs.record_report(run.key, report(progress=0.5), at(150), at(180))
+    await store.runs.record_update(run.key, run_update(progress=0.5), at(150), at(180))
     assert (await columns(store, run.key))["checks"] == 0
 
 
@@ -239,7 +239,7 @@ async def test_the_longest_silent_runs_are_polled_first(store: Store) -> None:
     keys = []
     for number in range(5):
         run = await submitted(store)
-        await store.runs.record_report(run.key, report(), NOW, at(50 - number))
+        await store.runs.record_update(run.key, run_update(), NOW, at(50 - number))
         keys.append(run.key)
     polled = [await store.claims.claim_checks(at(60), GAP, 3) for _ in range(3)]
     assert [[run.key for run in each] for each in polled] == [keys[:1:-1], keys[1::-1], []]
@@ -275,7 +275,7 @@ async def test_the_requests_of_user_installs_end_with_their_tokens(store: Store)
     run = await accept(store, request(user_install=True))
     await store.messages.answered(run.key, 77, NOW)
     await started(store)
-    await store.runs.record_report(run.key, report(), at(1), at(30))
+    await store.runs.record_update(run.key, run_update(), at(1), at(30))
     due = [(at(3), [run.key]), (at(1000), [])]
     assert [(now, await answers_due(store, now)) for now, _ in due] == due
     # Only one that waits becomes too late to start.

@@ -12,16 +12,15 @@ from sqlalchemy import update
 from bot.database.tables import messages
 from bot.delivery.status import MEDIANS_AGE, Estimator
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.messages import Form, MessageRef, Part, Place, Shows
+from bot.domain.messages import MessageRef, Part, Place, Rendering, Shows
 from bot.domain.moderation import AuditAction, AuditEntry, AuditFilter
 from bot.domain.policy import EXPECTED_SECONDS
-from bot.domain.requests import Holder, Preset
-from bot.domain.results import RunFilter
+from bot.domain.requests import Holder, Preset, RunFilter
 from bot.domain.run_timing import NEEDED, PLACES, WINDOW, StartedRun, Success
 from bot.domain.runs import IN_FLIGHT, Run, RunState
-from bot.domain.settings.kinds import SettingsContext
 from bot.domain.settings.rules_and_defaults import Approval, ServerRules
-from bot.outside import Outside
+from bot.domain.settings.setting_types import SettingsContext
+from bot.effects import Effects
 from bot.store import Store
 from bot.store.audit import add_entries, run_entry
 from bot.store.presets import MAX_PRESETS, Usable, read_usable
@@ -91,7 +90,7 @@ async def test_an_estimate_reads_the_medians_every_five_minutes_and_the_runs_in_
 
     def estimator(slots: int | None = 1) -> Estimator:
         catalogue = SimpleNamespace(get=lambda _: SimpleNamespace(concurrency_limit=slots))
-        return Estimator(app_with(store=store, catalogue=catalogue, outside=Outside(now=clock)))
+        return Estimator(app_with(store=store, catalogue=catalogue, effects=Effects(now=clock)))
 
     async def active(state: RunState, **more: Any) -> Run:
         return await fetch(store, await stored_run(store, state, outcome=None, expected_gpu="L4", **more))
@@ -216,7 +215,7 @@ async def test_presets_are_found_in_any_case_by_those_who_may_use_them(
 async def test_only_what_everybody_may_see_of_a_request_is_linked_and_quoted(store: Store) -> None:
     async def stored(outcome: MessageRef, place: Place = Place.CHANNEL, **more: Any) -> Run:
         key = await stored_run(store, prompt="a fox", **more)
-        part = Part(**outcome._asdict(), shows=Shows.RESULT, rev=1, form=Form.FILES, place=place)
+        part = Part(**outcome._asdict(), shows=Shows.RESULT, rev=1, rendering=Rendering.FILES, place=place)
         posted = update(messages).where(messages.c.request_key == key).values(posted=(part,))
         await store.database.write(lambda connection: connection.execute(posted))
         run = await fetch(store, key)

@@ -45,8 +45,8 @@ from tests.contract.store.runs import (
     columns,
     fetch,
     origin_of,
-    report,
     request,
+    run_update,
     started,
     submitted,
     take,
@@ -114,8 +114,8 @@ async def spent(store: Store, now: Any = NOW) -> tuple[Spending, float]:
 
 async def test_three_failures_a_day_are_no_runs_but_all_cost_seconds(store: Store) -> None:
     async def fail(run: Run, **more: Any) -> None:
-        failed = report(RunState.FAILED, **more)
-        await store.runs.record_report(run.key, failed, at(10), SOON, asked=True)
+        failed = run_update(RunState.FAILED, **more)
+        await store.runs.record_update(run.key, failed, at(10), SOON, asked=True)
 
     counted = []
     for _ in range(GIVEN_BACK_A_DAY + 2):
@@ -136,7 +136,7 @@ async def test_runs_in_flight_count_the_time_that_they_have_used(stores: Stores)
     await stored_rules(store, GUILD, {"budgets": {"gpu_weights": {"H100": 2}}})
     runs = [await submitted(store, gpu="H100") for _ in range(2)]
     for run in runs:
-        await store.runs.record_report(run.key, report(), NOW, SOON)
+        await store.runs.record_update(run.key, run_update(), NOW, SOON)
     assert await spent(store, at(60)) == (Spending(runs=2, gpu_seconds=240), 120)
     assert await spent(store, at(1800)) == (Spending(runs=2, gpu_seconds=7200), 3600)
     assert (await store.figures.gauges(at(1800))).gpu_seconds_today == 3600
@@ -144,7 +144,7 @@ async def test_runs_in_flight_count_the_time_that_they_have_used(stores: Stores)
         await accept(store, request(), now=at(1800))
     for run in runs:
         done = SUCCESS._replace(run_duration=1800.0)
-        await store.runs.record_report(run.key, done, at(1800), SOON)
+        await store.runs.record_update(run.key, done, at(1800), SOON)
     assert (await spent(store, at(9000)))[1] == 3600
 
 
@@ -152,10 +152,10 @@ async def test_a_run_that_goes_on_over_midnight_counts_on_the_day_of_its_claim(s
     late = MIDNIGHT - timedelta(minutes=10)
     await accepted(store, now=late)
     run = await started(store, late)
-    await store.runs.record_report(run.key, report(), late, SOON)
+    await store.runs.record_update(run.key, run_update(), late, SOON)
     assert await spent(store, MIDNIGHT + timedelta(minutes=30)) == (FREE, 0)
     done = SUCCESS._replace(run_duration=2400.0)
-    await store.runs.record_report(run.key, done, late + timedelta(minutes=40), SOON)
+    await store.runs.record_update(run.key, done, late + timedelta(minutes=40), SOON)
     assert await spent(store, late) == (Spending(runs=1, gpu_seconds=2400), 2400)
     assert await spent(store, MIDNIGHT) == (FREE, 0)
 
@@ -276,7 +276,7 @@ async def test_a_block_ends_one_persons_requests_on_its_server_and_is_told_once(
     runs = [batch[1], *[await accepted(store, now=at(number)) for number in range(2)]]
     runs.append(await accepted(store, private=True, now=at(9)))
     others = [await accepted(store, **other) for other in ({"requester_id": 7}, {"guild_id": 5})]
-    await store.runs.record_report(batch[0].key, report(), NOW, SOON)
+    await store.runs.record_update(batch[0].key, run_update(), NOW, SOON)
     assert await block(store, PERSON.id, at=at(60), until=at(90)) == 4
     # A batch that continues and a private request are told by their own outcomes.
     until = {"until": int(at(90).timestamp())}

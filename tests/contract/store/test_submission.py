@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from bot.breakers import AWAY, BackendBreakers
 from bot.context import Wakeups
 from bot.domain.policy import Offer
 from bot.domain.runs import Run
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.store import Store
-from bot.workers.following import ReportRecorder
-from bot.workers.health import AWAY, BackendHealth
+from bot.workers.run_updates import UpdateRecorder
 from bot.workers.submission import Submitter
 from tests.contract.store.runs import GRACE, RUN_ID, accepted, at, columns
 from tests.harness import Clock
@@ -51,14 +51,14 @@ async def test_after_an_outage_one_run_is_tried_first_and_slow_checks_start_its_
         store=store,
         backend=SimpleNamespace(start_run=start_run),
         wakeups=Wakeups(),
-        outside=Outside(now=clock, monotonic=seconds, random=Random(1)),
+        effects=Effects(now=clock, monotonic=seconds, random=Random(1)),
         catalogue=catalogue,
     )
-    health = BackendHealth(app)
-    submitter = Submitter(app, health, ReportRecorder(app))
-    health.service.fail(app.outside.monotonic(), AWAY)
+    breakers = BackendBreakers(app)
+    submitter = Submitter(app, breakers, UpdateRecorder(app))
+    breakers.service.fail(app.effects.monotonic(), AWAY)
     assert not isinstance(await submitter.claim(2), list)
-    health.service.answered(app.outside.monotonic())
+    breakers.service.responded(app.effects.monotonic())
     first = await submitter.claim(2)
     assert isinstance(first, list)
     assert len(first) == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from bot.cli import main
-from bot.outside import Outside
+from bot.effects import Effects
 from tests.simulation.engine.boundaries import InlineExecutor, utc_now
 from tests.simulation.engine.life import LIFE, Life
 from tests.simulation.engine.loop import VirtualLoop
@@ -46,13 +46,13 @@ class Process:
         context.run(LIFE.set, self.life)
         # This global of discord.py has locks, which a dead process may have held.
         context.run(async_context.set, AsyncWebhookAdapter())  # type: ignore[no-untyped-call]
-        outside = Outside(
+        effects = Effects(
             now=self._now,
             monotonic=lambda: TIME.monotonic,
             random=random.Random(self._seed),
             executor=lambda name, _threads: InlineExecutor(self._loop, name),
         )
-        work = main(arguments, environment, outside)
+        work = main(arguments, environment, effects)
         self._task = context.run(asyncio.ensure_future, work)
         self._task.add_done_callback(self._ended, context=copy_context())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.strings import say
+from bot.sentences import say
 from tests.fakediscord.world import Message
 from tests.simulation.evidence import (
     OUTCOMES,

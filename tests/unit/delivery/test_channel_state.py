@@ -9,15 +9,15 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_api.calls import Gone, PostError, Refused, Unanswered, Unreachable, answering, mapped
+from bot.discord_api.calls import Gone, NoResponse, PostError, Refused, Unreachable, mapped, responding
 from bot.discord_api.channels import channel_state, invite_url, lacks, requester_now
 from bot.domain.errors import DiscordAway
 from bot.domain.messages import MessageRef
 from bot.domain.requests import ChannelState
+from bot.effects import Effects
 from bot.gateway.client import RestClient, read_automod
 from bot.gateway.message_files import fetch_run_files
-from bot.outside import Outside
-from bot.words.cache import WordThread
+from bot.word_filter.cache import WordThread
 from tests.fakediscord.faults import Fault
 from tests.fakediscord.launch import discord_at
 from tests.fakediscord.server import FakeDiscord
@@ -36,7 +36,7 @@ KINDS = {403: discord.Forbidden, 404: discord.NotFound}
         (400, 50035, Refused),
         (413, 0, Refused),
         # Without a code it is no answer about a channel: a reset token, Cloudflare, an outage.
-        *((status, 0, Unanswered) for status in (401, 403, 408, 429, 500)),
+        *((status, 0, NoResponse) for status in (401, 403, 408, 429, 500)),
     ],
 )
 async def test_an_outage_is_not_taken_for_an_answer(status: int, code: int, means: type[PostError]) -> None:
@@ -46,7 +46,7 @@ async def test_an_outage_is_not_taken_for_an_answer(status: int, code: int, mean
         raise fault
     assert raised.type is means
     with pytest.raises(kind if code and status in KINDS else DiscordAway):
-        async with answering(9):
+        async with responding(9):
             raise fault
 
 
@@ -114,7 +114,7 @@ async def test_a_refusal_without_a_code_is_no_answer(fake: FakeDiscord, client: 
     for path in ("/guilds/{guild_id}/auto-moderation/rules", "/channels/{channel_id}/messages/{message_id}"):
         fake.faults.add(f"GET {path}", Fault.answer(403), times=None)
     with pytest.raises(discord.Forbidden):
-        await read_automod(client, guild.id, WordThread(Outside()))
+        await read_automod(client, guild.id, WordThread(Effects()))
     with pytest.raises(DiscordAway):
         await fetch_run_files(client, [message], "k")
 

@@ -14,11 +14,12 @@ import pytest
 from aiohttp import web
 
 from bot.domain.errors import BackendError, BackendUnreachable, MediaUnavailable
-from bot.domain.runs import Output, Run, RunReport, RunState
+from bot.domain.files import INLINE_TEXT, PreparedOutputs
+from bot.domain.runs import Output, Run, RunState, RunUpdate
+from bot.domain.text import CONTENT_TEXT
+from bot.effects import Effects
 from bot.media.download import MediaFetcher
 from bot.media.outputs import MAX_FILES, OutputPreparer
-from bot.outside import Outside
-from bot.ui.message_parts import CONTENT_TEXT, INLINE_TEXT, PreparedOutputs
 from tests.unit.delivery.sites import PNG, Site, announcing, outside_only
 from tests.unit.factories import made_run
 
@@ -68,14 +69,14 @@ Prepare = Callable[..., Awaitable[PreparedOutputs]]
 async def preparer(renewed: Sequence[Output] | BackendError = ()) -> AsyncIterator[Prepare]:
     """Yield `OutputPreparer.prepare` with a limit, by default not for the last try."""
 
-    async def get_run(run_id: str) -> RunReport:
+    async def get_run(run_id: str) -> RunUpdate:
         if isinstance(renewed, BackendError):
             raise renewed
-        return RunReport(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed))
+        return RunUpdate(run_id=run_id, state=RunState.SUCCEEDED, outputs=tuple(renewed))
 
     backend: Any = SimpleNamespace(get_run=get_run)
     async with MediaFetcher(allows=outside_only) as fetcher:
-        outputs = OutputPreparer(fetcher, backend, Outside().executor("pictures", 1))
+        outputs = OutputPreparer(fetcher, backend, Effects().executor("pictures", 1))
         usual = {"limit": LIMIT, "files": ExitStack(), "last_try": False}
 
         async def prepare(run: Run, *, copy: bool = False, **options: Any) -> PreparedOutputs:

@@ -18,9 +18,9 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.domain.picture_check import Label
+from bot.effects import Effects
 from bot.media.picture_check import MAX_BYTES, PictureChecker
 from bot.metrics import Metrics
-from bot.outside import Outside
 from tests.serving import serving
 from tests.unit.delivery.sites import PNG, announcing, dripping, endless, never
 from tests.unit.factories import SETTINGS
@@ -57,7 +57,7 @@ async def checked_by(answer: Answer | bytes, *, names: Any = (), seconds: float 
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(body=answer) if isinstance(answer, bytes) else await answer(request)
 
-    outside = Outside()
+    outside = Effects()
     metrics = Metrics(outside.monotonic)
     with ThreadPoolExecutor(2) as files:
         async with serving(handler) as url:

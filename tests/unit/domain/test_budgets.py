@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.domain.policy import budget_day, day_end
-from bot.domain.run_timing import reported_seconds
-from bot.domain.runs import Charge, Run, RunReport, RunState
+from bot.domain.run_timing import billed_seconds
+from bot.domain.runs import Charge, Run, RunState, RunUpdate
 from bot.domain.settings.rules_and_defaults import NO_LIMIT, Budget, ServerRules
 from bot.domain.transitions import end
 from tests.unit.factories import made_run
@@ -86,8 +86,8 @@ def test_no_duration_is_negative_or_longer_than_the_time_since_the_queue_call() 
         now, run = NOW + timedelta(seconds=seconds), made_run(S.RUNNING, submitted_at=NOW, started_at=NOW)
         ended = end(run, S.CANCELLED, now, "cancelled_by_requester", {})
         assert ended is not None
-        return ended.values.get("run_duration"), reported_seconds(
-            run, RunReport("r", None, run_duration=5e3), now
+        return ended.values.get("run_duration"), billed_seconds(
+            run, RunUpdate("r", None, run_duration=5e3), now
         )
 
     assert durations(7200) == (7200, 5000)

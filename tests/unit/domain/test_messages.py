@@ -13,12 +13,12 @@ from bot.domain.messages import (
     Act,
     Attempt,
     Claim,
-    Form,
-    Kind,
     Message,
     MessageRef,
     Part,
     Place,
+    Purpose,
+    Rendering,
     Shows,
     climb,
     component_id,
@@ -41,17 +41,23 @@ HERE = 2
 
 
 def part(number: int = 1, **more: Any) -> Part:
-    own = {"channel_id": HERE, "shows": Shows.RESULT, "rev": 1, "form": Form.FILES, "place": Place.CHANNEL}
+    own = {
+        "channel_id": HERE,
+        "shows": Shows.RESULT,
+        "rev": 1,
+        "rendering": Rendering.FILES,
+        "place": Place.CHANNEL,
+    }
     return Part(**{**own, "message_id": number, **more})
 
 
-def message(kind: Kind = Kind.OUTCOME, *posted: Part, **more: Any) -> Message:
-    return Message(**{"request_key": "k", "kind": kind, "wanted_rev": 2, "posted": posted, **more})
+def message(purpose: Purpose = Purpose.OUTCOME, *posted: Part, **more: Any) -> Message:
+    return Message(**{"request_key": "k", "purpose": purpose, "wanted_rev": 2, "posted": posted, **more})
 
 
 def claim(of: Message, *runs: Run, others: tuple[Message, ...] = ()) -> Claim:
     runs = runs or (made_run(outputs=FILE),)
-    found = {(each.kind, each.number): each for each in (*others, of)}
+    found = {(each.purpose, each.number): each for each in (*others, of)}
     return Claim(lease="own", message=of, runs=runs, messages=found)
 
 
@@ -65,7 +71,7 @@ def of_batch(*states: S, deleted: tuple[int, ...] = ()) -> tuple[Run, ...]:
 
 WAITS, DECIDED = made_run(S.AWAITING_APPROVAL), made_run(S.REJECTED)
 TOLD_ELSEWHERE = made_run(S.REJECTED, failure_code="requester_blocked", failure_params={"quiet": True})
-LATE = message(Kind.LATE, number=1)
+LATE = message(Purpose.LATE, number=1)
 CHECKED = made_run(outputs=FILE * 2, to_check=True, verdicts={"1": ["held", "nudity"]})
 HELD = replace(CHECKED, outputs=FILE)
 HIDDEN = {"outputs": FILE, "to_check": True, "verdicts": {"1": ["hidden", "nudity"]}}
@@ -82,19 +88,19 @@ HIDDEN = {"outputs": FILE, "to_check": True, "verdicts": {"1": ["hidden", "nudit
         # A late success has a message of its own, so that the batch's outcome stays the notice that it was.
         (claim(message(), *of_batch(S.FAILED, S.SUCCEEDED), others=(LATE,)), Shows.NOTICE),
         (claim(LATE, *of_batch(S.FAILED, S.SUCCEEDED)), Shows.RESULT),
-        (claim(message(Kind.SHARE), made_run(S.FAILED, partial=True)), Shows.RESULT),
-        (claim(message(Kind.REVIEW), WAITS), Shows.NOTICE),
-        (claim(message(Kind.REVIEW), DECIDED), Shows.CLOSED),
-        (claim(message(Kind.REPORT), made_run(report_channel_id=9)), Shows.NOTICE),
-        (claim(message(Kind.REPORT)), Shows.CLOSED),
-        (claim(message(Kind.PICTURES), HELD), Shows.NOTICE),
-        (claim(message(Kind.PICTURES)), Shows.CLOSED),
+        (claim(message(Purpose.SHARE), made_run(S.FAILED, partial=True)), Shows.RESULT),
+        (claim(message(Purpose.REVIEW), WAITS), Shows.NOTICE),
+        (claim(message(Purpose.REVIEW), DECIDED), Shows.CLOSED),
+        (claim(message(Purpose.REPORT), made_run(report_channel_id=9)), Shows.NOTICE),
+        (claim(message(Purpose.REPORT)), Shows.CLOSED),
+        (claim(message(Purpose.PICTURES), HELD), Shows.NOTICE),
+        (claim(message(Purpose.PICTURES)), Shows.CLOSED),
         (claim(message(), HELD), Shows.HELD),
         (claim(message(), CHECKED), Shows.SOME),
-        (claim(message(Kind.SHARE), CHECKED), Shows.RESULT),
+        (claim(message(Purpose.SHARE), CHECKED), Shows.RESULT),
         # Another request's outcome tells of it, but its card is closed.
         (claim(message(), TOLD_ELSEWHERE), Shows.NOTHING),
-        (claim(message(Kind.REVIEW), TOLD_ELSEWHERE), Shows.CLOSED),
+        (claim(message(Purpose.REVIEW), TOLD_ELSEWHERE), Shows.CLOSED),
     ],
 )
 def test_what_a_message_should_show(claimed: Claim, shows: Shows) -> None:
@@ -125,40 +131,40 @@ FIRST = part(of=2)
     ],
 )
 def test_how_discord_comes_to_show_it(posted: tuple[Part, ...], wanted: Shows, act: Act) -> None:
-    assert decide(message(Kind.OUTCOME, *posted), wanted) is act
+    assert decide(message(Purpose.OUTCOME, *posted), wanted) is act
 
 
-F, P = Form, Place
+F, P = Rendering, Place
 PRIVATE = {"private": True}
 AT_ONCE = {"state": S.REFUSED, "created_at": NOW, "ended_at": NOW}
 CANCELLED = {"state": S.CANCELLED, "failure_code": "cancelled_by_requester"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "run", "place"),
+    ("purpose", "run", "place"),
     [
-        (Kind.SHARE, {}, Place.CHANNEL),
+        (Purpose.SHARE, {}, Place.CHANNEL),
         # What moderators turned away is told in private.
-        (Kind.OUTCOME, {"state": S.REJECTED}, Place.DIRECT),
-        (Kind.OUTCOME, {"state": S.REFUSED, "failure_code": "requester_blocked"}, Place.DIRECT),
+        (Purpose.OUTCOME, {"state": S.REJECTED}, Place.DIRECT),
+        (Purpose.OUTCOME, {"state": S.REFUSED, "failure_code": "requester_blocked"}, Place.DIRECT),
         # Its requester is looking at the answer.
-        (Kind.OUTCOME, AT_ONCE, Place.ANSWER),
-        (Kind.OUTCOME, {**AT_ONCE, "ended_at": NOW + timedelta(minutes=2)}, Place.CHANNEL),
-        (Kind.OUTCOME, CANCELLED, Place.ANSWER),
-        (Kind.OUTCOME, {**CANCELLED, "failure_code": "run_cancelled"}, Place.CHANNEL),
+        (Purpose.OUTCOME, AT_ONCE, Place.ANSWER),
+        (Purpose.OUTCOME, {**AT_ONCE, "ended_at": NOW + timedelta(minutes=2)}, Place.CHANNEL),
+        (Purpose.OUTCOME, CANCELLED, Place.ANSWER),
+        (Purpose.OUTCOME, {**CANCELLED, "failure_code": "run_cancelled"}, Place.CHANNEL),
         # What a cancelled run had made is new to its requester.
-        (Kind.OUTCOME, {**CANCELLED, "partial": True}, Place.CHANNEL),
+        (Purpose.OUTCOME, {**CANCELLED, "partial": True}, Place.CHANNEL),
         # A private result never has a channel.
-        (Kind.OUTCOME, PRIVATE, Place.ANSWER),
+        (Purpose.OUTCOME, PRIVATE, Place.ANSWER),
         # So is a result that the picture check has hidden, unless age-restricted results are told in public.
-        (Kind.OUTCOME, HIDDEN, Place.DIRECT),
-        (Kind.OUTCOME, {**HIDDEN, **PRIVATE}, Place.ANSWER),
-        (Kind.OUTCOME, {**HIDDEN, "age_restricted": True}, Place.CHANNEL),
-        (Kind.OUTCOME, {**HIDDEN, "outputs": FILE * 2}, Place.CHANNEL),
+        (Purpose.OUTCOME, HIDDEN, Place.DIRECT),
+        (Purpose.OUTCOME, {**HIDDEN, **PRIVATE}, Place.ANSWER),
+        (Purpose.OUTCOME, {**HIDDEN, "age_restricted": True}, Place.CHANNEL),
+        (Purpose.OUTCOME, {**HIDDEN, "outputs": FILE * 2}, Place.CHANNEL),
     ],
 )
-def test_where_a_message_is_shown_first(kind: Kind, run: dict[str, Any], place: Place) -> None:
-    assert start(message(kind), [made_run(**run)]) is place
+def test_where_a_message_is_shown_first(purpose: Purpose, run: dict[str, Any], place: Place) -> None:
+    assert start(message(purpose), [made_run(**run)]) is place
 
 
 def test_an_attempt_is_finished_where_it_began() -> None:
@@ -166,17 +172,17 @@ def test_an_attempt_is_finished_where_it_began() -> None:
     begun = Attempt(NOW, part(0, place=Place.DIRECT, rev=2))
     assert start(message(attempt=begun), [run]) is Place.DIRECT
     assert start(message(attempt=begun, wanted_rev=3), [run]) is Place.CHANNEL
-    begun_in_part = message(Kind.OUTCOME, part(of=2, place=Place.DIRECT))
+    begun_in_part = message(Purpose.OUTCOME, part(of=2, place=Place.DIRECT))
     assert start(begun_in_part, [run]) is Place.DIRECT
-    assert start(message(Kind.OUTCOME, part(place=Place.DIRECT)), [run]) is Place.CHANNEL
+    assert start(message(Purpose.OUTCOME, part(place=Place.DIRECT)), [run]) is Place.CHANNEL
     # A batch of which one run was cancelled still pings.
     assert start(message(), [run, made_run(**CANCELLED)]) is Place.CHANNEL
-    for each in (message(), message(Kind.SHARE), message(attempt=begun), begun_in_part):
+    for each in (message(), message(Purpose.SHARE), message(attempt=begun), begun_in_part):
         assert start(replace(each, place=Place.RUNS), [run]) is Place.RUNS
     # The answer shows no part of what was posted elsewhere.
     in_place = replace(FIRST, place=P.ANSWER)
     for posted, after in ((FIRST, P.DIRECT), (in_place, P.ANSWER), (part(), P.ANSWER)):
-        climbed = climb(message(Kind.OUTCOME, posted), P.CHANNEL, [run], about_message=False)
+        climbed = climb(message(Purpose.OUTCOME, posted), P.CHANNEL, [run], about_message=False)
         assert climbed.place is after
 
 
@@ -184,30 +190,34 @@ REFUSED, CLOSED = "refused", "closed"
 
 
 @pytest.mark.parametrize(
-    ("kind", "run", "at", "why", "after"),
+    ("purpose", "run", "at", "why", "after"),
     [
         # A message that Discord refuses becomes simpler, and then tries the next place with all its files.
-        (Kind.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
-        (Kind.OUTCOME, {}, (F.FILES, P.DIRECT), REFUSED, (F.LINKS, P.DIRECT)),
+        (Purpose.OUTCOME, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.WORDS, P.CHANNEL)),
+        (Purpose.OUTCOME, {}, (F.FILES, P.DIRECT), REFUSED, (F.LINKS, P.DIRECT)),
         # A place that is closed is left at once.
-        (Kind.OUTCOME, CANCELLED, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.CHANNEL)),
-        (Kind.OUTCOME, {}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.DIRECT)),
-        (Kind.LATE, {}, (F.FILES, P.CHANNEL), CLOSED, (F.FILES, P.DIRECT)),
+        (Purpose.OUTCOME, CANCELLED, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.CHANNEL)),
+        (Purpose.OUTCOME, {}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.DIRECT)),
+        (Purpose.LATE, {}, (F.FILES, P.CHANNEL), CLOSED, (F.FILES, P.DIRECT)),
         # A card is tried without its files, whatever the reason, and has one place.
-        (Kind.REVIEW, {}, (F.FILES, P.CHANNEL), CLOSED, (F.LINKS, P.CHANNEL)),
-        (Kind.REVIEW, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.FILES, P.RUNS)),
+        (Purpose.REVIEW, {}, (F.FILES, P.CHANNEL), CLOSED, (F.LINKS, P.CHANNEL)),
+        (Purpose.REVIEW, {}, (F.LINKS, P.CHANNEL), REFUSED, (F.FILES, P.RUNS)),
         # What moderators turned away is told in public only if its requester takes no direct messages.
-        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.DIRECT), CLOSED, (F.FILES, P.CHANNEL)),
-        (Kind.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
-        (Kind.OUTCOME, {"state": S.REJECTED, **PRIVATE}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.RUNS)),
+        (Purpose.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.DIRECT), CLOSED, (F.FILES, P.CHANNEL)),
+        (Purpose.OUTCOME, {"state": S.REJECTED}, (F.FILES, P.CHANNEL), REFUSED, (F.LINKS, P.CHANNEL)),
+        (Purpose.OUTCOME, {"state": S.REJECTED, **PRIVATE}, (F.FILES, P.ANSWER), CLOSED, (F.FILES, P.RUNS)),
     ],
 )
 def test_the_next_form_or_place(
-    kind: Kind, run: dict[str, Any], at: tuple[Form, Place], why: str, after: tuple[Form, Place]
+    purpose: Purpose,
+    run: dict[str, Any],
+    at: tuple[Rendering, Place],
+    why: str,
+    after: tuple[Rendering, Place],
 ) -> None:
-    refused = message(kind, form=at[0])
+    refused = message(purpose, rendering=at[0])
     climbed = climb(refused, at[1], [made_run(**run)], about_message=why is REFUSED)
-    assert (climbed.form, climbed.place) == after
+    assert (climbed.rendering, climbed.place) == after
 
 
 def test_pauses_grow_to_ten_minutes() -> None:
@@ -218,7 +228,7 @@ def test_pauses_grow_to_ten_minutes() -> None:
 
 def test_the_first_part_of_a_new_message_makes_the_earlier_ones_stale() -> None:
     begun = Attempt(NOW, part(0))
-    old = message(Kind.OUTCOME, part(1), part(2, index=1), stale=(MessageRef(HERE, 9),), attempt=begun)
+    old = message(Purpose.OUTCOME, part(1), part(2, index=1), stale=(MessageRef(HERE, 9),), attempt=begun)
     new = old.with_part(part(3, of=2))
     assert new.attempt is None
     assert (new.refs, new.stale) == ([(HERE, 3)], ((HERE, 9), (HERE, 1), (HERE, 2)))
@@ -231,28 +241,33 @@ def test_the_first_part_of_a_new_message_makes_the_earlier_ones_stale() -> None:
 
 def test_each_attempt_has_its_own_marker_and_nonce() -> None:
     """Discord answers a repeated nonce with the earlier message, and a search must not find another card."""
-    kinds = [message(kind) for kind in Kind if kind is not Kind.ANSWER]
-    numbers = [message(Kind.SHARE, number=1), message(request_key="other")]
-    other = [part(rev=2), part(shows=Shows.WITHHELD), part(form=Form.LINKS), part(place=Place.DIRECT)]
+    purposes = [message(purpose) for purpose in Purpose if purpose is not Purpose.STATUS]
+    numbers = [message(Purpose.SHARE, number=1), message(request_key="other")]
+    other = [
+        part(rev=2),
+        part(shows=Shows.WITHHELD),
+        part(rendering=Rendering.LINKS),
+        part(place=Place.DIRECT),
+    ]
     changed = [*other, part(index=1)]
-    pairs = [*((each, part()) for each in (*kinds, *numbers)), *((kinds[0], each) for each in changed)]
+    pairs = [*((each, part()) for each in (*purposes, *numbers)), *((purposes[0], each) for each in changed)]
     assert len({marker(*pair) for pair in pairs}) == len({nonce("k", *pair) for pair in pairs}) == len(pairs)
     assert all(0 < marker(*pair) < 1 << 31 for pair in pairs)
     assert all(len(nonce("abcdefghij234567", *pair)) <= 25 for pair in pairs)
-    assert marker(*pairs[0]) == marker(replace(kinds[0], wanted_rev=9), part(77))
-    answer, other = (component_id(key, Kind.ANSWER) for key in ("k", "other"))
+    assert marker(*pairs[0]) == marker(replace(purposes[0], wanted_rev=9), part(77))
+    answer, other = (component_id(key, Purpose.STATUS) for key in ("k", "other"))
     assert answer not in {other, *(marker(*pair) for pair in pairs)}
 
 
 def test_a_claim_has_each_change_of_its_message() -> None:
-    changed, expected = claim(message()).changed(failures=3), message(Kind.OUTCOME, part(), failures=3)
+    changed, expected = claim(message()).changed(failures=3), message(Purpose.OUTCOME, part(), failures=3)
     assert changed.with_part(part()) == replace(claim(expected), unstored=(part(),))
     # Two messages at a time fill a channel.
     assert full_channels([HERE, HERE, 3, None, None]) == [HERE]
 
 
 def test_a_result_is_linked_alone_before_its_batch() -> None:
-    outcome, late = message(Kind.OUTCOME, part(1)), message(Kind.LATE, part(2), number=1)
-    found = {(each.kind, each.number): each for each in (outcome, late)}
+    outcome, late = message(Purpose.OUTCOME, part(1)), message(Purpose.LATE, part(2), number=1)
+    found = {(each.purpose, each.number): each for each in (outcome, late)}
     assert [result_ref(found, number) for number in (0, 1)] == [(HERE, 1), (HERE, 2)]
     assert result_ref({}, 0) is None

@@ -25,7 +25,7 @@ from bot.domain.policy import (
 from bot.domain.requests import ChannelState, Origin
 from bot.domain.runs import Run, RunState
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.strings import SENTENCES, explain
+from bot.sentences import SENTENCES, explain
 from tests.unit.domain.policy_cases import (
     ARTISTS,
     CLOSED,

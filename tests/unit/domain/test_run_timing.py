@@ -15,10 +15,10 @@ from bot.domain.run_timing import (
     is_silent_at_end,
     next_poll,
     next_settling,
-    poll_after_report,
+    poll_after_update,
     silence_at_end,
 )
-from bot.domain.runs import Output, Run, RunReport, RunState
+from bot.domain.runs import Output, Run, RunState, RunUpdate
 from tests.unit.factories import made_run
 
 INTERVAL = timedelta(seconds=15)
@@ -48,7 +48,7 @@ def test_the_pause_doubles_up_to_twenty_intervals() -> None:
 
 def test_a_report_postpones_the_next_poll_but_neither_the_deadline_nor_a_cancellation() -> None:
     def poll(run: Run, at: float) -> datetime | None:
-        return poll_after_report(run, minutes(at), minutes(at + 1))
+        return poll_after_update(run, minutes(at), minutes(at + 1))
 
     assert poll(RUNNING, 59.5) == minutes(60)
     assert poll(RUNNING, 60) is None
@@ -74,12 +74,12 @@ def test_the_deployments_run_timeout_can_only_shorten_the_deadline() -> None:
     assert deadline_of(replace(run, submitted_at=None)) is None
 
 
-def finished(**more: Any) -> RunReport:
-    return RunReport("r", **{"state": RunState.RUNNING, "progress": 1.0, "outputs": (PICTURE,), **more})
+def finished(**more: Any) -> RunUpdate:
+    return RunUpdate("r", **{"state": RunState.RUNNING, "progress": 1.0, "outputs": (PICTURE,), **more})
 
 
 @pytest.mark.parametrize(
-    ("report", "silent"),
+    ("update", "silent"),
     [
         (finished(), True),
         (finished(state=RunState.SUCCEEDED), False),
@@ -88,16 +88,16 @@ def finished(**more: Any) -> RunReport:
     ],
 )
 def test_a_run_counts_as_finished_if_nothing_changed_since_its_last_node(
-    report: RunReport, silent: bool
+    update: RunUpdate, silent: bool
 ) -> None:
     over = NOW + silence_at_end((PICTURE,))
-    assert is_silent_at_end(RUNNING, report, over) is silent
-    assert not is_silent_at_end(RUNNING, report, over - timedelta(seconds=1))
-    assert not is_silent_at_end(replace(RUNNING, outputs_since=None), report, over)
+    assert is_silent_at_end(RUNNING, update, over) is silent
+    assert not is_silent_at_end(RUNNING, update, over - timedelta(seconds=1))
+    assert not is_silent_at_end(replace(RUNNING, outputs_since=None), update, over)
 
 
 @pytest.mark.parametrize(
-    ("run", "report", "settled_at_once"),
+    ("run", "update", "settled_at_once"),
     [
         (made_run(RunState.SUCCEEDED, ended_at=NOW), finished(run_duration=1.5), True),
         (made_run(RunState.SUCCEEDED, ended_at=NOW), finished(), False),
@@ -110,15 +110,15 @@ def test_a_run_counts_as_finished_if_nothing_changed_since_its_last_node(
     ],
 )
 def test_duration_and_late_outputs_are_waited_for_a_little(
-    run: Run, report: RunReport, settled_at_once: bool
+    run: Run, update: RunUpdate, settled_at_once: bool
 ) -> None:
     now = NOW + timedelta(seconds=4)
-    assert next_settling(run, report, now) == (None if settled_at_once else now + SETTLE_AFTER)
-    assert run.ended_at is None or next_settling(run, report, NOW + timedelta(seconds=5)) is None
+    assert next_settling(run, update, now) == (None if settled_at_once else now + SETTLE_AFTER)
+    assert run.ended_at is None or next_settling(run, update, NOW + timedelta(seconds=5)) is None
 
 
 def test_a_log_that_is_not_there_yet_is_read_twice_again() -> None:
-    failed, report = made_run(RunState.FAILED, ended_at=NOW), finished(log="", state=RunState.FAILED)
-    reads = [next_settling(failed, report, NOW + timedelta(seconds=at)) for at in (9, 10, 30)]
+    failed, update = made_run(RunState.FAILED, ended_at=NOW), finished(log="", state=RunState.FAILED)
+    reads = [next_settling(failed, update, NOW + timedelta(seconds=at)) for at in (9, 10, 30)]
     assert reads == [NOW + timedelta(seconds=10), NOW + timedelta(seconds=30), None]
-    assert next_settling(made_run(RunState.RUNNING), report, NOW) == NOW + timedelta(seconds=10)
+    assert next_settling(made_run(RunState.RUNNING), update, NOW) == NOW + timedelta(seconds=10)

@@ -20,8 +20,8 @@ from bot.domain.settings.fields import (
     refilled,
     without_missing,
 )
-from bot.domain.settings.kinds import Names, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules, parse_stored_rules
+from bot.domain.settings.setting_types import Names, SettingsContext
 
 AROUND = SettingsContext(
     server="Studio",

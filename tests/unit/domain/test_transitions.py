@@ -1,4 +1,4 @@
-"""What reports, verdicts and blocks change in a run, and that any sequence of them ends a run once."""
+"""What updates, verdicts and blocks change in a run, and that any sequence of them ends a run once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import pytest
 
 from bot.domain.run_timing import AFTER_LAST_NODE, SETTLE_AFTER, silence_at_end
-from bot.domain.runs import NOT_SUBMITTED, REQUESTER_BLOCKED, Output, Run, RunReport, RunState
+from bot.domain.runs import NOT_SUBMITTED, REQUESTER_BLOCKED, Output, Run, RunState, RunUpdate
 from bot.domain.transitions import (
+    BACKEND_ENDS,
     DEADLINE,
     REASON_GRACE,
-    REPORTED_ENDS,
     Change,
-    apply_report,
+    apply_update,
     end,
     end_for_block,
-    is_own_verdict,
     is_progress,
+    was_given_up,
 )
 from tests.unit.factories import made_block, made_run
 
@@ -29,22 +29,22 @@ PICTURE = Output("images", url="https://x/a.png")
 
 
 class Told(NamedTuple):
-    """A report, by a webhook or as the reply to GET /run."""
+    """An update, by a webhook or as the reply to GET /run."""
 
-    report: RunReport
+    update: RunUpdate
     asked: bool
 
 
 def webhook(state: RunState | None = None, *outputs: Output, **more: Any) -> Told:
-    return Told(RunReport("r", state, outputs=outputs, **more), asked=False)
+    return Told(RunUpdate("r", state, outputs=outputs, **more), asked=False)
 
 
 def reply(state: RunState | None = None, *outputs: Output, **more: Any) -> Told:
-    return Told(RunReport("r", state, outputs=outputs, **more), asked=True)
+    return Told(RunUpdate("r", state, outputs=outputs, **more), asked=True)
 
 
 def told(run: Run, told: Told, now: datetime = NOW) -> Change | None:
-    return apply_report(run, told.report, now, asked=told.asked)
+    return apply_update(run, told.update, now, asked=told.asked)
 
 
 def run(state: RunState, code: str | None = None, **more: Any) -> Run:
@@ -94,10 +94,10 @@ def succeeded(**columns: Any) -> Change:
 @pytest.mark.parametrize(
     ("before", "event", "change"),
     [
-        # The first report adds the id, which a cancel call needs.
+        # The first update adds the id, which a cancel call needs.
         (run(S.SUBMITTING, **NEW), webhook(), Change(S.SUBMITTING, {"run_id": "r"})),
         (replace(CANCELLING, **NEW), webhook(), Change(S.RUNNING, {"run_id": "r", "due_at": NOW})),
-        # A run that was put back had been accepted after all, whatever its report says.
+        # A run that was put back had been accepted after all, whatever its update says.
         (run(S.WAITING, **NEW), webhook(), shown(S.QUEUED, run_id="r", submitted_at=NOW)),
         # A run that awaits approval was never sent, and nothing changes a run that has ended.
         (run(S.AWAITING_APPROVAL, **NEW), webhook(S.RUNNING), None),
@@ -198,7 +198,7 @@ def test_a_webhook_about_a_failure_makes_the_run_due_and_is_noted(
     values = {"due_at": NOW + grace, "failure_code": f"run_{word}"}
     assert change == Change(after, values, visible=before is S.WAITING)
     noted = applied(run(before), change)
-    assert REPORTED_ENDS.get(noted.failure_code) is word
+    assert BACKEND_ENDS.get(noted.failure_code) is word
     # What GET /run says then counts.
     assert told(noted, reply(S.CANCELLED)) == ended(S.CANCELLED, "run_cancelled")
 
@@ -235,10 +235,10 @@ def test_progress_after_the_end_asks_once_more() -> None:
 
 
 def test_the_same_state_and_later_ones_are_progress() -> None:
-    reported = [S.QUEUED, S.RUNNING, S.UPLOADING, S.FAILED, None]
-    assert [is_progress(S.QUEUED, each) for each in reported] == [True, True, True, False, False]
-    assert [is_progress(S.RUNNING, each) for each in reported] == [False, True, True, False, False]
-    assert [is_progress(S.UPLOADING, each) for each in reported] == [False, False, True, False, False]
+    told = [S.QUEUED, S.RUNNING, S.UPLOADING, S.FAILED, None]
+    assert [is_progress(S.QUEUED, each) for each in told] == [True, True, True, False, False]
+    assert [is_progress(S.RUNNING, each) for each in told] == [False, True, True, False, False]
+    assert [is_progress(S.UPLOADING, each) for each in told] == [False, False, True, False, False]
     assert not is_progress(S.SUBMITTING, S.RUNNING), "the report brings the run's id"
     assert not is_progress(S.WAITING, S.RUNNING)
     assert not is_progress(S.FAILED, S.FAILED)
@@ -256,10 +256,10 @@ def test_outputs_are_timed_after_the_last_node() -> None:
 def test_an_end_is_the_bots_own_verdict_or_final() -> None:
     # A success may still be reported.
     unconfirmed = run(S.UNCONFIRMED, "comfy_timeout")
-    assert is_own_verdict(unconfirmed)
+    assert was_given_up(unconfirmed)
     # ComfyDeploy reports a timeout itself.
-    assert not is_own_verdict(TIMED_OUT)
-    assert is_own_verdict(run(S.REFUSED))
+    assert not was_given_up(TIMED_OUT)
+    assert was_given_up(run(S.REFUSED))
 
 
 def test_the_bots_own_verdict_carries_its_code_and_the_measured_duration() -> None:

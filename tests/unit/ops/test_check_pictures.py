@@ -10,9 +10,9 @@ from aiohttp import web
 from PIL import Image
 from pydantic import SecretStr
 
+from bot.effects import Effects
 from bot.ops.check import check_pictures
 from bot.ops.check_services import Finding, Level
-from bot.outside import Outside
 from tests.ports import free_port
 from tests.serving import serving
 from tests.unit.factories import SETTINGS
@@ -23,7 +23,7 @@ OK, WARNING, ERROR = Level.OK, Level.WARNING, Level.ERROR
 
 async def finding(url: str) -> Finding:
     given = {"picture_check_url": url, "picture_check_secret": SecretStr(SECRET)}
-    found = await check_pictures(SETTINGS.model_copy(update=given), Outside())
+    found = await check_pictures(SETTINGS.model_copy(update=given), Effects())
     assert SECRET not in str(found)
     return found
 
@@ -67,6 +67,6 @@ async def test_a_mistake_in_the_labels_is_told(tmp_path: Path) -> None:
     deployment = 'deployments.a.deployment_id = "98244b49-9b56-46b8-83c8-334f27412095"'
     file.write_text(f'{deployment}\npicture_check.labels.porn = "very"\n', encoding="utf-8")
     given = {"comfydeploy_deployment_id": None, "deployments_file": file, "picture_check_url": "http://h"}
-    found = await check_pictures(SETTINGS.model_copy(update=given), Outside())
+    found = await check_pictures(SETTINGS.model_copy(update=given), Effects())
     assert (found.level, found.remedy) == (ERROR, "Correct deployments.toml.")
     assert found.summary == "picture_check.labels.porn: must be one of explicit, nudity, suggestive"

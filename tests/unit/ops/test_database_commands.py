@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot import cli
-from bot.outside import Outside
+from bot.effects import Effects
 from tests.databases import new_sqlite
 from tests.logs import own_logging
 
@@ -30,7 +30,7 @@ def url(folder: Path) -> str:
 
 async def run(*arguments: str, **environment: str) -> int:
     with own_logging():
-        return await cli.main(arguments, environment, Outside())
+        return await cli.main(arguments, environment, Effects())
 
 
 async def test_the_commands_of_the_database_need_no_other_setting(url: str, capsys: CapSys) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import Words
+from bot.effects import Effects
 from bot.gateway.client import read_automod
-from bot.outside import Outside
-from bot.words.cache import AutomodCache, WordThread
-from bot.words.rules import Hit, WordRules
+from bot.word_filter.cache import AutomodCache, WordThread
+from bot.word_filter.rules import Hit, WordRules
 from tests.word_rules import first_hit
 
 GUILD = 7
@@ -76,12 +76,12 @@ class Discord:
         return answer
 
     def cache(self) -> AutomodCache:
-        return AutomodCache(self.read, Outside(monotonic=lambda: self.now))
+        return AutomodCache(self.read, Effects(monotonic=lambda: self.now))
 
 
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> Discord:
-    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 60)
+    monkeypatch.setattr("bot.word_filter.cache.TIMEOUT_SECONDS", 60)
     return Discord()
 
 
@@ -143,7 +143,7 @@ async def test_nothing_is_read_where_automod_is_off_or_without_text(world: Disco
 async def test_a_slow_read_refuses_now_and_serves_the_next_request(
     world: Discord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("bot.word_filter.cache.TIMEOUT_SECONDS", 0.01)
     cache = world.cache()
     world.gate.clear()
     assert await found(cache) == "words_unavailable"
@@ -173,7 +173,7 @@ async def test_a_read_that_began_before_the_change_is_not_kept(world: Discord) -
 
 
 async def test_only_so_many_servers_are_kept(world: Discord, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.words.cache._SERVERS", 2)
+    monkeypatch.setattr("bot.word_filter.cache._SERVERS", 2)
     cache = world.cache()
     for guild_id in (1, 2, 3, 3, 2, 1):
         await cache.automod_rules(guild_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.moderation import AuditAction, StoredEntry
 from bot.domain.runs import Output, Run
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.services.exports import export
 from tests.unit.factories import app_with, made_entry, made_run
 
@@ -44,7 +44,7 @@ async def exported(runs: list[Run], *entries: StoredEntry) -> tuple[bool, str, l
 
     privacy = SimpleNamespace(rows_of=rows_of, audit_of=audit_of)
     store = SimpleNamespace(privacy=privacy, history=SimpleNamespace(export=stored))
-    file = await export(app_with(store=store, outside=Outside(now=lambda: NOW)), ME)
+    file = await export(app_with(store=store, effects=Effects(now=lambda: NOW)), ME)
     first, *lines = (json.loads(each) for each in file.data.splitlines())
     assert first == {"kind": "export", "person_id": str(ME), "made_at": NOW.isoformat()}
     return file.cut, file.data.decode(), lines

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.words.forms import WORD_EDGE, fold, mark_word_edges, normalize, text_forms
-from bot.words.rules import Hit, WordRule
+from bot.word_filter.rules import Hit, WordRule
+from bot.word_filter.spellings import WORD_EDGE, fold, mark_edges, normalize, respell
 from tests.word_rules import compiled, first_hit
 
 
@@ -225,11 +225,11 @@ def test_the_forms_of_a_text_keep_their_promises(text: str) -> None:
     assert normalize(plain) == plain
     assert WORD_EDGE not in plain
     assert len(fold(f"{plain}ß")) == len(plain) + 1  # which has two letters in lower case
-    assert mark_word_edges(plain).replace(WORD_EDGE, "") == plain
-    assert text_forms(text).all[0] == plain
+    assert mark_edges(plain).replace(WORD_EDGE, "") == plain
+    assert respell(text).all[0] == plain
     # Two spellings, each with its single letters apart and joined; each of these is read in two ways, too.
     # The text in foreign letters comes on top.
-    assert len(text_forms(text).all) <= 2 * 2 * 3 + 1
+    assert len(respell(text).all) <= 2 * 2 * 3 + 1
 
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20), TEXTS)

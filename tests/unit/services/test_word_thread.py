@@ -15,10 +15,10 @@ import pytest
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Actor, ChannelState
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.outside import Outside
+from bot.effects import Effects
 from bot.services.generation import check_words
-from bot.words.cache import AutomodCache, WordThread
-from bot.words.rules import Steps, WordRule, WordRules
+from bot.word_filter.cache import AutomodCache, WordThread
+from bot.word_filter.rules import Steps, WordRule, WordRules
 from tests.unit.domain.policy_cases import PERSON, place
 from tests.unit.factories import app_with, made_run
 from tests.word_rules import compiled
@@ -46,7 +46,7 @@ def short(result: str = "done") -> Steps[str]:
 
 @pytest.fixture
 def thread() -> Iterator[WordThread]:
-    thread = WordThread(Outside())
+    thread = WordThread(Effects())
     yield thread
     thread.close()
 
@@ -84,7 +84,7 @@ async def test_cancelled_work_goes_on_for_no_longer_than_a_slice(thread: WordThr
 
 async def test_after_closing_work_that_never_ends_keeps_no_thread_alive() -> None:
     pool = ThreadPoolExecutor(1)
-    thread = WordThread(Outside(executor=lambda _name, _most: pool))
+    thread = WordThread(Effects(executor=lambda _name, _most: pool))
     tasks = [asyncio.create_task(thread.run(guild_id, Endless().steps())) for guild_id in HOSTILE]
     await thread.run(HARMLESS, short())
     thread.close()
@@ -99,10 +99,10 @@ async def test_after_closing_work_that_never_ends_keeps_no_thread_alive() -> Non
 async def test_a_check_that_takes_too_long_is_refused_and_recorded(
     thread: WordThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.words.cache.TIMEOUT_SECONDS", 0.001)
-    words = AutomodCache(lambda _guild_id, _thread: thread.run(1, Endless().steps()), Outside())
+    monkeypatch.setattr("bot.word_filter.cache.TIMEOUT_SECONDS", 0.001)
+    words = AutomodCache(lambda _guild_id, _thread: thread.run(1, Endless().steps()), Effects())
     requests = AsyncMock()
-    app = app_with(store=SimpleNamespace(requests=requests), words=words, outside=Outside())
+    app = app_with(store=SimpleNamespace(requests=requests), words=words, effects=Effects())
     member = Actor(PERSON, place(), frozenset(), lambda _: ChannelState(), None)
     with pytest.raises(RefusedError, match="took too long"):
         await check_words(app, member, made_run(), ServerRules(), {"prompt": "a fox"})

@@ -30,18 +30,18 @@ from bot.deployments.inputs import AttachedFile
 from bot.deployments.merge import Stored
 from bot.deployments.model import Deployment, FollowUp
 from bot.domain.backend import InputKind
+from bot.domain.files import INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
 from bot.domain.forms import Option
 from bot.domain.moderation import OUTCOMES, Report
 from bot.domain.policy import Usage
 from bot.domain.requests import Actor, Preset
 from bot.domain.runs import FINAL, Deletions, Run, RunState
 from bot.domain.settings.fields import SECTIONS, Key, form_of, keys_of
-from bot.domain.settings.kinds import Names, Section, SettingsContext
 from bot.domain.settings.rules_and_defaults import Budget, ServerRules
+from bot.domain.settings.setting_types import Names, Section, SettingsContext
 from bot.domain.text import escape_line
-from bot.strings import say
+from bot.sentences import say
 from bot.ui import custom_ids, forms, help, results, run_facts, settings
-from bot.ui.message_parts import INLINE_TEXT, FileKind, PreparedFile, PreparedOutputs
 from tests.unit.deployments.made import choice, follow_up, offering
 from tests.unit.ui.test_custom_ids import RECORDS
 
@@ -150,7 +150,7 @@ def values_by_name(said: str, many: int) -> Mapping[str, Sequence[Any]]:
         "turn": [1 << 30],
         "unreadable": [("budgets.role_at_once.1",) * many, ()],
         "about": ["Reported", "Decided"],
-        "verdict": [say("report_dismissed", person=5, at=UNTIL)],
+        "decision": [say("report_dismissed", person=5, at=UNTIL)],
         "verdicts": [{"1": ["held", "explicit"]}, {"1": ["hidden", "nudity"]}, {}],
         "waiting_code": ["paused", "budget_runs", None],
         "waiting_params": [{"reason": escaped, "limit": 3, "until": UNTIL}],

@@ -9,11 +9,12 @@ from discord.ui import Modal
 from discord.ui.view import BaseView
 from simcord.components import COMPONENTS_V2_FLAG, validate_message_state, validate_modal, walk_components
 
+from bot.discord_api.outgoing import OutgoingMessage
+from bot.domain.files import FileKind, PreparedFile, PreparedOutputs
 from bot.domain.runs import Output, Run, RunState
 from bot.ui import custom_ids
 from bot.ui.audit import AuditFileId, AuditId
 from bot.ui.custom_ids import CustomId
-from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.result_buttons import OfferedActions
 from bot.ui.results import Batch, outcome
 from tests.unit.factories import made_run

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from bot.domain.moderation import OUTCOMES, AuditAction
-from bot.domain.results import RunFilter
+from bot.domain.requests import RunFilter
 from bot.ui import custom_ids as ids
 from bot.ui.audit import AuditFileId, AuditId
 from cogs.buttons import FORMS, PRESSES

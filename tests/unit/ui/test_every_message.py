@@ -14,7 +14,7 @@ from bot.domain.errors import InputError
 from bot.domain.runs import RunState
 from bot.domain.settings.fields import SECTIONS
 from bot.domain.settings.rules_and_defaults import ServerRules
-from bot.strings import explain
+from bot.sentences import explain
 from bot.ui.settings import Panel, panel_layout
 from tests.unit.deployments.flux import file, refused
 from tests.unit.ui.drawn import BUILDERS, Drawer, parts_of

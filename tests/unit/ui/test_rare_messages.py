@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
+from bot.domain.files import PreparedOutputs
 from bot.domain.moderation import Report
 from bot.domain.policy import Spending, Usage
 from bot.domain.requests import Holder, Member, Preset
 from bot.domain.runs import REQUESTER_BLOCKED, RunState
-from bot.domain.settings.kinds import ReviewChannel, SettingsContext
 from bot.domain.settings.rules_and_defaults import ServerRules
+from bot.domain.settings.setting_types import ReviewChannel, SettingsContext
 from bot.ui.help import rules_of
 from bot.ui.lists import queue_layout
-from bot.ui.message_parts import PreparedOutputs, layout_of
+from bot.ui.message_parts import layout_of
 from bot.ui.moderation import decided_card, report_card
 from bot.ui.settings import Panel, panel_layout, warnings
 from bot.ui.status import status_message

@@ -13,11 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.deployments.choices import input_of
+from bot.discord_api.outgoing import OutgoingMessage
 from bot.domain.backend import InputKind
+from bot.domain.files import FileKind, PreparedOutputs
 from bot.domain.runs import InputValue, Output, RunState
 from bot.domain.text import escape_line
-from bot.strings import SENTENCES
-from bot.ui.message_parts import FileKind, OutgoingMessage, PreparedOutputs
+from bot.sentences import SENTENCES
 from bot.ui.result_buttons import OfferedActions, picked_layout
 from bot.ui.results import share_messages
 from bot.ui.run_facts import details

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from bot.workers.health import Breaker
+from bot.breakers import Breaker
 
 NOW = 1000.0
 
@@ -24,7 +24,7 @@ def test_a_breaker_is_closed_at_first() -> None:
     breaker = Breaker(Random(1), "flux")
     assert (breaker.name, breaker.reason) == ("flux", "")
     breaker.close(NOW)
-    breaker.answered(NOW)
+    breaker.responded(NOW)
     assert (breaker.is_closed, breaker.is_open, breaker.half_open_at) == (True, False, None)
     assert (breaker.probe_in(NOW), breaker.lasts(NOW)) == (inf, 0)
 
@@ -62,7 +62,7 @@ def test_the_pause_that_the_service_asks_for_is_kept_for_up_to_an_hour(asked: fl
 
 
 def test_after_an_answered_probe_it_is_half_open_until_the_next_failure(breaker: Breaker) -> None:
-    breaker.answered(NOW + 9)
+    breaker.responded(NOW + 9)
     assert (breaker.is_open, breaker.is_closed, breaker.probe_in(NOW + 100)) == (False, False, inf)
     assert breaker.half_open_at == NOW + 9
     breaker.fail(NOW + 20, "away")
@@ -72,7 +72,7 @@ def test_after_an_answered_probe_it_is_half_open_until_the_next_failure(breaker:
 def test_a_success_closes_it_unless_its_call_is_older_than_the_last_failure(breaker: Breaker) -> None:
     breaker.close(NOW - 1)
     assert (breaker.is_closed, breaker.is_open) == (False, True)
-    breaker.answered(NOW)
+    breaker.responded(NOW)
     breaker.close(NOW - 1)
     assert (breaker.is_closed, breaker.is_open) == (False, False)
     breaker.close(NOW)
@@ -82,7 +82,7 @@ def test_a_success_closes_it_unless_its_call_is_older_than_the_last_failure(brea
 def test_another_outage_begins_with_short_pauses(breaker: Breaker) -> None:
     for at in (NOW + 3, NOW + 13, NOW + 23):
         breaker.fail(at, "away", 3000)
-    breaker.answered(NOW + 24)
+    breaker.responded(NOW + 24)
     breaker.close()
     assert (breaker.is_closed, breaker.half_open_at) == (True, None)
     breaker.fail(NOW + 33, "away")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from bot.workers.worker import Later, Worker
+from bot.worker import Later, Worker
 
 AWAY, BUG = StoreUnavailable("away"), RuntimeError("a bug")
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bot.breakers import BUSY, MACHINE, BackendBreakers
 from bot.context import Wakeups
 from bot.domain.errors import (
     BackendBadReply,
@@ -19,9 +20,8 @@ from bot.domain.errors import (
     BackendUnreachable,
 )
 from bot.domain.runs import Run, RunState
-from bot.outside import Outside
-from bot.workers.health import BUSY, MACHINE, BackendHealth
-from bot.workers.worker import Later
+from bot.effects import Effects
+from bot.worker import Later
 from tests.unit.factories import app_with, made_run
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -36,14 +36,14 @@ class World:
         self.fault: BackendError | None = None
         self.rechecked = 0
         self.told: list[tuple[str, str | None]] = []
-        outside = Outside(
+        effects = Effects(
             now=lambda: NOW + timedelta(seconds=self.seconds),
             monotonic=lambda: self.seconds,
             random=Random(1),
         )
         parts = {"store": SimpleNamespace(claims=self), "catalogue": SimpleNamespace(get=lambda _: self)}
-        app = app_with(backend=self, wakeups=Wakeups(), outside=outside, **parts)
-        self.health = BackendHealth(app)
+        app = app_with(backend=self, wakeups=Wakeups(), effects=effects, **parts)
+        self.breakers = BackendBreakers(app)
 
     async def ping(self) -> None:
         if self.fault is not None:
@@ -59,17 +59,17 @@ class World:
     async def later(self, seconds: float) -> None:
         """Let time pass, and make the probes that are due."""
         self.seconds += seconds
-        while not isinstance(guards := await self.health.claim(1), Later):
+        while not isinstance(guards := await self.breakers.claim(1), Later):
             for guard in guards:
-                await self.health.probe(guard)
+                await self.breakers.probe(guard)
 
     def begin(self, run: Run) -> None:
         """Claim a run for its queue call."""
-        self.health.calls[run.key] = (run.deployment, self.seconds)
+        self.breakers.calls[run.key] = (run.deployment, self.seconds)
 
     def admitted(self) -> tuple[bool, bool]:
         """Return whether runs of the deployments `mine` and `other` may start."""
-        return self.health.limit("mine") != 0, self.health.limit("other") != 0
+        return self.breakers.limit("mine") != 0, self.breakers.limit("other") != 0
 
 
 @pytest.fixture
@@ -107,10 +107,10 @@ async def test_one_failed_queue_call_opens_a_breaker(
 ) -> None:
     world.fault = fault
     world.begin(run())
-    assert type(await world.health.failed(run(), error)) is blamed
+    assert type(await world.breakers.failed(run(), error)) is blamed
     assert world.admitted() == held
-    assert world.health.service.is_open is (held == EVERYTHING)
-    assert set(world.health.broken) == ({"mine"} if held == MINE else frozenset())
+    assert world.breakers.service.is_open is (held == EVERYTHING)
+    assert set(world.breakers.broken) == ({"mine"} if held == MINE else frozenset())
     world.fault = None
     await world.later(10)
     assert world.rechecked == (blamed in (BackendServerError, BackendUnreachable))
@@ -121,7 +121,7 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
     world: World, fault: BackendError | None, away: bool, held: tuple[bool, bool]
 ) -> None:
     world.fault = fault
-    assert await world.health.is_away() is away
+    assert await world.breakers.is_away() is away
     assert world.admitted() == held
     world.fault = None
     await world.later(10)
@@ -131,9 +131,9 @@ async def test_an_outage_is_told_from_a_run_that_can_not_be_read(
 
 async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: World) -> None:
     world.fault = DOWN
-    assert await world.health.is_away()
+    assert await world.breakers.is_away()
     world.fault = None
-    assert await world.health.is_away()  # while the breaker is open, it isn't asked
+    assert await world.breakers.is_away()  # while the breaker is open, it isn't asked
     world.fault = DOWN
     await world.later(5)
     assert world.told == []
@@ -144,7 +144,7 @@ async def test_after_an_outage_one_run_of_each_deployment_is_tried_first(world: 
     assert world.admitted() == MINE
     world.begin(run("b", "other"))
     assert world.admitted() == EVERYTHING
-    await world.health.failed(run("a"), BackendForbidden())
+    await world.breakers.failed(run("a"), BackendForbidden())
     assert world.admitted() == NOTHING
 
 
@@ -156,23 +156,23 @@ async def test_a_broken_machine_is_tried_with_one_run_at_a_time_and_only_its_run
     for number in range(5):
         world.begin(run())
         assert world.admitted() == (number == 0, True)
-        await world.health.failed(run(), BackendServerError(status=500))
-        world.health.calls.pop(run().key)
+        await world.breakers.failed(run(), BackendServerError(status=500))
+        world.breakers.calls.pop(run().key)
         assert world.admitted() == MINE
         await world.later(10)
         assert world.admitted() == NOTHING
     assert set(world.told) == {(MACHINE, "mine")}
     assert world.rechecked == 0
-    world.health.succeeded(run("old"))
-    assert set(world.health.broken) == {"mine"}
+    world.breakers.succeeded(run("old"))
+    assert set(world.breakers.broken) == {"mine"}
     world.begin(run())
-    world.health.succeeded(run())
-    assert not world.health.broken
+    world.breakers.succeeded(run())
+    assert not world.breakers.broken
 
 
 async def test_a_pause_that_the_backend_asks_for_is_kept_and_told_once_it_lasts(world: World) -> None:
-    await world.health.failed(run(), BackendRateLimited(retry_after=600))
-    await world.health.failed(run("b", "other"), BackendServerError(status=500))
+    await world.breakers.failed(run(), BackendRateLimited(retry_after=600))
+    await world.breakers.failed(run("b", "other"), BackendServerError(status=500))
     await world.later(599)
     assert (world.admitted(), world.told) == (EVERYTHING, [])
     world.fault = BackendRateLimited(retry_after=600)
@@ -185,7 +185,7 @@ async def test_a_pause_that_the_backend_asks_for_is_kept_and_told_once_it_lasts(
 
 async def test_a_probe_or_a_poll_finds_that_the_backend_is_away_and_for_how_long(world: World) -> None:
     world.fault = DOWN
-    assert await world.health.is_away()
+    assert await world.breakers.is_away()
     world.fault = BackendRateLimited(retry_after=600)
     await world.later(10)
     world.fault = None
@@ -193,7 +193,7 @@ async def test_a_probe_or_a_poll_finds_that_the_backend_is_away_and_for_how_long
         await world.later(seconds)
         assert world.admitted() == admitted
     world.fault = BackendRateLimited(retry_after=600)
-    assert await world.health.is_away()
+    assert await world.breakers.is_away()
     world.fault = None
     await world.later(580)
     assert world.admitted() == EVERYTHING

@@ -1,4 +1,4 @@
-"""Webhooks and reports from anyone: a RunReport with its outputs or a BackendBadReply, nothing else."""
+"""Webhooks and reports from anyone: a RunUpdate with its outputs or a BackendBadReply, nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.comfydeploy import wire
 from bot.comfydeploy.wire import STATES, clean_filename, parse_outputs, parse_run, parse_webhook
 from bot.domain.errors import BackendBadReply
-from bot.domain.runs import FINAL, Output, RunReport, RunState
+from bot.domain.runs import FINAL, Output, RunState, RunUpdate
 from tests.unit.comfydeploy.samples import encode, names, sample
 
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
@@ -23,11 +23,11 @@ def hook(**fields: Any) -> bytes:
     return json.dumps({"event_type": "run.updated", "run_id": RUN_ID, **fields}).encode()
 
 
-def report(**fields: Any) -> RunReport:
+def run_update(**fields: Any) -> RunUpdate:
     return parse_webhook(hook(**fields))
 
 
-def answered(**fields: Any) -> RunReport:
+def answered(**fields: Any) -> RunUpdate:
     """Return the report in an answer of GET /run."""
     return parse_run(json.dumps({"id": RUN_ID, **fields}).encode())
 
@@ -43,7 +43,7 @@ def answered(**fields: Any) -> RunReport:
     ],
 )
 def test_status_words_of_both_dialects_have_their_state(word: str | None, state: RunState | None) -> None:
-    assert report(status=word).state is answered(status=word).state is state
+    assert run_update(status=word).state is answered(status=word).state is state
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_status_words_of_both_dialects_have_their_state(word: str | None, state:
     ],
 )
 def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, share: float | None) -> None:
-    assert report(status=word, progress=given_progress).progress == share
+    assert run_update(status=word, progress=given_progress).progress == share
     assert answered(status=word, progress=given_progress).progress == share
 
 
@@ -84,7 +84,7 @@ def test_a_malformed_webhook_is_a_wire_error(reason: str, body: bytes) -> None:
 
 
 def test_a_live_status_is_short_and_without_control_characters() -> None:
-    phrase = report(live_status="Exec\x00\x1b[31muting " + "K" * 5000).live_status
+    phrase = run_update(live_status="Exec\x00\x1b[31muting " + "K" * 5000).live_status
     assert phrase is not None
     assert phrase.startswith("Exec[31muting KKK")
     assert len(phrase) == 200
@@ -94,14 +94,14 @@ ODD = {"status": 3, "progress": "half", "outputs": {}, "queue_position": -1, "gp
 
 
 def test_a_field_of_the_wrong_type_is_absent() -> None:
-    assert answered(live_status=5, **ODD) == report(event_type=1, **ODD) == RunReport(run_id=RUN_ID)
+    assert answered(live_status=5, **ODD) == run_update(event_type=1, **ODD) == RunUpdate(run_id=RUN_ID)
     for odd in (b"1e999", b"-1e999", b"true"):
         assert parse_webhook(hook(progress=0).replace(b" 0", odd)).progress is None
 
 
 def test_get_run_reads_the_gpu_and_its_outputs() -> None:
     read = answered(outputs=[{"data": {"text": ["hi"]}}], gpu="A10G", run_duration=12.34567)
-    assert read == RunReport(
+    assert read == RunUpdate(
         run_id=RUN_ID, outputs=(Output("text", text="hi"),), gpu="A10G", run_duration=12.346
     )
 
@@ -126,7 +126,7 @@ ENDS = {
 }
 
 
-def webhooks(name: str, *kinds: str) -> list[RunReport]:
+def webhooks(name: str, *kinds: str) -> list[RunUpdate]:
     """Return the webhooks with these event types, or all."""
     bodies = [hook["body"] for hook in sample(name)["webhooks"]]
     return [parse_webhook(encode(body)) for body in bodies if not kinds or body["event_type"] in kinds]
@@ -147,10 +147,10 @@ def test_the_answers_and_webhooks_of_a_recorded_run_name_it_and_its_state(name: 
     bodies = [answered["body"] for answered in recorded["get_run_states"]]
     assert bodies
     for body in bodies:
-        report = parse_run(encode(body))
+        run_update = parse_run(encode(body))
         ahead = body["queue_position"]
-        assert (report.run_id, report.state) == (recorded["run_id"], STATES[body["status"]])
-        assert report.queue_position == (None if ahead is None else ahead + 1)
+        assert (run_update.run_id, run_update.state) == (recorded["run_id"], STATES[body["status"]])
+        assert run_update.queue_position == (None if ahead is None else ahead + 1)
 
 
 def test_a_success_keeps_the_order_names_and_texts_of_its_outputs() -> None:
@@ -191,7 +191,7 @@ hooks = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("parse", [parse_webhook, parse_run])
 @given(st.binary() | (values | hooks).map(lambda value: json.dumps(value).encode()))
-def test_any_body_is_a_report_or_a_wire_error(parse: Callable[[bytes], RunReport], body: bytes) -> None:
+def test_any_body_is_a_report_or_a_wire_error(parse: Callable[[bytes], RunUpdate], body: bytes) -> None:
     try:
         told = parse(body)
     except BackendBadReply:

@@ -26,7 +26,7 @@ WORD_LENGTH, WORD_COUNT = 60, 500
 # Characters of the texts that somebody types into a form.
 _NUMBER_LENGTH, _WORDS_LENGTH = 20, 4000
 Given = Mapping[str, Sequence[str]]
-"""What was submitted in the fields that somebody changed, by the names that `Kind.fields` gave them."""
+"""What was submitted in the changed fields, by the names that `SettingType.fields` gave them."""
 
 
 class Names(StrEnum):
@@ -108,7 +108,7 @@ class SettingsContext:
         return title if is_known else f"{title} (not offered)"
 
 
-class Kind:
+class SettingType:
     """A kind of values: how they are shown, entered in a form, and read.
 
     `names` is what the values refer to, if they refer to anything.
@@ -143,7 +143,7 @@ class Kind:
         return value if value in known else None
 
 
-class Choice(Kind):
+class Choice(SettingType):
     """One of a few values, which may be booleans or None."""
 
     def __init__(self, *options: tuple[object, str] | tuple[object, str, str]) -> None:
@@ -165,7 +165,7 @@ class Choice(Kind):
         return self._stored[chosen]
 
 
-class Number(Kind):
+class Number(SettingType):
     """A number. An empty field means `empty`, which is shown as `none`."""
 
     def __init__(
@@ -193,7 +193,7 @@ class Number(Kind):
         return self._empty if number is None else number
 
 
-class Reference(Kind):
+class Reference(SettingType):
     def __init__(self, names: Names) -> None:
         self.names: Names = names
 
@@ -209,7 +209,7 @@ class Reference(Kind):
         return next(iter(context.chosen(self.names, given[""][:1])), None)
 
 
-class Several(Kind):
+class Several(SettingType):
     """A set of roles, GPUs or deployments. A field shows 25 of them; what it doesn't show is kept."""
 
     def __init__(self, names: Names) -> None:
@@ -270,7 +270,7 @@ class Permitted(Several):
         return super().read(value or frozenset(), roles, context)
 
 
-class WordList(Kind):
+class WordList(SettingType):
     """A list of words and phrases, which two fields add to and remove from."""
 
     def entries(self, value: Any, context: SettingsContext) -> Sequence[str]:
@@ -327,7 +327,7 @@ class Setting:
     """
 
     label: str
-    kind: Kind
+    kind: SettingType
     about: str = ""
     section: Section | None = None
     has_effect: Callable[[Any], bool] = lambda _rules: True

@@ -8,8 +8,8 @@ from pathlib import Path
 
 HANGS = """
 import runpy, sys, threading
-from bot.outside import Outside
-Outside().executor("hangs", 1).submit(threading.Event().wait)
+from bot.effects import Effects
+Effects().executor("hangs", 1).submit(threading.Event().wait)
 sys.argv = ["bot", "export"]
 runpy.run_module("bot", run_name="__main__")
 """

@@ -10,14 +10,14 @@ from unittest.mock import AsyncMock
 import pytest
 
 from bot.comfydeploy.wire import parse_webhook
-from bot.delivery.step import Step, Superseded
-from bot.domain.messages import Attempt, Kind, Message, MessageRef, Place, Shows
-from bot.domain.runs import RunReport, RunState
-from bot.domain.transitions import REPORTED_ENDS
-from bot.outside import Outside
+from bot.delivery.deliver import Delivery, Superseded
+from bot.discord_api.outgoing import OutgoingMessage
+from bot.domain.messages import Attempt, Message, MessageRef, Place, Purpose, Shows
+from bot.domain.runs import RunState, RunUpdate
+from bot.domain.transitions import BACKEND_ENDS
+from bot.effects import Effects
 from bot.store import Store
 from bot.store.messages import PER_CHANNEL
-from bot.ui.message_parts import OutgoingMessage
 from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import (
     LEASE,
@@ -31,11 +31,11 @@ from tests.contract.store.runs import (
     claimed,
     columns,
     fetch,
-    kinds,
     part_of,
+    purposes,
     release,
-    report,
     request,
+    run_update,
     started,
     submitted,
     take_message,
@@ -47,10 +47,10 @@ RECORDED = {name: hooks for name in names("run_") if (hooks := sample(name).get(
 HERE = request().channel_id
 
 
-def _orders(reports: list[RunReport]) -> list[list[RunReport]]:
-    shuffled = [random.Random(seed).sample(reports, len(reports)) for seed in range(5)]
-    doubled = [each for each in reports for _ in range(2)]
-    return [reports, reports[::-1], doubled, doubled[::-1], reports + reports, *shuffled]
+def _orders(run_updates: list[RunUpdate]) -> list[list[RunUpdate]]:
+    shuffled = [random.Random(seed).sample(run_updates, len(run_updates)) for seed in range(5)]
+    doubled = [each for each in run_updates for _ in range(2)]
+    return [run_updates, run_updates[::-1], doubled, doubled[::-1], run_updates + run_updates, *shuffled]
 
 
 @pytest.mark.sqlite_only
@@ -62,21 +62,21 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
     for order in _orders([parse_webhook(json.dumps(hook["body"]).encode()) for hook in RECORDED[name]]):
         run = await submitted(store)
         for number, each in enumerate(order):
-            await store.runs.record_report(run.key, each, at(number), SOON)
+            await store.runs.record_update(run.key, each, at(number), SOON)
         ended = await fetch(store, run.key)
-        if (state := REPORTED_ENDS.get(ended.failure_code)) is not None:
+        if (state := BACKEND_ENDS.get(ended.failure_code)) is not None:
             # The answer of GET /run, which has the outputs that webhooks brought.
             made = max((each.outputs for each in order), key=len)
             told = order[0]._replace(state=state, outputs=made)
-            await store.runs.record_report(run.key, told, at(50), SOON, asked=True)
+            await store.runs.record_update(run.key, told, at(50), SOON, asked=True)
             ended = await fetch(store, run.key)
         files = tuple(output.url for output in ended.outputs)
         ends.add((ended.state, ended.failure_code, ended.run_id, files))
         assert ended.final
-        assert await kinds(store, run.key) == ["outcome"]
+        assert await purposes(store, run.key) == ["outcome"]
         # One more poll asks for the duration; after it there are none.
         answer = order[0]._replace(state=ended.state)
-        await store.runs.record_report(run.key, answer, at(60), at(90), asked=True)
+        await store.runs.record_update(run.key, answer, at(60), at(90), asked=True)
         assert (await columns(store, run.key))["due_at"] is None
     ((state, *_),) = ends
     assert state == {"failed": "failed", "timeout": "timed_out", "cancelled": "cancelled"}.get(
@@ -88,7 +88,7 @@ async def test_full_channels_and_busy_requests_are_left_out(store: Store) -> Non
     keys = []
     for channel_id in (HERE, HERE + 1):
         run = await submitted(store, channel_id=channel_id)
-        await store.runs.record_report(run.key, SUCCESS._replace(run_id=run.key), at(channel_id - HERE), SOON)
+        await store.runs.record_update(run.key, SUCCESS._replace(run_id=run.key), at(channel_id - HERE), SOON)
         keys.append(run.key)
     # Of the two that are due, only one is looked at.
     for request_key, channel_id, expected in (
@@ -96,7 +96,7 @@ async def test_full_channels_and_busy_requests_are_left_out(store: Store) -> Non
         (keys[0], HERE + 2, keys[1]),
         ("another", HERE + 2, keys[0]),
     ):
-        one = Message(request_key=request_key, kind=Kind.OUTCOME, channel_id=channel_id)
+        one = Message(request_key=request_key, purpose=Purpose.OUTCOME, channel_id=channel_id)
         claim = await take_message(store, at(1), busy=[one] * PER_CHANNEL)
         assert claim is not None
         assert claim.message.request_key == expected
@@ -110,29 +110,29 @@ async def test_a_late_success_after_an_attempt_to_post_has_its_own_message(store
     for run in batch:
         assert (await started(store)).key == run.key
     await store.runs.finish(batch[0].key, RunState.TIMED_OUT, NOW, code="deadline")
-    await store.runs.record_report(batch[1].key, SUCCESS, NOW, SOON)
+    await store.runs.record_update(batch[1].key, SUCCESS, NOW, SOON)
     claim = await claimed(store)
     claim = claim.changed(attempt=Attempt(NOW, part_of(claim, MessageRef(HERE, 0))))
     assert await store.messages.begin(claim, SOON)
-    await store.runs.record_report(batch[0].key, SUCCESS._replace(run_id="another"), NOW, SOON)
+    await store.runs.record_update(batch[0].key, SUCCESS._replace(run_id="another"), NOW, SOON)
     # The outcome is still pending, and doesn't show the late success.
     await release(store, claim, NOW - LEASE, shown=False)
     again = await claimed(store)
-    assert (again.message.kind, again.late) == (Kind.OUTCOME, frozenset({batch[0].key}))
+    assert (again.message.purpose, again.late) == (Purpose.OUTCOME, frozenset({batch[0].key}))
     await release(store, again, NOW, shown=True)
     own = await claimed(store)
-    assert (own.message.kind, own.run.key, own.results) == (Kind.LATE, batch[0].key, [own.run])
+    assert (own.message.purpose, own.run.key, own.results) == (Purpose.LATE, batch[0].key, [own.run])
 
 
 async def test_a_message_that_has_changed_since_it_was_composed_is_not_posted(store: Store) -> None:
     run = await submitted(store)
-    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    await store.runs.record_update(run.key, SUCCESS, NOW, SOON)
     discord = AsyncMock()
-    app = app_with(store=store, discord=discord, outside=Outside(now=lambda: NOW))
-    step = Step(app, await claimed(store))
+    app = app_with(store=store, discord=discord, effects=Effects(now=lambda: NOW))
+    delivery = Delivery(app, await claimed(store))
     await store.reviews.delete(run.key, run.requester_id, NOW, whole_batch=True)
     with pytest.raises(Superseded):
-        await step.post(Place.CHANNEL, Shows.RESULT, [OutgoingMessage(content="Done.")], continues=False)
+        await delivery.post(Place.CHANNEL, Shows.RESULT, [OutgoingMessage(content="Done.")], continues=False)
     assert not discord.mock_calls
 
 
@@ -141,13 +141,13 @@ async def test_a_message_that_has_changed_since_it_was_composed_is_not_posted(st
 async def test_what_a_late_success_made_has_to_be_checked(store: Store, checked: bool) -> None:
     run = await accepted(store, to_check=True)
     await started(store)
-    part = report(RunState.TIMED_OUT, outputs=SUCCESS.outputs)
-    await store.runs.record_report(run.key, part, NOW, SOON, asked=True)
+    part = run_update(RunState.TIMED_OUT, outputs=SUCCESS.outputs)
+    await store.runs.record_update(run.key, part, NOW, SOON, asked=True)
     claim = await claimed(store)
     of_part = [replace(each, verdicts={"1": ("held", "explicit")}) for each in claim.shown]
     if checked:
         assert await store.messages.checked(claim, of_part, NOW, at(3600), GUILD + 1)
-    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
+    await store.runs.record_update(run.key, SUCCESS, NOW, SOON)
     if not checked:  # the verdicts come after the outputs that they aren't about
         assert not await store.messages.checked(claim, of_part, NOW, at(3600), GUILD + 1)
     assert (await fetch(store, run.key)).verdicts is None

@@ -49,7 +49,7 @@ class Worker(Generic[T]):
     finds what many wake-ups announce. With `claims_again`, an item that is done may let others be claimed.
 
     `handle` should store its failures. If it raises an exception, the exception is logged, and the item can
-    be claimed again when its claim expires. Its place stays taken for `fault_pause` seconds, as long as the
+    be claimed again when its lease expires. Its place stays taken for `fault_pause` seconds, as long as the
     loop sleeps after a failed claim. `close` is called at the end.
     """
 

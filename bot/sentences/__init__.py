@@ -9,11 +9,13 @@ returns the sentence `internal`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bot.domain.errors import BotError, InputErrors
-from bot.strings.commands import COMMANDS
-from bot.strings.runs import RUNS
+from bot.domain.runs import Output
+from bot.domain.text import CONTENT_TEXT, escape_line
+from bot.sentences.commands import COMMANDS
+from bot.sentences.runs import RUNS
 
 log = logging.getLogger(__name__)
 
@@ -38,3 +40,19 @@ def explain(error: BotError) -> str:
         return "\n".join(explain(each) for each in error.errors)
     about = f"**{error.params['label']}:** " if "label" in error.params else ""
     return about + say(error.code, **error.params)
+
+
+# Returns whether a message may link to an address.
+MayLink = Callable[[str], bool]
+
+
+def link_remark(code: str, output: Output, number: int, may_link: MayLink) -> str:
+    name, url = output_name(output, number), output.url or ""
+    if not may_link(url):
+        return say("media_forbidden", name=name)
+    sentence = say(code, name=name, url=url)
+    return sentence if len(sentence) <= CONTENT_TEXT else say("media_link_too_long", name=name)
+
+
+def output_name(output: Output, number: int) -> str:
+    return escape_line(output.filename or "", 80) or f"file {number}"

@@ -11,7 +11,7 @@ from string import Formatter
 from bot.domain import errors
 from bot.domain.errors import BackendError
 from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, DEADLINE_UNREADABLE, UNSUCCESSFUL
-from bot.strings import SENTENCES
+from bot.sentences import SENTENCES
 
 ROOT = Path(__file__).parents[2]
 

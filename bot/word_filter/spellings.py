@@ -1,7 +1,7 @@
-"""Convert a text to all the forms that are searched, so that unusual spelling doesn't hide a word.
+"""Convert a text to all the spellings that are searched, so that unusual spelling doesn't hide a word.
 
-All functions are pure. A word is refused if it appears in any form. The forms undo these tricks, within these
-limits:
+All functions are pure. A word is refused if it appears in any spelling. The spellings undo these tricks,
+within these limits:
 
 - invisible and combining characters, wide and styled letters, by Unicode's NFKD. Latin letters without a
   decomposition (stroked, small capitals, squared) are replaced by AnyAscii. Marks that a script needs stay.
@@ -50,8 +50,8 @@ _LATIN = {
 }
 
 
-class TextForms(NamedTuple):
-    """The forms of a text.
+class Spellings(NamedTuple):
+    """The spellings of a text.
 
     `raw` is the text as typed, `near` replaces letters only, `all` also joins letters and reads digits as
     letters and, if a word mixes scripts, has the text in `foreign` letters.
@@ -62,8 +62,8 @@ class TextForms(NamedTuple):
     all: tuple[str, ...]
 
 
-def text_forms(text: str) -> TextForms:
-    """Return every form of a text with its case preserved; `fold` a form before comparing it."""
+def respell(text: str) -> Spellings:
+    """Return every spelling of a text with its case preserved; `fold` a spelling before comparing it."""
     plain = normalize(text)
     near = _distinct(plain, latin(plain))
     spread = _distinct(*near, *(_SINGLES.sub(_join, view) for view in near))
@@ -71,7 +71,7 @@ def text_forms(text: str) -> TextForms:
     mixes = not plain.isascii() and any(_mixed(word) for kind, word in _runs(plain) if kind)
     # JSON may contain lone surrogates, which no matcher accepts.
     raw = text.encode("utf-8", "replace").decode().replace(WORD_EDGE, " ")
-    return TextForms(raw, near, _distinct(*spread, *read, *([foreign(plain)] if mixes else [])))
+    return Spellings(raw, near, _distinct(*spread, *read, *([foreign(plain)] if mixes else [])))
 
 
 def fold(text: str) -> str:
@@ -82,7 +82,7 @@ def fold(text: str) -> str:
     return "".join(low if len(low := char.casefold()) == 1 else char for char in text)
 
 
-def mark_word_edges(text: str) -> str:
+def mark_edges(text: str) -> str:
     """Put WORD_EDGE at both ends of every word, so that a plain search finds whole words."""
     return "".join(f"{WORD_EDGE}{run}{WORD_EDGE}" if kind else run for kind, run in _runs(text))
 
@@ -105,9 +105,9 @@ def latin(text: str) -> str:
 
 
 def foreign(text: str) -> str:
-    """Fold all look-alikes in words that aren't ASCII, to letters that no other form contains.
+    """Fold all look-alikes in words that aren't ASCII, to letters that no other spelling contains.
 
-    A non-Latin keyword in the same form is found even if some of its letters were replaced with Latin ones.
+    A non-Latin keyword in the same spelling is found even if Latin letters replace some of its own.
     """
     return _words(text, lambda word: _loosely(word).lower().translate(_STYLED))
 
@@ -172,7 +172,7 @@ def _kind(char: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _decomposed(char: str) -> str:
-    """Return the character's NFKD form, or the character itself if the form has more than 4 characters."""
+    """Return the character's NFKD decomposition, or the character itself if it has more than 4 characters."""
     parts = unicodedata.normalize("NFKD", char)
     return parts if len(parts) <= 4 else char
 

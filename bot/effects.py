@@ -38,7 +38,7 @@ class _Blocks(SystemRandom):
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Effects:
     """What the bot takes from the machine. The defaults are those of production.
 
     `now` returns an aware time in UTC, and `monotonic` seconds that never go back. `random` draws keys,

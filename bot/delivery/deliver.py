@@ -12,7 +12,9 @@ from datetime import timedelta
 from bot.context import App
 from bot.delivery.compose import is_age_restricted
 from bot.discord_api.calls import Gone, Unreachable
+from bot.discord_api.outgoing import OutgoingMessage
 from bot.domain.errors import RefusedError
+from bot.domain.files import PreparedOutputs
 from bot.domain.messages import (
     COPIES,
     MAX_FAILURES,
@@ -31,7 +33,6 @@ from bot.domain.policy import check_of
 from bot.domain.runs import Output, Run
 from bot.domain.settings.rules_and_defaults import ServerRules
 from bot.domain.text import is_file
-from bot.ui.message_parts import OutgoingMessage, PreparedOutputs
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +44,11 @@ class Superseded(Exception):
     """Nothing was sent, because the message changed or another process has the lease."""
 
 
-class Step:
+class Delivery:
     """One attempt to make Discord show a claimed message.
 
     `claim` is its newest state, which is stored however the attempt ends. Methods raise Unreachable if
-    Discord refuses, Unanswered, Superseded and StoreUnavailable.
+    Discord refuses, NoResponse, Superseded and StoreUnavailable.
     """
 
     def __init__(self, app: App, claim: Claim) -> None:
@@ -143,7 +144,7 @@ class Step:
                 channel_id=channel_id,
                 shows=shows,
                 rev=message.wanted_rev,
-                form=message.form,
+                rendering=message.rendering,
                 place=place,
                 index=index,
                 of=first + len(parts),
@@ -186,7 +187,7 @@ class Step:
         """Delete what is obsolete, apart from what Discord doesn't let the bot delete now."""
         first, message, left = self.claim.first, self.claim.message, list[MessageRef]()
         # Only an interaction can delete messages in this channel; a Delete button deletes its own message.
-        is_private = first.needs_interaction and message.kind not in COPIES
+        is_private = first.needs_interaction and message.purpose not in COPIES
         for ref in [each for each in message.stale if each not in message.refs]:
             try:
                 if not (is_private and ref.channel_id == first.channel_id):

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.messages import Form, Kind, Message, MessageRef, Part, Place, Shows
-from bot.domain.results import (
-    PAGE_SIZE,
+from bot.domain.copies import (
     CopyRequest,
     check_available,
     check_copyable,
@@ -17,6 +15,8 @@ from bot.domain.results import (
     copy_to_delete,
     offers_copy,
 )
+from bot.domain.messages import Message, MessageRef, Part, Place, Purpose, Rendering, Shows
+from bot.domain.requests import PAGE_SIZE
 from bot.domain.runs import Output, Run, RunState
 from bot.ui.custom_ids import QueueId
 from bot.ui.message_parts import pager
@@ -51,22 +51,22 @@ def test_a_copy_is_offered_where_the_requester_sees_their_result() -> None:
 
 
 def part(ref: MessageRef, index: int = 0, of: int = 1) -> Part:
-    more = {"shows": Shows.RESULT, "rev": 1, "form": Form.FILES, "place": Place.CHANNEL}
+    more = {"shows": Shows.RESULT, "rev": 1, "rendering": Rendering.FILES, "place": Place.CHANNEL}
     return Part(channel_id=ref[0], message_id=ref[1], index=index, of=of, **more)
 
 
-def message(kind: Kind = Kind.SHARE, *refs: MessageRef, **more: Any) -> Message:
+def message(purpose: Purpose = Purpose.SHARE, *refs: MessageRef, **more: Any) -> Message:
     """Return a message that is shown in full by these messages, by default by one."""
     refs = refs or (FIRST,)
     posted = tuple(part(ref, index, len(refs)) for index, ref in enumerate(refs))
-    return Message(**{"request_key": "k", "kind": kind, "shown_rev": 1, "posted": posted, **more})
+    return Message(**{"request_key": "k", "purpose": purpose, "shown_rev": 1, "posted": posted, **more})
 
 
-def by_key(*found: Message) -> dict[tuple[Kind, int], Message]:
-    return {(each.kind, each.number): each for each in found}
+def by_key(*found: Message) -> dict[tuple[Purpose, int], Message]:
+    return {(each.purpose, each.number): each for each in found}
 
 
-OUTCOME = message(Kind.OUTCOME, MessageRef(HERE, 1))
+OUTCOME = message(Purpose.OUTCOME, MessageRef(HERE, 1))
 SHARE, POST = CopyRequest(key="k", shared_to=GALLERY), CopyRequest(key="k")
 MOVED = CopyRequest(key="k", shared_to=GALLERY + 1)
 MINE, THEIRS = {"deleted_by": PERSON.id}, {"deleted_by": MODERATOR}
@@ -77,8 +77,8 @@ PENDING: dict[str, Any] = {"posted": (), "shown_rev": 0}
 @pytest.mark.parametrize(
     ("copy", "found", "code"),
     [
-        (SHARE, [OUTCOME, message(Kind.POST), message(Kind.LATE)], None),
-        (SHARE, [message(Kind.SHARE, FIRST, SECOND)], "share_there"),
+        (SHARE, [OUTCOME, message(Purpose.POST), message(Purpose.LATE)], None),
+        (SHARE, [message(Purpose.SHARE, FIRST, SECOND)], "share_there"),
         (SHARE, [message(**NONE)], None),  # it failed
         (SHARE, [message(**PENDING)], "copy_pending"),
         (SHARE, [message(**MINE)], None),
@@ -86,11 +86,11 @@ PENDING: dict[str, Any] = {"posted": (), "shown_rev": 0}
         (SHARE, [message(**PENDING, **THEIRS)], "share_deleted"),
         (MOVED, [message()], None),
         (MOVED, [message(**THEIRS)], "share_deleted"),
-        (POST, [message(Kind.POST)], "post_there"),
-        (POST, [message(Kind.POST, **THEIRS)], "post_deleted"),
-        (POST, [message(Kind.LATE, shown_rev=0)], "post_there"),
-        (POST, [message(Kind.LATE, **PENDING)], "copy_pending"),
-        (POST, [message(Kind.LATE, **NONE), message(Kind.POST, **MINE)], None),
+        (POST, [message(Purpose.POST)], "post_there"),
+        (POST, [message(Purpose.POST, **THEIRS)], "post_deleted"),
+        (POST, [message(Purpose.LATE, shown_rev=0)], "post_there"),
+        (POST, [message(Purpose.LATE, **PENDING)], "copy_pending"),
+        (POST, [message(Purpose.LATE, **NONE), message(Purpose.POST, **MINE)], None),
     ],
 )
 def test_a_second_copy_is_refused_unless_the_first_failed_or_vanished_without_a_moderator(
@@ -103,8 +103,8 @@ def test_a_second_copy_is_refused_unless_the_first_failed_or_vanished_without_a_
 
 
 def test_a_message_belongs_to_the_copy_that_it_shows() -> None:
-    share = message(Kind.SHARE, FIRST, SECOND, stale=(OLD,))
-    late = message(Kind.LATE, MessageRef(HERE, 5), stale=(MessageRef(HERE, 6),))
+    share = message(Purpose.SHARE, FIRST, SECOND, stale=(OLD,))
+    late = message(Purpose.LATE, MessageRef(HERE, 5), stale=(MessageRef(HERE, 6),))
     found = by_key(OUTCOME, late, share)
     assert all(copy_to_delete(MADE, ref, found, MODERATOR) is share for ref in (FIRST, SECOND, OLD))
     for number in (1, 5, 6, 99):

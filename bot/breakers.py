@@ -22,7 +22,7 @@ from bot.domain.errors import (
     BackendUnreachable,
 )
 from bot.domain.runs import Run
-from bot.workers.worker import Later
+from bot.worker import Later
 
 log = logging.getLogger(__name__)
 # The codes of the sentences that tell requesters what their runs wait for.
@@ -31,7 +31,7 @@ BUSY = "waits_for_busy_backend"
 MACHINE = "waits_for_machine"
 # A shorter outage may be over before other requesters have to know.
 _WORTH_TELLING = 8.0
-# After so many calls in a row that neither Discord nor a cheap question answered, Discord counts as away.
+# After so many calls in a row that neither Discord nor a cheap question responded to, Discord counts as away.
 _SILENT_CALLS = 2
 _FIRST_PAUSE = 1.0
 # With the jitter and their own time, probes start at most 10 seconds apart.
@@ -42,11 +42,11 @@ _LONGEST_ASKED = 3600.0
 
 
 class Breaker:
-    """Blocks calls after a failure until a cheap probe is answered. Times are seconds of a monotonic clock.
+    """Blocks calls after a failure until a cheap probe is successful. Times are seconds of a monotonic clock.
 
-    A breaker is closed, open or half open. While it is open, only probes are made. An answered probe opens it
-    half at `half_open_at`: the caller tries single calls, until one succeeds. `reason` is the caller's code
-    for the failure, and `name` what the breaker guards.
+    A breaker is closed, open or half open. While it is open, only probes are made. A successful probe opens
+    it half at `half_open_at`: the caller tries single calls, until one succeeds. `reason` is the caller's
+    code for the failure, and `name` what the breaker guards.
     """
 
     def __init__(self, random: Random, name: str | None = None) -> None:
@@ -84,8 +84,8 @@ class Breaker:
         """Return the seconds until a probe is due, or infinity unless the breaker is open."""
         return max(0.0, self._probe_at - now) if self.is_open else math.inf
 
-    def answered(self, now: float) -> None:
-        """Open half, because a probe was answered."""
+    def responded(self, now: float) -> None:
+        """Open half, because a probe was successful."""
         self.half_open_at = now if self._since is not None else None
 
     def close(self, began: float = math.inf) -> None:
@@ -94,16 +94,16 @@ class Breaker:
             self._since = self.half_open_at = None
 
 
-class BackendHealth:
+class BackendBreakers:
     """This process's queue calls and breakers, which the submitter and the reconciler share.
 
-    While the breaker `service` is open, the backend doesn't answer, so no run is started, polled or given up.
-    While it is closed, the backend as a whole has answered its last queue call.
+    While the breaker `service` is open, the backend doesn't respond, so no run is started, polled or given
+    up. While it is closed, the backend as a whole has responded to its last queue call.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.service = Breaker(self._app.outside.random)
+        self.service = Breaker(self._app.effects.random)
         # By the names of the deployments whose machines have failed their last queue call.
         self.broken: dict[str, Breaker] = {}
         # For each run that was claimed for its queue call, whose result isn't stored yet: its deployment, and
@@ -123,7 +123,7 @@ class BackendHealth:
         return self._app.limit(deployment)
 
     def succeeded(self, run: Run) -> None:
-        """Note that the backend and the machine answered the queue call of a run."""
+        """Note that the backend and the machine responded to the queue call of a run."""
         _, began = self.calls.get(run.key, ("", 0.0))
         self.service.close(began)
         if (own := self.broken.get(run.deployment)) is not None:
@@ -134,7 +134,7 @@ class BackendHealth:
     async def failed(self, run: Run, error: BackendError) -> BackendError:
         """Open a breaker after a run's queue call, and return the error with the party to blame.
 
-        After a 5xx or no answer, that is the machine behind the deployment if the backend answers.
+        After a 5xx or no response, that is the machine behind the deployment if the backend responds.
         """
         if not error.passing:
             self.succeeded(run)
@@ -143,14 +143,14 @@ class BackendHealth:
             self._stop(error)
             return error
         if not self.service.is_open:
-            self._stop(error)  # nothing else starts until the answer is known
+            self._stop(error)  # nothing else starts until the response is known
         if await self._fault() is not None:
             log.warning("the backend doesn't answer, so no run is started or given up until it does")
             return error
         if self.service.reason == AWAY:
             self.service.close()
             self._app.wakeups.wake("check")
-        own = Breaker(self._app.outside.random, run.deployment)
+        own = Breaker(self._app.effects.random, run.deployment)
         self._open(self.broken.setdefault(run.deployment, own), MACHINE)
         log.warning("the machine of deployment %s fails", run.deployment)
         return BackendMachineFailed(str(error)) if isinstance(error, BackendServerError) else error
@@ -181,7 +181,7 @@ class BackendHealth:
 
     async def claim(self, _room: int) -> Sequence[Breaker] | Later:
         """Return what has to be probed now. While the backend is away, no deployment is probed."""
-        now = self._app.outside.monotonic()
+        now = self._app.effects.monotonic()
         guards = [self.service] if self.service.is_open else [self.service, *self.broken.values()]
         first = min(guards, key=lambda guard: guard.probe_in(now))
         seconds = first.probe_in(now)
@@ -194,13 +194,13 @@ class BackendHealth:
             log.info("%s is tried again", guard.name or "the backend")
             if guard.reason == AWAY:
                 await self._app.store.claims.make_checks_due(self._app.now())
-            guard.answered(self._app.outside.monotonic())
+            guard.responded(self._app.effects.monotonic())
             self._app.wakeups.wake("check", "submit")
         else:
             self._stop(fault)
         # Tell requesters what their runs wait for.
         for each in list(self.broken.values()) if self.service.is_closed else [self.service]:
-            lasts = each.lasts(self._app.outside.monotonic()) >= _WORTH_TELLING
+            lasts = each.lasts(self._app.effects.monotonic()) >= _WORTH_TELLING
             if lasts and await self._app.store.claims.hold_queues(each.reason, deployment=each.name):
                 self._app.wakeups.wake("show")
 
@@ -209,16 +209,16 @@ class BackendHealth:
         self._open(self.service, reason, getattr(error, "retry_after", None))
 
     def _open(self, guard: Breaker, reason: str, retry_after: float | None = None) -> None:
-        guard.fail(self._app.outside.monotonic(), reason, retry_after)
+        guard.fail(self._app.effects.monotonic(), reason, retry_after)
         self._app.wakeups.receive(["probe"])
 
 
-class DiscordHealth:
+class DiscordBreaker:
     """This process's view of Discord. `posts` is the number of posts that Discord has answered."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.breaker = Breaker(app.outside.random)
+        self.breaker = Breaker(app.effects.random)
         self.posts = 0
         self._silent = 0
 
@@ -227,30 +227,30 @@ class DiscordHealth:
 
         If it is, the messages become due that wait for it.
         """
-        if not self.breaker.probe_in(self._app.outside.monotonic()):
-            if await self._app.discord.answers():
+        if not self.breaker.probe_in(self._app.effects.monotonic()):
+            if await self._app.discord.responds():
                 log.info("Discord answers again")
                 self.heard()
                 await self._app.store.messages.make_due(self._app.now())
             else:
-                self.breaker.fail(self._app.outside.monotonic(), "discord")
-        return self.breaker.probe_in(self._app.outside.monotonic()) if self.breaker.is_open else 0.0
+                self.breaker.fail(self._app.effects.monotonic(), "discord")
+        return self.breaker.probe_in(self._app.effects.monotonic()) if self.breaker.is_open else 0.0
 
     def heard(self, *, posted: bool = False) -> None:
-        """Note that Discord answered a call, perhaps a post."""
+        """Note that Discord responded to a call, perhaps a post."""
         self._silent = 0
         self.posts += posted
         self.breaker.close()
 
     async def not_heard(self) -> bool:
-        """Note that Discord didn't answer a call, and return whether it answers a cheap question.
+        """Note that Discord didn't respond to a call, and return whether it responds to a cheap question.
 
         Then the failure is that of the message, and not an outage.
         """
-        if not self.breaker.is_open and await self._app.discord.answers():
+        if not self.breaker.is_open and await self._app.discord.responds():
             self.heard()
             return True
         self._silent += 1
         if self._silent >= _SILENT_CALLS:
-            self.breaker.fail(self._app.outside.monotonic(), "discord")
+            self.breaker.fail(self._app.effects.monotonic(), "discord")
         return False

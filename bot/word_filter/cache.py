@@ -14,8 +14,8 @@ from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
 from bot.domain.settings.rules_and_defaults import Words
-from bot.outside import Outside
-from bot.words.rules import Hit, Steps, WordRule, WordRules
+from bot.effects import Effects
+from bot.word_filter.rules import Hit, Steps, WordRule, WordRules
 
 log = logging.getLogger(__name__)
 # How long reading, compiling and checking may take for one request. Discord expects an answer within three.
@@ -37,9 +37,9 @@ class WordThread:
     they also resolve host names.
     """
 
-    def __init__(self, outside: Outside) -> None:
-        self._pool = outside.executor("word-rules", 1)
-        self._clock = outside.monotonic
+    def __init__(self, effects: Effects) -> None:
+        self._pool = effects.executor("word-rules", 1)
+        self._clock = effects.monotonic
         self._servers: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
 
@@ -97,16 +97,16 @@ class AutomodCache:
     used for a while.
     """
 
-    def __init__(self, fetch: Fetch, outside: Outside) -> None:
-        self.thread = WordThread(outside)
-        self._fetch, self._clock = fetch, outside.monotonic
+    def __init__(self, fetch: Fetch, effects: Effects) -> None:
+        self.thread = WordThread(effects)
+        self._fetch, self._clock = fetch, effects.monotonic
         self._entries: dict[int, _Entry] = {}
         self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
         self._reading: dict[int, asyncio.Task[_Entry]] = {}
         self._tasks: set[asyncio.Task[_Entry]] = set()
 
     async def automod_rules(self, guild_id: int) -> WordRules:
-        """Return the server's AutoMod rules, at most five minutes old while Discord answers.
+        """Return the server's AutoMod rules, at most five minutes old while Discord responds.
 
         Raises RefusedError if no rules are fresh enough.
         """

@@ -1,18 +1,13 @@
-"""Decide whether a result may be copied, and which copy a message belongs to.
-
-The pages of `/runs`, which lists results, and of other lists are here, too.
-"""
+"""Decide whether a result may be copied, and which copy a message shows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
 from bot.domain.errors import RefusedError
-from bot.domain.messages import COPIES, Kind, Message, MessageRef, Messages
+from bot.domain.messages import COPIES, Message, MessageRef, Messages, Purpose
 from bot.domain.requests import Actor
-from bot.domain.runs import Deletions, Run
+from bot.domain.runs import Run
 from bot.domain.text import message_url
 
 
@@ -29,8 +24,8 @@ class CopyRequest:
     with_prompt: bool = False
 
     @property
-    def kind(self) -> Kind:
-        return Kind.POST if self.shared_to is None else Kind.SHARE
+    def purpose(self) -> Purpose:
+        return Purpose.POST if self.shared_to is None else Purpose.SHARE
 
 
 def check_copyable(run: Run) -> None:
@@ -57,18 +52,18 @@ def offers_copy(run: Run, actor: Actor) -> bool:
 
 
 def check_first_copy(run: Run, copy: CopyRequest, messages: Messages) -> None:
-    """Raise RefusedError if a copy of this kind was posted, is about to be, or was deleted by a moderator.
+    """Raise RefusedError if a copy of this purpose was posted, is about to be, or was deleted by a moderator.
 
     It may be requested again if it failed, if the requester deleted it, or if the gallery is another channel
     now. The message of a late success counts as the copy of a single result.
     """
-    alone = messages.get((Kind.LATE, run.index)) if copy.kind is Kind.POST else None
-    for each in filter(None, (messages.get((copy.kind, run.index)), alone)):
+    alone = messages.get((Purpose.LATE, run.index)) if copy.purpose is Purpose.POST else None
+    for each in filter(None, (messages.get((copy.purpose, run.index)), alone)):
         if each.deleted_by not in (None, run.requester_id):
-            raise RefusedError(f"{copy.kind}_deleted")
+            raise RefusedError(f"{copy.purpose}_deleted")
         is_here = each.is_complete and copy.shared_to in (None, each.posted[0].channel_id)
         if is_here and each.deleted_by is None:
-            raise RefusedError(f"{copy.kind}_there", url=message_url(run.guild_id, *each.posted[0].ref))
+            raise RefusedError(f"{copy.purpose}_there", url=message_url(run.guild_id, *each.posted[0].ref))
         if each.is_pending:
             raise RefusedError("copy_pending")
 
@@ -80,7 +75,7 @@ def copy_to_delete(run: Run, message: MessageRef, messages: Messages, user_id: i
     replaced. Only a moderator's deletion is final: a moderator may delete a copy that its requester has just
     deleted or requested again, while the earlier message is visible.
     """
-    copies = (messages.get((kind, run.index)) for kind in sorted(COPIES))
+    copies = (messages.get((purpose, run.index)) for purpose in sorted(COPIES))
     copy = next((each for each in copies if each and message in (*each.refs, *each.stale)), None)
     if copy is None or run.deleted_at is not None or copy.deleted_by not in (None, run.requester_id):
         raise RefusedError("already_deleted")
@@ -88,43 +83,3 @@ def copy_to_delete(run: Run, message: MessageRef, messages: Messages, user_id: i
     if user_id == run.requester_id and not is_current:
         raise RefusedError("already_deleted")
     return copy
-
-
-# Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
-# Lists read one more, which tells whether another page follows.
-PAGE_SIZE = 10
-
-
-class RunFilter(StrEnum):
-    """A filter for a user's runs. UNDELIVERED matches runs whose outcome is undelivered."""
-
-    ALL = "all"
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    ENDED = "ended"
-    UNDELIVERED = "undelivered"
-
-
-@dataclass(frozen=True, slots=True)
-class RunListEntry:
-    """A batch, whether its result is undelivered, and the first message of its outcome, if there is one."""
-
-    batch: Sequence[Run]
-    undelivered: bool
-    message: MessageRef | None
-    deletions: Deletions = field(default_factory=Deletions)
-
-    @property
-    def first(self) -> Run:
-        return self.batch[0]
-
-    @property
-    def can_be_reopened(self) -> bool:
-        """Return whether this is a private result that was shown and hasn't been deleted or erased.
-
-        Discord drops ephemeral messages on a reload.
-        """
-        was_shown = self.first.private and self.message is not None and not self.undelivered
-        return was_shown and any(run.is_shown and run.erased_at is None for run in self.batch)

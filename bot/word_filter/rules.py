@@ -18,10 +18,19 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import re2
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from bot.words.forms import WORD_EDGE, TextForms, fold, foreign, latin, mark_word_edges, normalize, text_forms
+from bot.word_filter.spellings import (
+    WORD_EDGE,
+    Spellings,
+    fold,
+    foreign,
+    latin,
+    mark_edges,
+    normalize,
+    respell,
+)
 
 T = TypeVar("T")
-# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.words.cache`.
+# Work that returns a T and can stop at each `yield`, after a few milliseconds: `bot.word_filter.cache`.
 Steps: TypeAlias = Generator[None, None, T]
 
 
@@ -94,9 +103,9 @@ class WordRules:
         ]
         for option, text in texts.items() if rules else ():
             yield
-            forms = text_forms(text)
+            spellings = respell(text)
             for each in rules:
-                if (keyword := (yield from each.find(forms))) is not None:
+                if (keyword := (yield from each.find(spellings))) is not None:
                     return Hit(each.rule.name, option, keyword)
         return None
 
@@ -107,15 +116,15 @@ class _CompiledRule(NamedTuple):
     allowed: Keywords
     patterns: Sequence[re2._Regexp]
 
-    def find(self, forms: TextForms) -> Steps[str | None]:
-        for view in forms.all:
+    def find(self, spellings: Spellings) -> Steps[str | None]:
+        for view in spellings.all:
             yield
-            marked = mark_word_edges(fold(view))
+            marked = mark_edges(fold(view))
             if hits := self.keywords.spans(marked):
                 excused = self.allowed.spans(marked)
                 if hit := next((each for each in hits if not _cover(excused, each)), None):
                     return hit.keyword
-        for view in dict.fromkeys((forms.raw, *forms.near)) if self.patterns else ():
+        for view in dict.fromkeys((spellings.raw, *spellings.near)) if self.patterns else ():
             excused = self._excused(view)
             for pattern in self.patterns:
                 yield
@@ -128,7 +137,7 @@ class _CompiledRule(NamedTuple):
 
     def _excused(self, view: str) -> Sequence[Span]:
         """Return the spans of allowed keywords in a text without the edges that are marked for them."""
-        marked = mark_word_edges(fold(view)) if self.allowed.literals else ""
+        marked = mark_edges(fold(view)) if self.allowed.literals else ""
         edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
         found = self.allowed.spans(marked)
         return [
@@ -169,8 +178,8 @@ class Keywords:
             yield
             core, asked = normalize(keyword.strip().strip("*")), keyword.strip()
             has_empty |= not core
-            for form in (core, latin(core), foreign(core)) if core else ():
-                literal = mark_word_edges(fold(form))
+            for spelling in (core, latin(core), foreign(core)) if core else ():
+                literal = mark_edges(fold(spelling))
                 literal = literal.removeprefix(WORD_EDGE) if asked.startswith("*") else literal
                 literal = literal.removesuffix(WORD_EDGE) if asked.endswith("*") else literal
                 literals.setdefault(literal, keyword)
