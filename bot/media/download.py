@@ -61,7 +61,7 @@ _RUNNABLE: Final = frozenset({"exe", "elf", "swf", "deb", "rpm", "crx", "nes", "
 class Media:
     """A fetched output: its type by its content, the suffix for its name, and its size in bytes.
 
-    Whoever reads `content` begins with `seek(0)`.
+    Call `content.seek(0)` before reading.
     """
 
     content: IO[bytes]
